@@ -1,0 +1,64 @@
+"""A concept bank in memory: named concepts, each with the images that were given that label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from auditor.records import Skipped
+
+
+@dataclass(frozen=True)
+class BankImage:
+    """One image and what is known about it."""
+
+    name: str
+    """Unique in the bank: a path relative to its root, or ``banded/007`` for a generated image."""
+    load: Callable[[], Image.Image]
+    """Decodes it: RGB, 8 bit. Raises InputError where the file has changed or cannot be read."""
+    sha256: str
+    """Of the stored bytes (files) or of the pixels (generated images)."""
+    covariates: Mapping[str, str | float] = field(default_factory=dict)
+    """What may have to be balanced: age band, brightness, sharpness, source."""
+
+
+@dataclass(frozen=True)
+class Concept:
+    """Images that carry one label."""
+
+    name: str
+    images: tuple[BankImage, ...]
+    title: str = ""
+    definition: str = ""
+
+
+@dataclass(frozen=True)
+class GroupContrast:
+    """Two concepts of a bank that may be set against each other, and what to match on."""
+
+    more: str
+    less: str
+    match: tuple[str, ...] = ()
+    """Covariates that define the strata."""
+
+
+@dataclass(frozen=True)
+class ConceptBank:
+    """A checked bank, ready to be measured."""
+
+    name: str
+    title: str
+    source: str
+    """``generated``, ``folder``, or the importer's name."""
+    concepts: tuple[Concept, ...]
+    digest: str
+    """SHA-256 over every image's name, label and sha256."""
+    skipped: tuple[Skipped, ...] = ()
+    contrasts: tuple[GroupContrast, ...] = ()
+    report_images: bool = True
+    """False: a report shows counts, never the images."""
+    licence: str = ""
+    terms: str = ""
+    datasheet: Mapping[str, str] = field(default_factory=dict)
