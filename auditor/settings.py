@@ -1,0 +1,301 @@
+"""Every setting of an audit: name, default, range and meaning, checked once.
+
+A setting comes from its default, from a TOML file, or from a flag, the later winning over the
+earlier. The descriptions here are what ``auditor run --help`` prints. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+from auditor.errors import InputError
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Interpolation = Literal["bicubic", "bilinear", "nearest", "lanczos"]
+Format = Literal["html", "pdf"]
+
+IMPRESSIONS = "impressions"
+"""The value of ``images`` that asks for images made from the model itself."""
+
+NOT_IN_NUMBERS = frozenset({"out", "formats", "strict", "overwrite", "cache"})
+"""Settings that cannot change a number in the result."""
+
+NOT_IN_RECORD = frozenset({"out", "overwrite", "cache"})
+"""Settings that say where this machine keeps things; the same audit elsewhere is the same audit."""
+
+
+class Settings(BaseModel):
+    """All that one audit depends on besides the model's weights and the images themselves."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+    model: str = Field(
+        min_length=1,
+        description="Model to audit: timm:NAME, torchvision:NAME, a bare NAME (timm first), "
+        "hf-hub:OWNER/NAME, file:PATH (with arch), bundled:efficientnet_lite0 (or lite1, lite2).",
+    )
+    arch: str | None = Field(
+        None, min_length=1, description="Architecture whose weights file:PATH holds, such as timm:resnet50."
+    )
+    labels: Path | None = Field(
+        None, description="File with one class name a line, for models that bring no class names."
+    )
+    classes: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        min_length=1, description="Classes to audit: names, synsets (n02391049) or indices, mixed."
+    )
+    images: str = Field(
+        IMPRESSIONS,
+        min_length=1,
+        description="Images of the classes: a folder with one folder per class, hf:DATASET[:SPLIT], or "
+        "'impressions', which makes them from the model itself.",
+    )
+    banks: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        ("textures",),
+        min_length=1,
+        description="Concept banks: names, or folders of one folder per concept.",
+    )
+    benchmark: Path | None = Field(
+        None,
+        description="Folder of random photos that the paper's score measures against; without it the "
+        "bank's other concepts are taken.",
+    )
+    layers: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (),
+        description="Layers to listen to, as patterns (blocks.*, layer4); none: the outputs of all blocks.",
+    )
+    out: Path = Field(Path("audit"), description="Directory that receives the audit.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of every random draw.")
+    device: Device = Field("auto", description="Where to compute; auto takes an accelerator if there is one.")
+    precision: Precision = Field(
+        "auto",
+        description="Arithmetic of the forward passes; auto takes what suits the device.",
+    )
+    batch_size: int = Field(32, ge=1, le=4096, description="Images passed through the model at once.")
+    n_impressions: int = Field(
+        16, ge=4, le=1024, description="Images per class to make from the model where none are given."
+    )
+    impression_steps: int = Field(96, ge=1, le=10_000, description="Optimisation steps of each such image.")
+    max_images: int = Field(60, ge=4, le=100_000, description="Most images per class to use.")
+    heldout: float = Field(
+        0.25, ge=0, le=0.9, description="Share of a class's images kept out of learning, to measure on."
+    )
+    occluder_iterations: int = Field(
+        150, ge=1, le=100_000, description="Most Adam steps for one occluder; it stops earlier when all flip."
+    )
+    occluder_lr: float = Field(0.01, gt=0, le=1, description="Adam's learning rate for the occluder.")
+    noise: float = Field(
+        0.04, ge=0, le=1, description="Half width of the uniform noise in the transformation t."
+    )
+    rotation: float = Field(
+        5.0, ge=0, le=45, description="Largest rotation in the transformation t, in degrees."
+    )
+    refits: int = Field(
+        3, ge=1, le=50, description="Occluders learned per class, each on another part of its images."
+    )
+    runs: int = Field(100, ge=2, le=10_000, description="Random benchmark draws for the paper's score.")
+    permutations: int = Field(
+        9999, ge=99, le=10_000_000, description="Permutations of labels on images behind each p-value."
+    )
+    bootstrap: int = Field(
+        2000, ge=100, le=1_000_000, description="Resamples of images behind each interval."
+    )
+    alpha: float = Field(
+        0.05, gt=0, lt=0.5, description="Largest chance of any false claim over all tests corrected together."
+    )
+    margin: float = Field(
+        0.5,
+        ge=0,
+        le=10,
+        description="Smallest effect that matters, in standard deviations of the detector's response.",
+    )
+    min_images: int = Field(30, ge=2, le=100_000, description="Fewest images a concept needs to be measured.")
+    panel: int = Field(
+        5, ge=0, le=100, description="Reference classes that tell whether a layer speaks about this class."
+    )
+    input_size: int | None = Field(
+        None, ge=16, le=4096, description="Side of the input in pixels, instead of the model's own."
+    )
+    crop: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of the image that the centre crop keeps, instead of the model's own.",
+    )
+    interpolation: Interpolation | None = Field(
+        None, description="Resampling filter, instead of the model's own."
+    )
+    mean: tuple[float, ...] | None = Field(
+        None, description="Mean subtracted per channel of an image scaled to [0, 1], instead of the model's."
+    )
+    std: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        None, description="Standard deviation divided by per channel, instead of the model's own."
+    )
+    formats: tuple[Format, ...] = Field(("html", "pdf"), description="Report formats to write.")
+    strict: bool = Field(False, description="Fail where anything that was asked for had to be skipped.")
+    overwrite: bool = Field(False, description="Replace an audit with other settings that lies in 'out'.")
+    cache: Path | None = Field(
+        None, description="Folder for results that audits share; without it the user's cache folder."
+    )
+
+    @field_validator("classes", "banks", "layers", "formats")
+    @classmethod
+    def _no_duplicates(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({v for v in values if values.count(v) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(map(repr, twice))} given twice, needed each once")
+        return values
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.mean is not None and self.std is not None and len(self.mean) != len(self.std):
+            raise ValueError(
+                f"mean has {len(self.mean)} values and std {len(self.std)}, needed one of each per channel"
+            )
+        if self.arch is not None and not self.model.startswith("file:"):
+            raise ValueError(f"arch is given but model is '{self.model}', needed model = file:PATH")
+        return self
+
+    def digest(self, *, without: Collection[str] = ()) -> str:
+        """SHA-256, in hex, over every setting that can change a number in the result.
+
+        Args:
+            without: fields to leave out as well, because the part at hand does not depend on them
+                (one class's occluder does not depend on which other classes are audited).
+
+        The labels file counts by its content, so that a changed file is a changed setting.
+
+        Raises:
+            InputError: the labels file cannot be read.
+        """
+        unknown = set(without) - set(type(self).model_fields)
+        if unknown:
+            raise ValueError(f"no such settings: {sorted(unknown)}")
+        values = self.model_dump(mode="json", exclude=set(NOT_IN_NUMBERS | set(without)))
+        if "labels" in values and self.labels is not None:
+            try:
+                values["labels"] = hashlib.sha256(self.labels.read_bytes()).hexdigest()
+            except OSError as error:
+                raise InputError(
+                    f"labels '{self.labels}': {error.strerror}, needed a readable file"
+                ) from error
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+    def record(self) -> dict[str, Any]:
+        """The settings as they stand in ``audit.json``: all but where this machine keeps things."""
+        return self.model_dump(mode="json", exclude=set(NOT_IN_RECORD))
+
+
+def load_settings(config: Path | None, flags: Mapping[str, Any]) -> Settings:
+    """Settings from a TOML file and from flags; flags win, ``None`` means not given.
+
+    Relative paths, in the file too, start from the directory that the command is run in.
+
+    Raises:
+        InputError: the file cannot be read, a key is unknown, a value is out of range, or something
+            required is missing. One line: where (file, line, key, or flag), what was seen, what was needed.
+    """
+    text, from_file = _read(config) if config is not None else ("", {})
+    given = {key: value for key, value in flags.items() if value is not None}
+    try:
+        return Settings.model_validate({**from_file, **given})
+    except ValidationError as error:
+        lines = [_explain(details, config, text, given) for details in error.errors(include_url=False)]
+        raise InputError("; ".join(lines)) from error
+
+
+def flag_name(field: str) -> str:
+    """The flag that sets a field: ``max_images`` is ``--max-images``."""
+    return "--" + field.replace("_", "-")
+
+
+def allowed(field: str) -> str:
+    """What a field accepts, in words: ``one of auto, cpu, cuda, mps`` or ``a number from 0 to 0.9``."""
+    schema = Settings.model_json_schema()["properties"][field]
+    options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
+    return " or ".join(_allowed_of(option) for option in options)
+
+
+def _allowed_of(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return "one of " + ", ".join(map(str, schema["enum"]))
+    kind = schema.get("type")
+    if kind == "array":
+        least = " of at least one" if schema.get("minItems") else ""
+        return f"a list{least}, each {_allowed_of(schema['items'])}"
+    if kind in ("integer", "number"):
+        noun = "a whole number" if kind == "integer" else "a number"
+        bounds = [
+            f"{word} {schema[key]:g}" if isinstance(schema[key], float) else f"{word} {schema[key]}"
+            for key, word in (
+                ("minimum", "from"),
+                ("exclusiveMinimum", "above"),
+                ("maximum", "to"),
+                ("exclusiveMaximum", "below"),
+            )
+            if key in schema
+        ]
+        return " ".join([noun, *bounds])
+    return {"boolean": "true or false", "string": "text that is not empty"}.get(str(kind), str(kind))
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"config '{path}': {error.strerror}, needed a readable TOML file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"config '{path}': not UTF-8 at byte {error.start}, needed a TOML file") from error
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"config '{path}': not valid TOML: {error}") from error
+
+
+def _explain(details: ErrorDetails, config: Path | None, text: str, flags: Mapping[str, Any]) -> str:
+    """One pydantic complaint as: where, what was seen, what was needed."""
+    if not details["loc"]:
+        return _message(details)
+    key = str(details["loc"][0])
+    if key in flags or config is None:
+        where = flag_name(key)
+    else:
+        line = _line_of(text, key)
+        where = f"config '{config}', line {line}, {key}" if line else f"config '{config}', {key}"
+    if details["type"] == "missing":
+        unset = f"{flag_name(key)} is not given"
+        return f"{unset}{f' and {config} has no {key}' if config else ''}, needed {allowed(key)}"
+    if details["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, Settings.model_fields, n=3)
+        hint = (
+            f"did you mean {' or '.join(near)}?"
+            if near
+            else "needed one of " + ", ".join(Settings.model_fields)
+        )
+        return f"{where}: no such setting; {hint}"
+    if details["type"] == "value_error":
+        return f"{where}: {_message(details)}"
+    return f"{where}: got {details['input']!r}, needed {allowed(key)}"
+
+
+def _message(details: ErrorDetails) -> str:
+    return details["msg"].removeprefix("Value error, ")
+
+
+def _line_of(text: str, key: str) -> int | None:
+    """Line, from 1, on which a top-level key or table of a TOML file stands."""
+    pattern = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[=.\]]""")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if pattern.match(line):
+            return number
+    return None
