@@ -1,0 +1,215 @@
+"""Turns an untrusted image file into an 8-bit RGB picture, or says why not.
+
+Every image that auditor reads passes through :func:`decode_image`. It looks at the size on disk and
+at the header before it decodes, lets Pillow try only decoders that are pure image decoders (no
+PostScript), and converts the odd kinds the way a viewer would: orientation applied, palette and
+CMYK converted, 16 bits scaled, transparency laid on white.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import (  # noqa: F401  registers the decoders named in _FORMATS, and no others
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageOps,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+
+from auditor.errors import InputError
+from auditor.records import Skipped
+
+MAX_BYTES = 64 * 2**20
+"""Largest file that is read: 64 MiB."""
+MAX_PIXELS = 50_000_000
+"""Largest image that is decoded: 50 megapixels."""
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp"}
+    | {".ppm", ".pgm", ".pbm", ".pnm"}
+)
+
+# "JPEG" opens MPO too, which many phones write as .jpg: a JPEG with a second view behind it.
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM")
+_WHITE = (255, 255, 255, 255)
+
+
+def decode_image(
+    source: str | os.PathLike[str] | bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES
+) -> Image.Image:
+    """The picture in ``source`` (a path, or the bytes of a file) as 8-bit RGB.
+
+    Raises:
+        InputError: not a regular file, empty, larger than ``max_bytes`` or ``max_pixels``, not an
+            image of a known kind, animated, truncated or otherwise broken.
+    """
+    if isinstance(source, bytes):
+        data, where = source, "image"
+    else:
+        where = f"image '{os.fspath(source)}'"
+        data = read_limited(Path(source), max_bytes=max_bytes)
+    if not data:
+        raise InputError(f"{where}: 0 bytes, need an image file")
+    if len(data) > max_bytes:
+        raise InputError(f"{where}: {len(data)} bytes, at most {max_bytes} are read")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # bombs are judged below, by our own limit
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                _check_header(image, where=where, max_pixels=max_pixels)
+                image.load()
+                return _to_rgb(_upright(image), where=where)
+    except InputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{where}: more than {max_pixels} pixels, refused") from error
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{where}: not an image of a known kind (JPEG, PNG, GIF, BMP, TIFF, WebP, PNM)"
+        ) from error
+    except Exception as error:  # decoders of broken files raise whatever they stumble over
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{where}: broken or truncated ({said})") from error
+
+
+def read_limited(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """The bytes of a regular file of at most ``max_bytes``.
+
+    Raises:
+        InputError: missing, not a regular file, too large or not readable.
+    """
+    try:
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise InputError(f"image '{path}': not a regular file")
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        raise InputError(f"image '{path}': cannot be read ({error.strerror or error})") from error
+    if len(data) > max_bytes:
+        raise InputError(f"image '{path}': more than {max_bytes} bytes, which is the limit")
+    return data
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
+    except OSError as error:
+        raise InputError(f"file '{os.fspath(path)}': cannot be read ({error.strerror or error})") from error
+    return digest.hexdigest()
+
+
+def list_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """Image files under ``folder`` (by suffix, at any depth) in the order of their relative path.
+
+    Hidden files are left out, and so are links that lead out of the folder: :func:`scan_images` names
+    them.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    return scan_images(folder)[0]
+
+
+def scan_images(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Skipped]]:
+    """:func:`list_images`, and what was left out although it looks like an image.
+
+    The order depends on names alone, neither on the file system nor on the locale.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputError(f"folder '{root}': {'not a folder' if root.exists() else 'does not exist'}")
+    inside = root.resolve()
+    found: list[Path] = []
+    refused: list[Skipped] = []
+    for at, folders, files in os.walk(root, followlinks=False):
+        linked = [name for name in folders if (Path(at) / name).is_symlink()]
+        for name in linked:
+            where = (Path(at) / name).relative_to(root).as_posix()
+            refused.append(
+                Skipped(what=f"folder '{where}'", reason="a link to a folder; links are not followed")
+            )
+        folders[:] = [name for name in folders if not _hidden(name) and name not in linked]
+        for name in files:
+            path = Path(at) / name
+            if _hidden(name) or path.suffix.lower() not in IMAGE_SUFFIXES:
+                continue
+            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+                where = path.relative_to(root).as_posix()
+                refused.append(Skipped(what=f"image '{where}'", reason="a link that leads out of the folder"))
+                continue
+            found.append(path)
+    found.sort(key=lambda path: path.relative_to(root).as_posix())
+    refused.sort(key=lambda skipped: skipped.what)
+    return found, refused
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Opening a named pipe would wait for a writer for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _check_header(image: Image.Image, *, where: str, max_pixels: int) -> None:
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        raise InputError(f"{where}: {image.width} x {image.height} pixels, at most {max_pixels} are decoded")
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":
+        raise InputError(f"{where}: animated or paged ({frames} frames), need a single picture")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF orientation says; broken EXIF data turn nothing."""
+    try:
+        return ImageOps.exif_transpose(image) or image
+    except Exception:  # the picture itself decoded well
+        return image
+
+
+def _to_rgb(image: Image.Image, *, where: str) -> Image.Image:
+    if image.mode.startswith("I"):
+        return _from_16_bit(image, where=where)
+    if image.mode == "F":
+        raise InputError(f"{where}: floating-point pixels without a stated range; save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layered.size, _WHITE), layered).convert("RGB")
+    if image.mode == "RGB":
+        return image.copy()
+    return image.convert("RGB")
+
+
+def _from_16_bit(image: Image.Image, *, where: str) -> Image.Image:
+    """Grey of 16 bits, 65535 being white. Pillow's own conversion would clip at 255."""
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise InputError(f"{where}: 32-bit integer pixels without a stated range; save it with 8 or 16 bits")
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
