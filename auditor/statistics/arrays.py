@@ -1,0 +1,96 @@
+"""Shapes that the statistics share, and the one place where their inputs are checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from auditor.errors import InputError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+BENCHMARK_ONLY = -1
+"""Label of images that no concept claims and that serve only to be compared with."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which image belongs to which concept, sorted once so that sums run over slices."""
+
+    order: IntArray
+    """[images] Positions of the images, group by group."""
+    starts: IntArray
+    """[groups] Where each group begins in ``order``."""
+    sizes: IntArray
+    """[groups] Images per group, at least 2."""
+    concepts: int
+    """The first so many groups are concepts; a last one may hold the benchmark-only images."""
+
+    @property
+    def count(self) -> int:
+        """Number of groups, benchmark-only images counting as one."""
+        return len(self.sizes)
+
+    def members(self, group: int) -> IntArray:
+        """[size] Positions of the images of one group."""
+        start = int(self.starts[group])
+        return self.order[start : start + int(self.sizes[group])]
+
+
+def group_images(labels: ArrayLike, concepts: int) -> Groups:
+    """Sort images by label.
+
+    Args:
+        labels: [images] 0 to ``concepts`` - 1, or -1 for images that serve only as benchmark.
+        concepts: Number of concepts.
+
+    Raises:
+        InputError: A label is outside that range, a concept has fewer than 2 images, or there is
+            nothing to compare with (one concept and no benchmark-only images).
+    """
+    label = np.asarray(labels, dtype=np.int64)
+    if label.ndim != 1:
+        raise InputError(f"labels: shape {label.shape}, need one label per image")
+    if label.size and (label.min() < BENCHMARK_ONLY or label.max() >= concepts):
+        raise InputError(f"labels: range {label.min()} to {label.max()}, need -1 to {concepts - 1}")
+    group = np.where(label == BENCHMARK_ONLY, concepts, label)
+    count = concepts + int(bool(np.any(label == BENCHMARK_ONLY)))
+    sizes = np.bincount(group, minlength=count).astype(np.int64)
+    for index, size in enumerate(sizes):
+        if size < 2:
+            name = "benchmark" if index == concepts else f"concept {index}"
+            raise InputError(f"labels: {size} images of {name}, need at least 2")
+    if count < 2:
+        raise InputError("labels: one concept and no benchmark images, need something to compare with")
+    order = np.argsort(group, kind="stable").astype(np.int64)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+    return Groups(order=order, starts=starts, sizes=sizes, concepts=concepts)
+
+
+def as_responses(responses: ArrayLike, images: int, *, name: str = "responses") -> FloatArray:
+    """[refits, images] as float64; one row where one dimension was given.
+
+    Raises:
+        InputError: Wrong number of images, no rows, or values that are not finite.
+    """
+    values = np.atleast_2d(np.asarray(responses, dtype=np.float64))
+    if values.ndim != 2 or values.shape[1] != images or values.shape[0] < 1:
+        raise InputError(f"{name}: shape {values.shape}, need [rows, {images} images]")
+    if not np.isfinite(values).all():
+        raise InputError(f"{name}: {np.sum(~np.isfinite(values))} values are not finite, need none")
+    return values
+
+
+def standardise_rows(values: FloatArray) -> FloatArray:
+    """Each row minus its mean, divided by its standard deviation; a constant row becomes zeros.
+
+    The scale is that of the pooled images, so it does not change when labels are permuted.
+    """
+    centred = values - values.mean(axis=-1, keepdims=True)
+    scale = np.sqrt((centred**2).mean(axis=-1, keepdims=True))
+    # A row that is constant up to rounding must not be blown up into noise.
+    floor = 1e-12 * np.maximum(1.0, np.abs(values).max(axis=-1, keepdims=True, initial=0.0))
+    return np.where(scale > floor, centred / np.where(scale > floor, scale, 1.0), 0.0)

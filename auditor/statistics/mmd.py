@@ -1,0 +1,222 @@
+"""Maximum mean discrepancy on a precomputed kernel, and the paper's concept score made of it.
+
+Gretton, Borgwardt, Rasch, Schölkopf, Smola: A Kernel Two-Sample Test, JMLR 13 (2012) 723-773.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from auditor.errors import InputError
+from auditor.statistics.arrays import BENCHMARK_ONLY, FloatArray, IntArray
+
+BANDWIDTH_SAMPLE = 1000
+"""At most so many images enter the median of distances: more do not move it and cost time."""
+
+
+@dataclass(frozen=True)
+class PaperScores:
+    """The paper's concept scores of one class over one bank."""
+
+    mean: FloatArray
+    """[concepts] Share of the bank's total, 0 to 1, mean over runs; sums to 1. NaN where no layer
+    tells any concept from the benchmark (constant maps)."""
+    sd: FloatArray
+    """[concepts] Standard deviation over benchmark draws (n - 1); 0 for a single run. Not a confidence
+    interval: runs reuse the same concept images, so they are no replicates."""
+    raw: FloatArray
+    """[runs, concepts] Sum over layers of squared MMD, before normalising."""
+    size: int
+    """Images in every concept set and in every benchmark set."""
+    bandwidths: dict[str, float]
+    """Kernel width per layer, in units of the maps."""
+
+
+def squared_distances(points: NDArray[np.floating]) -> FloatArray:
+    """[images, images] Squared Euclidean distances between rows of ``points`` [images, positions]."""
+    # Centring first keeps the expansion |a|² + |b|² - 2ab from cancelling.
+    centred = np.asarray(points, dtype=np.float64) - np.asarray(points, dtype=np.float64).mean(axis=0)
+    norms = np.einsum("ij,ij->i", centred, centred)
+    distances = norms[:, None] + norms[None, :] - 2.0 * (centred @ centred.T)
+    np.maximum(distances, 0.0, out=distances)
+    np.fill_diagonal(distances, 0.0)
+    return distances
+
+
+def median_bandwidth(points: NDArray[np.floating]) -> float:
+    """Median distance between two images of the pooled sample (Gretton 2012, section 8).
+
+    At most ``BANDWIDTH_SAMPLE`` images enter, evenly spaced in the order given, so the number does
+    not depend on chance. Where more than half of the distances are 0, the mean of the positive
+    ones is taken; where all are 0, 1.
+    """
+    count = len(points)
+    chosen = np.unique(np.linspace(0, count - 1, min(count, BANDWIDTH_SAMPLE)).round().astype(np.int64))
+    distances = squared_distances(points[chosen])
+    upper = np.sqrt(distances[np.triu_indices(len(chosen), 1)])
+    width = float(np.median(upper)) if upper.size else 0.0
+    if width > 0.0:
+        return width
+    positive = upper[upper > 0.0]
+    return float(positive.mean()) if positive.size else 1.0
+
+
+def gaussian_kernel(points: NDArray[np.floating], *, bandwidth: float) -> FloatArray:
+    """[images, images] exp(-d² / (2 bandwidth²)) between rows of ``points`` [images, positions].
+
+    Raises:
+        InputError: The bandwidth is not a positive number.
+    """
+    if not np.isfinite(bandwidth) or bandwidth <= 0.0:
+        raise InputError(f"kernel bandwidth: {bandwidth}, need a positive number")
+    kernel = squared_distances(points)
+    kernel *= -0.5 / bandwidth**2
+    return np.exp(kernel, out=kernel)
+
+
+def mmd2_biased(kernel: FloatArray, first: IntArray, second: IntArray) -> float:
+    """Squared MMD, biased V-statistic (Gretton et al. 2012, equation 5, squared); never negative.
+
+    Args:
+        kernel: [images, images].
+        first: Positions of one sample.
+        second: Positions of the other.
+    """
+    within = kernel[np.ix_(first, first)].mean() + kernel[np.ix_(second, second)].mean()
+    return float(within - 2.0 * kernel[np.ix_(first, second)].mean())
+
+
+def mmd2_unbiased(kernel: FloatArray, first: IntArray, second: IntArray) -> float:
+    """Squared MMD, unbiased U-statistic (Gretton et al. 2012, Lemma 6, equation 3); can be negative.
+
+    Raises:
+        InputError: A sample has fewer than 2 images.
+    """
+    if min(len(first), len(second)) < 2:
+        raise InputError(f"unbiased MMD: samples of {len(first)} and {len(second)} images, need 2 each")
+    return float(
+        _mean_off_diagonal(kernel, first)
+        + _mean_off_diagonal(kernel, second)
+        - 2.0 * kernel[np.ix_(first, second)].mean()
+    )
+
+
+def paper_scores(
+    maps: Mapping[str, NDArray[np.floating]],
+    labels: ArrayLike,
+    *,
+    benchmark: ArrayLike | None,
+    runs: int,
+    rng: np.random.Generator,
+) -> PaperScores:
+    """The paper's score: squared MMD to random benchmark sets, summed over layers, as shares.
+
+    Pan et al., CVPR 2020, sections 3.2 and 4.5: equally many images of every concept, one random
+    benchmark set of the same size per run, "sum the MMD values calculated in all the middle
+    layers, and view the normalized results as the importance score". The paper does not say which
+    MMD; this is the *squared, biased* one (V-statistic) with a Gaussian kernel, whose width is the
+    median distance within the pooled sample of the layer. It is never negative, so that shares are
+    defined; its floor of about 2/size for equal distributions is the reason why every concept set
+    has the same size here. It has no sign.
+
+    Args:
+        maps: Layer to meta-detector maps [images, positions], in the detector's units.
+        labels: [images] Concept of each image, -1 for images that belong to none.
+        benchmark: Positions of images to draw benchmark sets from, one set per run for all
+            concepts. ``None``: for each concept from the images that do not carry its label.
+        runs: Number of benchmark sets, 1 or more.
+        rng: Source of the draws; the same draws serve every layer.
+
+    Raises:
+        InputError: No layers, runs < 1, maps of other lengths than the labels or not finite, a
+            concept of fewer than 2 images, or fewer than 2 benchmark images.
+    """
+    label = np.asarray(labels, dtype=np.int64)
+    concepts = int(label.max(initial=-1)) + 1
+    if runs < 1 or not maps or concepts < 1 or label.min() < BENCHMARK_ONLY:
+        raise InputError(
+            f"paper score: {runs} runs, {len(maps)} layers, labels {label.min(initial=0)} to {concepts - 1};"
+            " need 1 run, 1 layer and labels from -1, with 1 concept or more"
+        )
+    for layer, values in maps.items():
+        if values.ndim != 2 or len(values) != len(label) or not np.isfinite(values).all():
+            raise InputError(
+                f"maps of layer {layer!r}: shape {values.shape}, need finite [{len(label)}, positions]"
+            )
+    pool = None if benchmark is None else np.asarray(benchmark, dtype=np.int64)
+    chosen, against = _draw(label, concepts, pool, runs, rng)
+    raw = np.zeros((runs, concepts))
+    widths: dict[str, float] = {}
+    for layer, values in maps.items():
+        widths[layer] = median_bandwidth(values)
+        # float32 halves the memory traffic; sums of a few thousand values in [0, 1] stay exact to 1e-6.
+        kernel = gaussian_kernel(values, bandwidth=widths[layer]).astype(np.float32)
+        raw += _squared_mmd_of_draws(kernel, chosen, against)
+    total = raw.sum(axis=1, keepdims=True)
+    shares = np.divide(raw, total, out=np.full_like(raw, np.nan), where=total > 1e-9)
+    sd = shares.std(axis=0, ddof=1) if runs > 1 else np.zeros(concepts)
+    return PaperScores(mean=shares.mean(axis=0), sd=sd, raw=raw, size=chosen.shape[2], bandwidths=widths)
+
+
+def _draw(
+    label: IntArray, concepts: int, pool: IntArray | None, runs: int, rng: np.random.Generator
+) -> tuple[IntArray, IntArray]:
+    """Positions of concept sets [1, concepts, size] and benchmark sets [runs, concepts or 1, size]."""
+    members = [np.flatnonzero(label == concept) for concept in range(concepts)]
+    others = [pool] if pool is not None else [np.flatnonzero(label != concept) for concept in range(concepts)]
+    size = min(len(images) for images in (*members, *others))
+    if size < 2:
+        raise InputError(f"paper score: sets of {size} images, need at least 2 of each concept and benchmark")
+    chosen = np.stack([_subset(images, size, rng) for images in members])[None]
+    against = np.stack([np.stack([_subset(images, size, rng) for images in others]) for _ in range(runs)])
+    return chosen, against
+
+
+def _subset(pool: IntArray, size: int, rng: np.random.Generator) -> IntArray:
+    return np.sort(rng.choice(pool, size, replace=False))
+
+
+def _squared_mmd_of_draws(kernel: NDArray[np.float32], chosen: IntArray, against: IntArray) -> FloatArray:
+    """[runs, concepts] Biased squared MMD of every pair of sets, by index arithmetic on one kernel."""
+    size = chosen.shape[2]
+    within_concept = _block_sums(kernel, chosen, chosen)
+    within_benchmark = _block_sums(kernel, against, against)
+    between = _block_sums(kernel, chosen, against)
+    return (within_concept + within_benchmark - 2.0 * between) / size**2
+
+
+def _block_sums(kernel: NDArray[np.float32], first: IntArray, second: IntArray) -> FloatArray:
+    """Sum of the kernel over every pair of one set of ``first`` and the same-placed set of ``second``.
+
+    Both are [a, b, size]; an axis of length 1 stands for every place (NumPy's broadcasting).
+    """
+    if 1 in first.shape[:2]:
+        # Few distinct sets: their column sums over all images, by one matrix product, then look up.
+        distinct = first.reshape(-1, first.shape[2])
+        indicator = np.zeros((kernel.shape[0], len(distinct)), dtype=np.float32)
+        np.put_along_axis(indicator, distinct.T, 1.0, axis=0)
+        sums = (kernel @ indicator).T.reshape(*first.shape[:2], -1)
+        places = np.broadcast_shapes(first.shape[:2], second.shape[:2])
+        looked_up = np.take_along_axis(
+            np.broadcast_to(sums, (*places, sums.shape[2])),
+            np.broadcast_to(second, (*places, second.shape[2])),
+            axis=2,
+        )
+        return looked_up.sum(axis=2, dtype=np.float64)
+    if 1 in second.shape[:2]:
+        return _block_sums(kernel, second, first)
+    sums = np.empty(first.shape[:2])
+    for run in range(len(first)):
+        blocks = kernel[first[run][:, :, None], second[run][:, None, :]]
+        sums[run] = blocks.sum(axis=(1, 2), dtype=np.float64)
+    return sums
+
+
+def _mean_off_diagonal(kernel: FloatArray, chosen: IntArray) -> float:
+    block = kernel[np.ix_(chosen, chosen)]
+    count = len(chosen)
+    return float((block.sum() - np.trace(block)) / (count * (count - 1)))
