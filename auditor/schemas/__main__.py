@@ -1,0 +1,25 @@
+"""``python -m auditor.schemas [--write]``: print the audit's JSON Schema, or renew the published file."""
+
+from __future__ import annotations
+
+import sys
+
+from auditor.schemas import published_schema, schema_text
+from auditor.store import write_bytes
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; exit status 2 for an argument that it does not know."""
+    if arguments == ["--write"]:
+        write_bytes(published_schema(), schema_text().encode())
+        print(published_schema())
+        return 0
+    if arguments:
+        print("usage: python -m auditor.schemas [--write]", file=sys.stderr)
+        return 2
+    print(schema_text(), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
