@@ -41,7 +41,7 @@ def squared_distances(points: NDArray[np.floating]) -> FloatArray:
     # Centring first keeps the expansion |a|² + |b|² - 2ab from cancelling.
     centred = np.asarray(points, dtype=np.float64) - np.asarray(points, dtype=np.float64).mean(axis=0)
     norms = np.einsum("ij,ij->i", centred, centred)
-    distances = norms[:, None] + norms[None, :] - 2.0 * (centred @ centred.T)
+    distances: FloatArray = norms[:, None] + norms[None, :] - 2.0 * (centred @ centred.T)
     np.maximum(distances, 0.0, out=distances)
     np.fill_diagonal(distances, 0.0)
     return distances
@@ -186,7 +186,7 @@ def _squared_mmd_of_draws(kernel: NDArray[np.float32], chosen: IntArray, against
     within_concept = _block_sums(kernel, chosen, chosen)
     within_benchmark = _block_sums(kernel, against, against)
     between = _block_sums(kernel, chosen, against)
-    return (within_concept + within_benchmark - 2.0 * between) / size**2
+    return np.asarray((within_concept + within_benchmark - 2.0 * between) / size**2)
 
 
 def _block_sums(kernel: NDArray[np.float32], first: IntArray, second: IntArray) -> FloatArray:
@@ -206,7 +206,7 @@ def _block_sums(kernel: NDArray[np.float32], first: IntArray, second: IntArray) 
             np.broadcast_to(second, (*places, second.shape[2])),
             axis=2,
         )
-        return looked_up.sum(axis=2, dtype=np.float64)
+        return np.asarray(looked_up.sum(axis=2, dtype=np.float64))
     if 1 in second.shape[:2]:
         return _block_sums(kernel, second, first)
     sums = np.empty(first.shape[:2])

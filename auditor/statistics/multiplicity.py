@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from auditor.errors import InputError
-from auditor.statistics.arrays import FloatArray
+from auditor.statistics.arrays import FloatArray, IntArray
 
 
 def holm(p_values: ArrayLike) -> FloatArray:
@@ -35,9 +35,10 @@ def holm(p_values: ArrayLike) -> FloatArray:
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> FloatArray:
-    """Benjamini and Hochberg (1995): expected share of false claims, for independent or positively
-    dependent tests. Scores of one bank are *negatively* dependent, so reports use
-    :func:`benjamini_yekutieli`.
+    """Benjamini and Hochberg (1995): expected share of false claims.
+
+    For independent or positively dependent tests. Scores of one bank are *negatively* dependent, so
+    reports use :func:`benjamini_yekutieli`.
     """
     return _step_up(_checked(p_values), 1.0)
 
@@ -96,7 +97,7 @@ def westfall_young(observed: ArrayLike, permuted: ArrayLike) -> FloatArray:
     largest = np.sort(null.max(axis=1))
     # Equal values that differ in the last bit count as hits.
     hits = len(largest) - np.searchsorted(largest, seen * (1.0 - 1e-12), side="left")
-    return (1.0 + hits) / (1.0 + len(largest))
+    return np.asarray((1.0 + hits) / (1.0 + len(largest)), dtype=np.float64)
 
 
 def _checked(p_values: ArrayLike) -> FloatArray:
@@ -115,7 +116,7 @@ def _step_up(p: FloatArray, penalty: float) -> FloatArray:
     return _unsort(corrected, order)
 
 
-def _unsort(values: FloatArray, order: np.ndarray) -> FloatArray:
+def _unsort(values: FloatArray, order: IntArray) -> FloatArray:
     result = np.empty_like(values)
     result[order] = values
     return result

@@ -1,0 +1,76 @@
+"""Labels permuted on images: the distribution of every concept's statistic when labels mean nothing.
+
+The statistic is studentised, so that a concept whose responses merely spread more widely than the
+others' is not taken for one that differs (Janssen 1997; Chung and Romano, Ann. Stat. 41, 2013).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from auditor.errors import InputError
+from auditor.statistics.arrays import FloatArray, Groups
+
+CHUNK_VALUES = 1_000_000
+"""Permuted values held at a time: 8 MB."""
+
+
+def group_moments(values: FloatArray, groups: Groups) -> tuple[FloatArray, FloatArray]:
+    """Mean and unbiased variance [..., groups] of ``values`` [..., images] in ``groups.order``."""
+    totals = np.add.reduceat(values, groups.starts, axis=-1)
+    squares = np.add.reduceat(values**2, groups.starts, axis=-1)
+    means = totals / groups.sizes
+    variances = np.maximum(squares - totals * means, 0.0) / (groups.sizes - 1)
+    return means, variances
+
+
+def contrast_of_means(means: FloatArray, groups: Groups) -> FloatArray:
+    """[..., concepts] Mean of each concept minus the average of the other groups' means.
+
+    Every other concept counts alike, however many images it has.
+    """
+    others = (means.sum(axis=-1, keepdims=True) - means) / (groups.count - 1)
+    return np.asarray((means - others)[..., : groups.concepts])
+
+
+def contrast_variance(variances: FloatArray, groups: Groups) -> FloatArray:
+    """[..., concepts] Variance of :func:`contrast_of_means` when images are drawn anew."""
+    of_means = variances / groups.sizes
+    others = (of_means.sum(axis=-1, keepdims=True) - of_means) / (groups.count - 1) ** 2
+    return np.asarray((of_means + others)[..., : groups.concepts])
+
+
+def studentised(values: FloatArray, groups: Groups) -> FloatArray:
+    """[..., concepts] Contrast of means in its own standard errors; 0 where nothing varies."""
+    means, variances = group_moments(values, groups)
+    error = np.sqrt(contrast_variance(variances, groups))
+    difference = contrast_of_means(means, groups)
+    return np.divide(difference, error, out=np.zeros_like(difference), where=error > 1e-12)
+
+
+def permuted_statistics(
+    values: FloatArray, groups: Groups, *, permutations: int, rng: np.random.Generator
+) -> FloatArray:
+    """[permutations, concepts] :func:`studentised` under permuted labels.
+
+    A row comes from one permutation of all images, shared by all concepts, as max-T needs.
+
+    Args:
+        values: [images] One response per image, averaged over refits and layers beforehand, so that
+            one permutation serves all of them. Any scale must not depend on the labels.
+        groups: Who has which label.
+        permutations: 1 or more.
+        rng: Source of the permutations.
+
+    Raises:
+        InputError: ``permutations`` < 1.
+    """
+    if permutations < 1:
+        raise InputError(f"permutations: {permutations}, need 1 or more")
+    result = np.empty((permutations, groups.concepts))
+    chunk = max(1, CHUNK_VALUES // len(values))
+    for start in range(0, permutations, chunk):
+        rows = min(chunk, permutations - start)
+        shuffled = rng.permuted(np.broadcast_to(values, (rows, len(values))), axis=1)
+        result[start : start + rows] = studentised(shuffled, groups)
+    return result
