@@ -273,8 +273,8 @@ def _explain(details: ErrorDetails, config: Path | None, text: str, flags: Mappi
         line = _line_of(text, key)
         where = f"config '{config}', line {line}, {key}" if line else f"config '{config}', {key}"
     if details["type"] == "missing":
-        unset = f"{flag_name(key)} is not given"
-        return f"{unset}{f' and {config} has no {key}' if config else ''}, needed {allowed(key)}"
+        where = f"{flag_name(key)} is not given" + (f" and '{config}' has no {key}" if config else "")
+        return f"{where}, needed: {Settings.model_fields[key].description}".rstrip(".")
     if details["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, Settings.model_fields, n=3)
         hint = (

@@ -1,0 +1,122 @@
+"""Command-line flags made from the settings, so that a setting's name, help and range exist once."""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic_core import PydanticUndefined
+
+from auditor.settings import IMPRESSIONS, Settings, allowed, flag_name
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "What to audit": ("model", "arch", "labels", "classes", "images", "banks", "benchmark", "layers"),
+    "Where to, and in which form": ("out", "formats", "overwrite", "strict", "cache"),
+    "Computing": ("device", "precision", "batch_size", "seed"),
+    "Class images and occluder": (
+        *("n_impressions", "impression_steps", "max_images", "heldout", "occluder_iterations"),
+        *("occluder_lr", "noise", "rotation", "refits"),
+    ),
+    "Statistics": ("margin", "alpha", "min_images", "permutations", "bootstrap", "runs", "panel"),
+    "Preprocessing, instead of the model's own": ("input_size", "crop", "interpolation", "mean", "std"),
+}
+"""Every setting under the heading that ``--help`` shows it under, in the order shown."""
+
+SHORT = {"model": "-m", "classes": "-c", "out": "-o"}
+
+
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help=f"{Settings.model_fields['model'].description}")
+]
+ArchFlag = Annotated[
+    str | None, typer.Option("--arch", metavar="NAME", help=f"{Settings.model_fields['arch'].description}")
+]
+LabelsFlag = Annotated[
+    Path | None,
+    typer.Option("--labels", metavar="FILE", help=f"{Settings.model_fields['labels'].description}"),
+]
+
+
+def parameters() -> list[inspect.Parameter]:
+    """For every setting a keyword-only parameter with a Typer option, in the order of ``--help``."""
+    return [_parameter(field) for group in GROUPS.values() for field in group]
+
+
+def settings_from_flags(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Flags as typed, to values for :class:`Settings`; those not given are left out."""
+    chosen: dict[str, Any] = {}
+    for field, value in values.items():
+        if value is None or value == []:
+            continue
+        chosen[field] = [part for text in value for part in split(text)] if isinstance(value, list) else value
+    return chosen
+
+
+def split(text: str) -> list[str]:
+    """``zebra, "tench, Tinca tinca"`` to its parts; quotes keep a comma inside a name."""
+    return [part.strip() for part in next(csv.reader([text], skipinitialspace=True), []) if part.strip()]
+
+
+def _parameter(field: str) -> inspect.Parameter:
+    info = Settings.model_fields[field]
+    given = _plain_type(info.annotation)
+    is_list = typing.get_origin(given) is list
+    names = [flag_name(field), *([SHORT[field]] if field in SHORT else [])]
+    if given is bool:
+        names = [f"{flag_name(field)}/--no-{field.replace('_', '-')}"]
+    option = typer.Option(
+        *names,
+        help=_help(field, is_list=is_list),
+        metavar=None if given is bool else _metavar(field, given),
+        rich_help_panel=next(title for title, group in GROUPS.items() if field in group),
+        show_default=False,  # every default here is None, "not given"; the setting's own stands in the help
+    )
+    return inspect.Parameter(
+        field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[given | None, option]
+    )
+
+
+def _plain_type(annotation: Any) -> Any:
+    """The type that a flag is parsed as; ranges and choices are the settings' own business."""
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        return _plain_type(next(a for a in typing.get_args(annotation) if a is not type(None)))
+    if typing.get_origin(annotation) is tuple:
+        return list[str]
+    if typing.get_origin(annotation) is Literal:
+        return str
+    return annotation
+
+
+def _help(field: str, *, is_list: bool) -> str:
+    text = Settings.model_fields[field].description or ""
+    schema = allowed(field)
+    if "number from" in schema or "number above" in schema:
+        text += f" {schema[0].upper()}{schema[1:]}."
+    if is_list:
+        text += " Several: comma between them, or the flag again."
+    default = _default(Settings.model_fields[field].default)
+    return f"{text} Default: {default}." if default else text
+
+
+def _metavar(field: str, given: Any) -> str:
+    schema = allowed(field)
+    if "one of " in schema:
+        return schema.split("one of ")[1].split(" or ")[0].replace(", ", "|")
+    if field in ("labels",):
+        return "FILE"
+    if given is Path:
+        return "DIR"
+    names = {"model": "MODEL", "arch": "NAME", "images": f"DIR|hf:NAME|{IMPRESSIONS}"}
+    return names.get(field, {int: "N", float: "X"}.get(given, "LIST"))
+
+
+def _default(default: Any) -> str:
+    if default is PydanticUndefined or default is None or default is False or default == ():
+        return ""
+    return ", ".join(default) if isinstance(default, tuple) else str(default)

@@ -1,0 +1,51 @@
+"""``auditor layers``: the layers of a model that an audit listens to, and those it could."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from auditor.cli.flags import ArchFlag, ModelArgument
+from auditor.cli.text import columns
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(layers)
+
+
+def layers(
+    model: ModelArgument,
+    patterns: Annotated[
+        list[str] | None, typer.Argument(help="Only layers that fit, as for `auditor run --layers`: blocks.*")
+    ] = None,
+    arch: ArchFlag = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every layer with feature maps, not only blocks.")
+    ] = False,
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="Do not fetch weights: the layers are the same.")
+    ] = False,
+) -> None:
+    """List the layers that an audit of this model listens to, with the size of their feature maps.
+
+    Those marked `*` are chosen if `auditor run` is given no `--layers`.
+
+        auditor layers timm:resnet50 --random-weights
+    """
+    from auditor.models import load_model
+    from auditor.models.layers import all_layers, choose_layers
+
+    loaded = load_model(model, arch=arch, random_weights=random_weights)
+    chosen = {layer.name for layer in choose_layers(loaded)}
+    if patterns:
+        shown = choose_layers(loaded, patterns)
+    else:
+        shown = all_layers(loaded) if every else choose_layers(loaded)
+    rows = [
+        ("*" if layer.name in chosen else "", layer.name, layer.channels, layer.height, layer.width)
+        for layer in shown
+    ]
+    for line in columns(("", "layer", "channels", "height", "width"), rows):
+        print(line)

@@ -1,0 +1,118 @@
+"""``auditor run``: audit a model, write the audit directory, say where the report lies."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from auditor.cli.flags import parameters, settings_from_flags
+from auditor.errors import InputError
+from auditor.progress import duration, progress_for
+from auditor.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from auditor.records import Audit
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command; its flags are the settings."""
+    app.command()(_with_flags())
+
+
+def _with_flags() -> Any:
+    def run(*, config: Path | None, **flags: Any) -> None:
+        settings = load_settings(config, settings_from_flags(flags))
+        audit = _audit(settings)
+        for line in summary(audit, settings):
+            print(line)
+        if settings.strict:
+            refuse_skipped(audit)
+
+    run.__doc__ = DESCRIPTION
+    config = inspect.Parameter(
+        "config",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[
+            Path | None,
+            typer.Option(
+                "--config",
+                metavar="FILE",
+                help="TOML file with any of these settings: max_images = 40 for --max-images 40. Flags win.",
+                rich_help_panel="What to audit",
+            ),
+        ],
+    )
+    run.__signature__ = inspect.Signature([config, *parameters()])  # type: ignore[attr-defined]
+    # Typer reads types from here as well; the strings that this module's annotations are must not mislead it.
+    run.__annotations__ = {p.name: p.annotation for p in inspect.signature(run).parameters.values()}
+    return run
+
+
+DESCRIPTION = """Audit a model: which concepts it associates with a class, how strongly, how surely.
+
+Leaves a directory with the audit (`audit.json`), arrays, pictures and the report. Interrupted, the
+same command goes on where it stopped.
+
+From the weights alone, with images made from the model itself:
+
+    auditor run --model bundled:efficientnet_lite0 --classes zebra
+
+With photos, one folder per class, and your own bank, one folder per concept:
+
+    auditor run -m timm:resnet50 -c n02391049 --images photos --banks my-bank
+
+Everything from a file, one setting overruled:
+
+    auditor run --config audit.toml --seed 1
+"""
+
+
+def summary(audit: Audit, settings: Settings) -> list[str]:
+    """What a person at the terminal wants to know: findings, what was left out, where the report is."""
+    lines: list[str] = []
+    for result in audit.classes:
+        found = [c for c in result.concepts if c.direction in ("associated", "inhibiting")]
+        found.sort(key=lambda concept: -abs(concept.score or 0))
+        words = ", ".join(
+            f"{c.concept} ({c.direction}, {c.score:+.2f})" for c in found[:5] if c.score is not None
+        )
+        lines.append(f"{result.name}: {words or 'no concept stands out'}")
+    skipped = everything_skipped(audit)
+    if skipped:
+        lines.append(f"skipped: {len(skipped)}, listed in the report; first: {skipped[0]}")
+    lines.append(f"done in {duration(audit.duration_s)}")
+    lines.extend(
+        f"report: {path}"
+        for path in (settings.out / f"report.{name}" for name in settings.formats)
+        if path.exists()
+    )
+    lines.append(f"audit: {settings.out / 'audit.json'}")
+    return lines
+
+
+def everything_skipped(audit: Audit) -> list[str]:
+    """What was asked for and not done, ``what: reason``, over the whole audit."""
+    skipped = [*audit.skipped, *(skip for result in audit.classes for skip in result.skipped)]
+    return [f"{skip.what}: {skip.reason}" for skip in skipped]
+
+
+def refuse_skipped(audit: Audit) -> None:
+    """Fail where anything was skipped; the audit stays on disk, with the list in it.
+
+    Raises:
+        InputError: something was skipped.
+    """
+    skipped = everything_skipped(audit)
+    if skipped:
+        raise InputError(f"--strict: {len(skipped)} skipped, needed none; first: {skipped[0]}")
+
+
+def _audit(settings: Settings) -> Audit:
+    from auditor.audit import run_audit
+
+    return run_audit(settings, progress=progress_for(sys.stderr))
