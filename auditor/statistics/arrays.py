@@ -11,6 +11,7 @@ from auditor.errors import InputError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 BENCHMARK_ONLY = -1
 """Label of images that no concept claims and that serve only to be compared with."""

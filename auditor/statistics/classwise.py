@@ -52,7 +52,7 @@ def against_classes(responses: ArrayLike, reference: ArrayLike) -> FloatArray:
     own = np.atleast_2d(np.asarray(responses, dtype=np.float64))
     own = as_responses(own, own.shape[-1])
     others = as_responses(reference, own.shape[1], name="reference responses")
-    return standardise_rows(own) - standardise_rows(others).mean(axis=0)
+    return np.asarray(standardise_rows(own) - standardise_rows(others).mean(axis=0))
 
 
 def class_effects(responses: ArrayLike, labels: ArrayLike, *, concepts: int) -> FloatArray:
@@ -80,7 +80,7 @@ def class_effects(responses: ArrayLike, labels: ArrayLike, *, concepts: int) -> 
     spread2 += share**2 * (of_means.sum(axis=1, keepdims=True) - of_means)
     scale = np.sqrt(np.maximum(spread2, 0.0))
     effects = np.divide(means - centre, scale, out=np.zeros_like(means), where=scale > 1e-9)
-    return effects[:, :concepts]
+    return np.asarray(effects[:, :concepts])
 
 
 def compare_with_classes(

@@ -29,7 +29,9 @@ class RefitVariance:
     """[concepts] Degrees of freedom; infinite where there was a single refit."""
 
 
-def refit_variance(effects: FloatArray, *, overlap: float = 0.0) -> RefitVariance:
+def refit_variance(
+    effects: FloatArray, *, overlap: float = 0.0, borrowed: FloatArray | None = None
+) -> RefitVariance:
     """Variance that refits add to a mean effect.
 
     Args:
@@ -37,12 +39,16 @@ def refit_variance(effects: FloatArray, *, overlap: float = 0.0) -> RefitVarianc
         overlap: Share of its learning images that a refit has in common with another, 0 to below 1.
             Refits on overlapping images agree more than fresh ones would; Nadeau and Bengio (2003)
             replace 1/R by 1/R + overlap/(1 - overlap).
+        borrowed: [others] Variances between as many refits, of effects like these, that lend strength.
     """
     refits, concepts = effects.shape
     if refits < 2:
         return RefitVariance(of_mean=np.zeros(concepts), df=np.full(concepts, np.inf))
-    variances, df = moderate(effects.var(axis=0, ddof=1), df=refits - 1)
-    return RefitVariance(of_mean=variances * (1.0 / refits + overlap / (1.0 - overlap)), df=df)
+    own = effects.var(axis=0, ddof=1)
+    everyone = own if borrowed is None else np.concatenate([own, borrowed])
+    variances, df = moderate(everyone, df=refits - 1)
+    factor = 1.0 / refits + overlap / (1.0 - overlap)
+    return RefitVariance(of_mean=factor * variances[:concepts], df=df[:concepts])
 
 
 def moderate(variances: FloatArray, *, df: int) -> tuple[FloatArray, FloatArray]:
