@@ -1,0 +1,99 @@
+"""What the gate decided, and why: numbers, words and the waivers that were applied."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from auditor.changes import Release
+from auditor.records import Record
+
+Outcome = Literal["pass", "fail", "inconclusive"]
+
+EXIT_STATUS: dict[Outcome, int] = {"pass": 0, "fail": 3, "inconclusive": 4}
+"""1 is an error of the tool, 2 of its use."""
+
+Kind = Literal["association", "contrast", "association growth", "contrast growth", "coverage"]
+
+
+class AppliedWaiver(Record):
+    """The waiver that covers a finding."""
+
+    owner: str
+    reason: str
+    expires: date
+
+
+class Finding(Record):
+    """One rule held against one measurement."""
+
+    rule: str
+    """The rule's name."""
+    kind: Kind
+    """``coverage``: the rule names something that the audit did not test."""
+    line: int = 1
+    """Line of the rule in the policy file."""
+    class_index: int | None = None
+    class_name: str = ""
+    bank: str = ""
+    subject: str = ""
+    """The concept, or the pair of groups ``women/men``."""
+    matched: bool | None = None
+    """Of contrasts: whether the groups were matched."""
+    effect: float | None = None
+    """Score, difference, or growth, in standard deviations."""
+    low: float | None = None
+    high: float | None = None
+    p_adjusted: float | None = None
+    n: int | None = None
+    """Images on the smaller side."""
+    smallest_detectable: float | None = None
+    tolerance: float | None = None
+    """Largest size the rule allows."""
+    alpha: float | None = None
+    measured: Outcome
+    """What the numbers say, before waivers and before what the policy makes of an imprecise answer."""
+    outcome: Outcome
+    """What it counts as."""
+    reason: str
+    """In one sentence."""
+    trusted: bool = True
+    """False: a control failed, a floor of trust was missed, or it was not tested. Never passes."""
+    waiver: AppliedWaiver | None = None
+
+    @property
+    def title(self) -> str:
+        """What it is about: ``zebra × textures/banded``."""
+        about = "/".join(part for part in (self.bank, self.subject) if part)
+        return " × ".join(part for part in (self.class_name, about) if part) or self.rule
+
+
+class Verdict(Record):
+    """The gate's answer."""
+
+    format_version: Literal[1] = 1
+    outcome: Outcome
+    policy: str
+    """Its name, or the path of its file."""
+    policy_path: str = ""
+    audit: Release
+    baseline: Release | None = None
+    day: date
+    """The day that waivers were held against."""
+    findings: list[Finding]
+    notes: list[str]
+    """Expired and unused waivers, and the like."""
+
+    @property
+    def exit_status(self) -> int:
+        """0 pass, 3 fail, 4 inconclusive."""
+        return EXIT_STATUS[self.outcome]
+
+    def count(self, outcome: Outcome) -> int:
+        """How many findings count as this."""
+        return sum(f.outcome == outcome for f in self.findings)
+
+    @property
+    def waived(self) -> int:
+        """How many findings pass only because of a waiver."""
+        return sum(f.waiver is not None for f in self.findings)
