@@ -1,0 +1,65 @@
+"""Which channels carry the class: equations 6, 7 and 8."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from auditor.afi.occluder import occlude
+from auditor.models import taps
+from auditor.models.loaded import LoadedModel
+
+
+def signed_importance(
+    model: LoadedModel, images: Tensor, perturbation: Tensor, layers: Sequence[str], *, batch: int = 32
+) -> dict[str, Tensor]:
+    """Equation 6 summed over each channel's positions, before negative neurons are dropped.
+
+    Returns:
+        Layer to [channels]: mean over images and positions of f(x) - f(x - delta).
+    """
+    return {layer: score.mean(dim=(1, 2)) for layer, score in neuron_scores(model, images, perturbation, layers, batch=batch).items()}
+
+
+def neuron_scores(
+    model: LoadedModel, images: Tensor, perturbation: Tensor, layers: Sequence[str], *, batch: int = 32
+) -> dict[str, Tensor]:
+    """Feature importance of every neuron (equation 6).
+
+    Args:
+        model: the audited model.
+        images: [n, channels, height, width], normalised.
+        perturbation: delta*, [channels, height, width].
+        layers: layer names.
+        batch: images per pass.
+
+    Returns:
+        Layer to [channels, height, width]: the mean over images of f_l(x_i) - f_l(x_i - delta*).
+    """
+    totals: dict[str, Tensor] = {}
+    with torch.inference_mode(), taps.record(model.module, layers) as outputs:
+        for part in images.split(batch):
+            for inputs, sign in ((part, 1.0), (occlude(model, part, perturbation), -1.0)):
+                model.module(inputs)
+                for layer in layers:
+                    value = outputs[layer].float().sum(0) * sign
+                    totals[layer] = totals[layer] + value if layer in totals else value
+    return {layer: total / images.shape[0] for layer, total in totals.items()}
+
+
+def channel_importance(scores: Tensor) -> Tensor:
+    """Equations 7 and 8: keep positive neurons, sum over positions, scale so that the largest is 1.
+
+    Args:
+        scores: s_l of equation 6, [channels, height, width].
+
+    Returns:
+        w_l, [channels], each in [0, 1]; all zero where no neuron has a positive score.
+
+    The paper asks of its constant B only that w lies in [0, 1]; the largest channel gets 1 here.
+    """
+    total = scores.clamp(min=0).sum(dim=(1, 2))
+    largest = total.max()
+    return total / largest if largest > 0 else total
