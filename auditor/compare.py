@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from auditor.changes import ESTABLISHED, Change, Comparison, Release, Status
 from auditor.errors import InputError
@@ -23,12 +23,13 @@ from auditor.paired import (
     Draws,
     FloatArray,
     Moments,
+    Uncertainty,
     concept_effects,
     contrast_effects,
     draw_images,
     label_column,
     moments,
-    spread_of_difference,
+    uncertainty_of_difference,
 )
 from auditor.records import Audit, ClassResult, ConceptResult, ContrastResult
 from auditor.statistics.multiplicity import holm
@@ -48,13 +49,13 @@ REPRODUCED_WITHIN = 0.05
 """Standard deviations by which an effect recomputed from the arrays may differ from the recorded one.
 Beyond it the arrays are not what the score was made from (a matched contrast, for example)."""
 
-_Z = NormalDist().inv_cdf(0.975)
-
 
 @dataclass(frozen=True)
 class _Pair:
     old: ClassResult
     new: ClassResult
+    alpha: float = 0.05
+    """1 minus the coverage of the recorded intervals, and of the intervals made here."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def compare(
     for pair in _classes(old, new):
         for bank in new.banks:
             responses = _responses(pair, bank.name, [c.name for c in bank.concepts], arrays, draws)
-            changes += _bank_changes(pair, bank.name, responses, rng)
+            changes += _bank_changes(pair, bank.name, responses)
     changes = [_with_status(c, alpha=alpha, tolerance=limit) for c in _holm(changes)]
     separate = sum(not c.paired and c.difference is not None for c in changes)
     if separate:
@@ -185,7 +186,7 @@ def _classes(old: Audit, new: Audit) -> Iterator[_Pair]:
         for before in old.classes:
             known = before.synset and candidate.synset
             if (before.synset == candidate.synset) if known else (before.name == candidate.name):
-                yield _Pair(before, candidate)
+                yield _Pair(before, candidate, float(new.settings.get("alpha", 0.05)))
                 break
 
 
@@ -214,24 +215,20 @@ def _responses(
     return _Bank(drawn, names, moments(old, drawn), moments(new, drawn))
 
 
-def _bank_changes(
-    pair: _Pair, bank: str, responses: _Bank | None, rng: np.random.Generator
-) -> Iterator[Change]:
+def _bank_changes(pair: _Pair, bank: str, responses: _Bank | None) -> Iterator[Change]:
     before = {c.concept: c for c in pair.old.concepts if c.bank == bank}
     for result in pair.new.concepts:
         if result.bank == bank and (was := before.get(result.concept)) is not None:
-            yield _association(pair, was, result, responses, rng)
+            yield _association(pair, was, result, responses)
     pairs = {(c.more, c.less, c.matched): c for c in pair.old.contrasts if c.bank == bank}
     for contrast in pair.new.contrasts:
         if contrast.bank == bank:
             earlier = pairs.get((contrast.more, contrast.less, contrast.matched))
             if earlier is not None:
-                yield _contrast(pair, earlier, contrast, responses, rng)
+                yield _contrast(pair, earlier, contrast, responses)
 
 
-def _association(
-    pair: _Pair, old: ConceptResult, new: ConceptResult, bank: _Bank | None, rng: np.random.Generator
-) -> Change:
+def _association(pair: _Pair, old: ConceptResult, new: ConceptResult, bank: _Bank | None) -> Change:
     effects = None
     if bank is not None:
         column = label_column(bank.draws.labels, bank.names, new.concept)
@@ -254,12 +251,10 @@ def _association(
         new_direction=new.direction,
         status="inconclusive",
     )
-    return _with_difference(change, effects, rng)
+    return _with_difference(change, effects, images=min(new.n, new.n_benchmark), alpha=pair.alpha)
 
 
-def _contrast(
-    pair: _Pair, old: ContrastResult, new: ContrastResult, bank: _Bank | None, rng: np.random.Generator
-) -> Change:
+def _contrast(pair: _Pair, old: ContrastResult, new: ContrastResult, bank: _Bank | None) -> Change:
     effects = None
     if bank is not None:
         more = label_column(bank.draws.labels, bank.names, new.more)
@@ -284,11 +279,11 @@ def _contrast(
         new_direction=new.direction,
         status="inconclusive",
     )
-    return _with_difference(change, effects, rng)
+    return _with_difference(change, effects, images=new.n_more + new.n_less - 1, alpha=pair.alpha)
 
 
 def _with_difference(
-    change: Change, effects: tuple[FloatArray, FloatArray] | None, rng: np.random.Generator
+    change: Change, effects: tuple[FloatArray, FloatArray] | None, *, images: int, alpha: float
 ) -> Change:
     if change.old is None or change.new is None:
         return change.model_copy(update={"reason": "not measured in both"})
@@ -298,13 +293,15 @@ def _with_difference(
         for drawn, recorded in zip(effects, (change.old, change.new), strict=True)
     )
     if paired and effects is not None:
-        error = spread_of_difference(*effects, rng=rng)
+        found = uncertainty_of_difference(*effects, images=images)
     elif None in (change.old_low, change.old_high, change.new_low, change.new_high):
         return change.model_copy(update={"difference": difference, "reason": "no interval in both"})
     else:
-        error = math.hypot(_error(change.old_low, change.old_high), _error(change.new_low, change.new_high))
-    half = _Z * error
-    p_value = math.erfc(abs(difference) / error / math.sqrt(2)) if error > 0 else float(difference == 0)
+        ends = ((change.old_low, change.old_high), (change.new_low, change.new_high))
+        found = Uncertainty(math.hypot(*(_error(low, high, alpha) for low, high in ends)), math.inf)
+    half = float(stats.t.ppf(1 - alpha / 2, found.df)) * found.error
+    t = abs(difference) / found.error if found.error > 0 else math.inf if difference else 0.0
+    p_value = float(2 * stats.t.sf(t, found.df))
     return change.model_copy(
         update={
             "difference": difference,
@@ -330,8 +327,8 @@ def _growth(change: Change, difference: float, half: float) -> dict[str, float |
     return {"growth": abs(new), "growth_low": min(ends, default=None), "growth_high": max(ends, default=None)}
 
 
-def _error(low: float | None, high: float | None) -> float:
-    return ((high or 0.0) - (low or 0.0)) / (2 * _Z)
+def _error(low: float | None, high: float | None, alpha: float) -> float:
+    return ((high or 0.0) - (low or 0.0)) / (2 * float(stats.norm.ppf(1 - alpha / 2)))
 
 
 def _holm(changes: list[Change]) -> list[Change]:

@@ -2,7 +2,7 @@
 
 Both releases see the same bank images, so chance differences between images largely cancel. A
 bootstrap that draws the *same* images for both keeps that; adding up two separate intervals does not.
-Occluders are learned anew for each release, so their refits are drawn separately.
+Occluders are learned anew for each release, so the variance between refits is added for each.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from auditor.statistics.inference import satterthwaite
+from auditor.statistics.refits import refit_variance
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -77,41 +80,55 @@ def moments(responses: NDArray[np.floating], draws: Draws) -> Moments:
 
 
 def concept_effects(seen: Moments, column: int) -> FloatArray:
-    """[resamples + 1, refits] Mean of one label minus that of all others, in their standard deviations."""
+    """[resamples + 1, refits] One label against all others, as ``auditor.statistics.effects`` defines it.
+
+    Every other label counts alike, however many images it has; the unit is their standard deviation.
+    """
     others = np.arange(len(seen.count)) != column
-    n = seen.count[others].sum()
-    mean = (seen.mean[..., others] * seen.count[others]).sum(axis=-1) / n
-    square = (seen.square[..., others] * seen.count[others]).sum(axis=-1) / n
-    return _ratio(seen.mean[..., column] - mean, (square - mean**2) * n / (n - 1))
+    centre = seen.mean[..., others].mean(axis=-1)
+    within = _variance(seen)[..., others] / seen.count[others]
+    spread = seen.square[..., others].mean(axis=-1) - centre**2 + within.sum(axis=-1) / others.sum() ** 2
+    return _ratio(seen.mean[..., column] - centre, spread)
 
 
 def contrast_effects(seen: Moments, more: int, less: int) -> FloatArray:
     """[resamples + 1, refits] Difference of two labels' means, in standard deviations within them."""
-    freedom = seen.count[more] + seen.count[less] - 2
-    within = sum((seen.square[..., c] - seen.mean[..., c] ** 2) * seen.count[c] for c in (more, less))
-    return _ratio(seen.mean[..., more] - seen.mean[..., less], within / freedom)
+    variance = _variance(seen)
+    return _ratio(
+        seen.mean[..., more] - seen.mean[..., less], (variance[..., more] + variance[..., less]) / 2
+    )
 
 
-def spread_of_difference(old: FloatArray, new: FloatArray, *, rng: np.random.Generator) -> float:
-    """Standard error of ``new - old`` over draws of images (shared) and of refits (each its own).
+@dataclass(frozen=True)
+class Uncertainty:
+    """Of the difference between two releases."""
+
+    error: float
+    """Standard error."""
+    df: float
+    """Degrees of freedom of its estimate."""
+
+
+def uncertainty_of_difference(old: FloatArray, new: FloatArray, *, images: float) -> Uncertainty:
+    """How sure ``new - old`` is, over draws of images (the same for both) and of refits (each its own).
 
     Args:
-        old: [resamples + 1, refits] Effects under the draws; the first row is not a draw.
+        old: [resamples + 1, refits] Effects under the draws; the first row is the sample itself.
         new: The same for the other model; its number of refits may differ.
-        rng: Draws the refits.
+        images: Images on the smaller side, for the degrees of freedom.
     """
-    return float(np.std(_over_refits(new[1:], rng) - _over_refits(old[1:], rng), ddof=1))
+    of_images = float(np.var(new[1:].mean(axis=1) - old[1:].mean(axis=1), ddof=1))
+    before, after = (refit_variance(e[0][:, None]) for e in (old, new))
+    v_old, v_new = float(before.of_mean[0]), float(after.of_mean[0])
+    of_refits = v_old + v_new
+    refit_df = satterthwaite(v_old, float(before.df[0]), v_new, float(after.df[0]))
+    df = satterthwaite(of_images, max(images - 1.0, 1.0), of_refits, refit_df)
+    return Uncertainty(float(np.sqrt(of_images + of_refits)), df)
 
 
-def _over_refits(effects: FloatArray, rng: np.random.Generator) -> FloatArray:
-    resamples, refits = effects.shape
-    chosen = rng.integers(refits, size=(resamples, refits))
-    drawn: FloatArray = np.take_along_axis(effects, chosen, axis=1).mean(axis=1)
-    if refits > 1:
-        # A mean over r draws from r refits varies (r - 1) / r as much as it should.
-        centre = effects.mean(axis=1)
-        drawn = centre + (drawn - centre) * np.sqrt(refits / (refits - 1))
-    return drawn
+def _variance(seen: Moments) -> FloatArray:
+    biased = np.maximum(seen.square - seen.mean**2, 0.0)
+    return np.asarray(biased * seen.count / np.maximum(seen.count - 1, 1))
 
 
 def _ratio(difference: FloatArray, variance: FloatArray) -> FloatArray:

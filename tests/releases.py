@@ -21,6 +21,7 @@ from auditor.records import (
     ModelRecord,
     OccluderRecord,
 )
+from auditor.statistics.effects import concept_effects
 from auditor.store import write_audit
 
 SETTINGS: dict[str, Any] = {
@@ -170,20 +171,23 @@ def write_release(
     shared = images.normal(size=3 * n)
     response = np.stack([shared + 0.3 * noise.normal(size=3 * n) for _ in range(3)]).astype(np.float32)
     response[:, labels == 0] += shift
-    concepts = []
-    for k, name in enumerate(names):
-        mine, rest = response[:, labels == k], response[:, labels != k]
-        score = float(((mine.mean(axis=1) - rest.mean(axis=1)) / rest.std(axis=1, ddof=1)).mean())
-        half = 1.96 * float(np.sqrt(1 / n + 1 / (2 * n)))
-        established = abs(score) - half > 0.5
-        concepts.append(
-            concept(
-                name, n=n, n_benchmark=2 * n, score=score, score_low=score - half, score_high=score + half,
-                p_value=0.0001 if established else 0.4, p_adjusted=0.001 if established else 1.0,
-                direction="associated" if established and score > 0 else "inconclusive",
-            )
-        )  # fmt: skip
+    found = concept_effects(
+        response, labels, concepts=names, permutations=199, bootstrap=200, alpha=0.05, margin=0.5, rng=noise
+    )
+    concepts = [
+        concept(
+            f.concept,
+            n=f.n,
+            n_benchmark=f.n_benchmark,
+            score=f.effect,
+            score_low=f.low,
+            score_high=f.high,
+            p_value=f.p_value,
+            p_adjusted=min(1.0, 3 * f.p_value),
+            direction=f.direction,
+        )
+        for f in found
+    ]
     audit = audit_of(audited_class(*concepts))
-    arrays = {"bank/textures/label": labels, "class/340/response/textures": response}
-    write_audit(directory, audit, arrays)
+    write_audit(directory, audit, {"bank/textures/label": labels, "class/340/response/textures": response})
     return audit

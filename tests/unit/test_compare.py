@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from auditor.changes import Change, Comparison
+from auditor.compare import compare
+from auditor.errors import InputError
+from auditor.paired import concept_effects, contrast_effects, draw_images, moments, uncertainty_of_difference
+from auditor.records import Audit, ConceptResult
+from auditor.statistics import contrasts, effects
+from auditor.store import load_arrays
+from tests.releases import SETTINGS, another_model, audit_of, audited_class, concept, contrast, write_release
+
+
+def _rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def _sure(score: float, half: float = 0.05) -> ConceptResult:
+    direction = (
+        "associated" if score - half > 0.5 else "inhibiting" if score + half < -0.5 else "not associated"
+    )
+    return concept(
+        score=score, score_low=score - half, score_high=score + half, p_adjusted=0.001, direction=direction
+    )
+
+
+def _change(old: ConceptResult, new: ConceptResult) -> Change:
+    before, after = audit_of(audited_class(old)), another_model(audit_of(audited_class(new)))
+    (change,) = compare(before, after, rng=_rng()).changes
+    return change
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status", "growth"),
+    [
+        (_sure(0.0), _sure(1.0), "new", 1.0),
+        (_sure(1.0), _sure(0.0), "gone", -1.0),
+        (_sure(1.0), _sure(1.5), "grown", 0.5),
+        (_sure(1.5), _sure(1.0), "shrunk", -0.5),
+        (_sure(-1.0), _sure(-1.5), "grown", 0.5),
+        (_sure(-1.5), _sure(-1.0), "shrunk", -0.5),
+        # Turned round: the new direction is a new finding, and all of it is growth.
+        (_sure(1.0), _sure(-1.0), "new", 1.0),
+        (_sure(0.1), _sure(0.15), "unchanged", 0.05),
+        (_sure(0.2, half=1.0), _sure(0.3, half=1.0), "inconclusive", 0.1),
+        # Established in one and not in the other is no change as long as the change may be chance.
+        (_sure(0.56, half=0.05), _sure(0.4, half=0.5), "inconclusive", -0.16),
+        (_sure(0.6, half=0.5), _sure(1.1, half=0.5), "inconclusive", 0.5),
+    ],
+)
+def test_status_and_growth(old: ConceptResult, new: ConceptResult, status: str, growth: float) -> None:
+    change = _change(old, new)
+    assert change.status == status
+    assert change.growth == pytest.approx(growth)
+    assert change.growth_low is not None
+    assert change.growth_high is not None
+    assert change.growth_low <= growth <= change.growth_high
+
+
+def test_without_arrays_the_two_intervals_add_up() -> None:
+    change = _change(_sure(0.2, half=0.3), _sure(0.5, half=0.4))
+    assert change.difference == pytest.approx(0.3)
+    assert change.difference_high == pytest.approx(0.3 + 0.5)
+    assert not change.paired
+
+
+def test_what_was_not_measured_in_both_is_inconclusive_and_says_so() -> None:
+    missing = concept(score=None, score_low=None, score_high=None, p_value=None, p_adjusted=None)
+    change = _change(missing, _sure(1.0))
+    assert (change.status, change.reason) == ("inconclusive", "not measured in both")
+
+
+def _with(audit: Audit, **settings: Any) -> Audit:
+    return audit.model_copy(update={"settings": SETTINGS | settings})
+
+
+def _refused(old: Audit, new: Audit) -> str:
+    with pytest.raises(InputError, match="the audits cannot be compared") as error:
+        compare(old, new, rng=_rng())
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("key", ["seed", "runs", "noise", "rotation", "margin", "alpha", "min_images"])
+def test_other_draws_or_units_are_refused(key: str) -> None:
+    audit = audit_of(audited_class(concept()))
+    assert f"setting '{key}' is {SETTINGS[key]!r} in the old audit, 7 in the new" in _refused(
+        audit, _with(audit, **{key: 7})
+    )
+
+
+def test_other_images_are_refused() -> None:
+    audit = audit_of(audited_class(concept()))
+    bank = audit.banks[0]
+    other = audit.model_copy(update={"banks": [bank.model_copy(update={"digest": "c" * 64})]})
+    assert "bank 'textures' has other images (texturesxxxx and cccccccccccc)" in _refused(audit, other)
+    renamed = audit.model_copy(update={"banks": [bank.model_copy(update={"name": "dtd"})]})
+    assert "bank 'dtd' is not in the old audit; bank 'textures' is not in the new" in _refused(audit, renamed)
+    photos = audit_of(audited_class(concept(), source="folder"))
+    assert "was shown by impressions in the old audit and by folder in the new" in _refused(audit, photos)
+
+
+def test_other_classes_or_another_estimator_are_refused() -> None:
+    audit = audit_of(audited_class(concept()))
+    other = audit_of(audited_class(concept(), name="lynx", synset="n02127052"))
+    assert "no class in common" in _refused(audit, other)
+    assert "in other units" in _refused(
+        audit, audit.model_copy(update={"method": {"score": "something else"}})
+    )
+
+
+def test_classes_are_matched_by_synset_or_name_not_by_index() -> None:
+    old = audit_of(audited_class(concept(), index=340, name="zebra"))
+    new = another_model(audit_of(audited_class(concept(), index=12, name="zebra, striped")))
+    (change,) = compare(old, new, rng=_rng()).changes
+    assert (change.old_class_index, change.class_index) == (340, 12)
+    nameless = another_model(audit_of(audited_class(concept(), index=12, synset="")))
+    assert len(compare(old, nameless, rng=_rng()).changes) == 1
+
+
+def test_a_matched_contrast_is_compared_with_the_matched_one() -> None:
+    def pair(value: float, *, matched: bool) -> Any:
+        ends = {"difference_low": value - 0.05, "difference_high": value + 0.05}
+        return contrast(difference=value, matched=matched, direction="more", **ends)
+
+    old = audit_of(audited_class(contrasts=[pair(0.3, matched=False), pair(0.2, matched=True)]))
+    new = another_model(
+        audit_of(audited_class(contrasts=[pair(0.9, matched=False), pair(0.2, matched=True)]))
+    )
+    changes = {c.matched: c for c in compare(old, new, rng=_rng()).changes}
+    assert changes[False].growth == pytest.approx(0.6)
+    assert changes[True].status == "unchanged"
+
+
+def test_what_differs_without_harm_is_said() -> None:
+    audit = audit_of(audited_class(concept()))
+    notes = compare(audit, _with(audit, refits=9), rng=_rng()).notes
+    assert "setting 'refits' was None and is 9" in notes
+    assert "both audits are of the same weights" in notes
+
+
+def _releases(tmp_path: Path, shifts: tuple[float, float], *, seed: int = 0, n: int = 80) -> Comparison:
+    audits, arrays = [], []
+    for i, shift in enumerate(shifts):
+        folder = tmp_path / str(i)
+        audits.append(write_release(folder, shift=shift, noise=_rng(100 * seed + i), images=_rng(seed), n=n))
+        arrays.append(load_arrays(folder / "arrays.npz"))
+    old, new = audits[0], another_model(audits[1])
+    return compare(old, new, rng=_rng(seed), old_arrays=arrays[0], new_arrays=arrays[1], resamples=500)
+
+
+def test_the_same_images_make_the_interval_narrower(tmp_path: Path) -> None:
+    comparison = _releases(tmp_path, (0.0, 1.0))
+    banded = comparison.changes[0]
+    assert banded.paired
+    assert banded.status == "new"
+    assert banded.difference is not None
+    assert banded.difference == pytest.approx(0.95, abs=0.25)
+    assert None not in (banded.difference_low, banded.old_low, banded.new_low)
+    separate = np.hypot(banded.old_high - banded.old_low, banded.new_high - banded.new_low)  # type: ignore[operator]
+    assert banded.difference_high - banded.difference_low < 0.6 * separate  # type: ignore[operator]
+
+
+def test_the_same_release_twice_is_unchanged(tmp_path: Path) -> None:
+    comparison = _releases(tmp_path, (0.4, 0.4))
+    assert [c.status for c in comparison.changes] == ["unchanged"] * 3
+    assert comparison.notes == []
+
+
+def test_arrays_that_do_not_give_the_recorded_score_are_not_used(tmp_path: Path) -> None:
+    old = write_release(tmp_path / "old", shift=0.0, noise=_rng(1), images=_rng(0))
+    new = write_release(tmp_path / "new", shift=0.0, noise=_rng(2), images=_rng(0))
+    arrays = load_arrays(tmp_path / "new" / "arrays.npz")
+    forged = {**arrays, "class/340/response/textures": arrays["class/340/response/textures"][:, ::-1]}
+    labels = arrays["bank/textures/label"]
+    forged["class/340/response/textures"] = forged["class/340/response/textures"] + (labels == 0)
+    both = load_arrays(tmp_path / "old" / "arrays.npz")
+    comparison = compare(old, another_model(new), rng=_rng(), old_arrays=both, new_arrays=forged)
+    assert not any(c.paired for c in comparison.changes)
+    assert "treat the two releases as independent" in comparison.notes[-1]
+
+
+@pytest.mark.parametrize("damage", ["nan", "short", "other order"])
+def test_damaged_arrays_are_not_used(tmp_path: Path, damage: str) -> None:
+    old = write_release(tmp_path / "old", shift=0.0, noise=_rng(1), images=_rng(0))
+    arrays = load_arrays(tmp_path / "old" / "arrays.npz")
+    bad = dict(arrays)
+    key = "class/340/response/textures"
+    if damage == "nan":
+        bad[key] = np.full_like(bad[key], np.nan)
+    elif damage == "short":
+        bad[key] = bad[key][:, 1:]
+    else:
+        bad["bank/textures/label"] = bad["bank/textures/label"][::-1]
+    comparison = compare(old, another_model(old), rng=_rng(), old_arrays=arrays, new_arrays=bad)
+    assert not any(c.paired for c in comparison.changes)
+
+
+def test_effects_are_those_of_the_statistics() -> None:
+    rng = _rng(3)
+    labels = np.repeat([0, 1, 2], [30, 50, 70])
+    response = rng.normal(size=(3, 150)) * 4 + 2 + labels
+    seen = moments(response, draw_images(labels, rng=rng, resamples=3))
+    known = effects.concept_effects(
+        response,
+        labels,
+        concepts=["a", "b", "c"],
+        permutations=99,
+        bootstrap=200,
+        alpha=0.05,
+        margin=0.2,
+        rng=rng,
+    )
+    for column, effect in enumerate(known):
+        assert concept_effects(seen, column)[0] == pytest.approx(effect.refit_effects, abs=1e-9)
+    members = [np.flatnonzero(labels == k) for k in range(2)]
+    difference = contrasts.group_differences(response, *members, strata=None)
+    assert contrast_effects(seen, 0, 1)[0] == pytest.approx(difference, abs=1e-9)
+
+
+def test_draws_keep_the_number_of_images_of_each_label() -> None:
+    labels = np.array([0, 0, 0, 1, 1, -1, -1])
+    draws = draw_images(labels, rng=_rng(), resamples=50)
+    for label, size in ((0, 3), (1, 2), (-1, 2)):
+        assert (draws.counts[:, labels == label].sum(axis=1) == size).all()
+    assert (draws.counts[0] == 1).all()
+    assert draws.counts[1:].std() > 0
+
+
+def test_refits_that_disagree_widen_the_interval() -> None:
+    rng = _rng(1)
+    steady = np.full((101, 3), 0.5) + 0.01 * rng.normal(size=(101, 1))
+    shaken = steady + np.array([-0.3, 0.0, 0.3])
+    little = uncertainty_of_difference(steady, steady, images=60)
+    much = uncertainty_of_difference(steady, shaken, images=60)
+    assert much.error > 0.15 > little.error
+    assert much.df < 4
+
+
+def test_a_constant_response_gives_no_effect_and_no_warning() -> None:
+    labels = np.repeat([0, 1], 5)
+    seen = moments(np.ones((2, 10)), draw_images(labels, rng=_rng(), resamples=5))
+    assert (concept_effects(seen, 0) == 0).all()
+    assert (contrast_effects(seen, 0, 1) == 0).all()
+
+
+@pytest.mark.slow
+def test_the_interval_of_the_difference_covers() -> None:
+    """Nominal 95%; 300 repetitions leave a standard error of 1.3 points."""
+    labels = np.repeat(np.arange(3), 60)
+    hits = 0
+    for seed in range(300):
+        rng = _rng(seed)
+        shared = rng.normal(size=180)
+        drawn = draw_images(labels, rng=rng, resamples=300)
+        found = []
+        for shift in (0.3, 0.8):
+            response = np.stack([shared + 0.4 * rng.normal(size=180) + 0.1 * rng.normal() for _ in range(3)])
+            response[:, labels == 0] += shift + 0.05 * rng.normal(size=(3, 1))
+            found.append(concept_effects(moments(response, drawn), 0))
+        truth = 0.5 / np.sqrt(1 + 0.4**2)
+        sure = uncertainty_of_difference(*found, images=60)
+        estimate = found[1][0].mean() - found[0][0].mean()
+        hits += abs(estimate - truth) < 1.98 * sure.error
+    assert 0.92 <= hits / 300 <= 1.0
