@@ -1,0 +1,451 @@
+"""Every chart of a report as one SVG, the same drawing for screen and print.
+
+matplotlib lays the chart out in stand-in colours; the caller names the colours of the page (CSS
+variables on screen, so that a chart follows light and dark; plain colours in print). No global
+state of matplotlib is used or changed, and the same data give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from auditor.report.class_view import ClassView, ContrastRow, LayerRow, OcclusionFigure, Row
+from auditor.report.svg import tidy
+from auditor.report.words import number, percent, unit_share
+
+# Stand-ins for the colours of the page. Tones of outcomes use the same names as ``words.Word.tone``.
+STAND_INS = {
+    "ink": "#010203",
+    "soft": "#010204",
+    "line": "#010205",
+    "band": "#010206",
+    "page": "#010207",
+    "accent": "#010208",
+    "found": "#010209",
+    "against": "#01020a",
+    "none": "#01020b",
+    "open": "#01020c",
+    "bad": "#01020d",
+    "good": "#01020e",
+}
+SCREEN = {stand_in: f"var(--chart-{name})" for name, stand_in in STAND_INS.items()}
+PRINT = {
+    STAND_INS[name]: colour
+    for name, colour in {
+        "ink": "#1c2430",
+        "soft": "#5b6675",
+        "line": "#d5dae1",
+        "band": "#eef1f5",
+        "page": "#ffffff",
+        "accent": "#1d5fa8",
+        "found": "#1d5fa8",
+        "against": "#a8530b",
+        "none": "#5b6675",
+        "open": "#5b6675",
+        "bad": "#b3261e",
+        "good": "#2b6e3f",
+    }.items()
+}
+FONT = "Inter, 'Helvetica Neue', Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+
+_INK, _SOFT, _LINE, _BAND, _PAGE, _ACCENT = (
+    STAND_INS[n] for n in ("ink", "soft", "line", "band", "page", "accent")
+)
+_TEXT = 11.0
+_SMALL = 9.5
+_ROW = 21.0
+"""Height of a row of a chart in points."""
+_WIDTH = 520.0
+_LABEL_SHARE = 0.30
+_MARKERS = {"found": "^", "against": "v", "none": "o", "open": "o"}
+MAX_LABEL = 24
+"""Signs of a row's name; the table has the whole."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart, and what it shows for who cannot see it."""
+
+    key: str
+    title: str
+    description: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class ClassCharts:
+    """The charts of one class; ``None`` where there is nothing to draw."""
+
+    occlusion: Chart
+    scores: Mapping[str, Chart]
+    """By key of the bank's section; likewise below."""
+    paper: Mapping[str, Chart]
+    responses: Mapping[str, Chart]
+    layers: Chart | None
+    effects: Mapping[str, Chart]
+    contrasts: Chart | None
+
+
+def class_charts(view: ClassView, *, margin: float | None, colours: Mapping[str, str]) -> ClassCharts:
+    """Draw everything for one class."""
+    of = f"for class “{view.name}”"
+    key = view.anchor
+    sections = view.banks
+    return ClassCharts(
+        occlusion=occlusion(view.occlusion, key=f"{key}-occlusion", of=of, colours=colours),
+        scores={
+            s.key: scores(s.charted, margin=margin, key=f"{s.key}-scores", of=of, colours=colours)
+            for s in sections
+            if any(row.score_value is not None for row in s.charted)
+        },
+        paper={
+            s.key: paper(s.charted, key=f"{s.key}-paper", of=of, colours=colours)
+            for s in sections
+            if any(row.paper_value is not None for row in s.charted)
+        },
+        responses={
+            s.key: responses(s.charted, key=f"{s.key}-responses", of=of, colours=colours)
+            for s in sections
+            if any(len(row.responses) == _DECILES for row in s.charted)
+        },
+        layers=layers(view.layers, key=f"{key}-layers", of=of, colours=colours) if view.layers else None,
+        effects={
+            s.key: effects(s.charted, key=f"{s.key}-effects", of=of, colours=colours)
+            for s in sections
+            if any(len(row.effects) > 1 for row in s.charted)
+        },
+        contrasts=contrasts(view.contrasts, margin=margin, key=f"{key}-contrasts", of=of, colours=colours)
+        if any(c.value is not None for c in view.contrasts)
+        else None,
+    )
+
+
+def scores(
+    rows: Sequence[Row], *, margin: float | None, key: str, of: str, colours: Mapping[str, str]
+) -> Chart:
+    """Ranked concepts: score, 95% interval, margin of relevance."""
+    rows = [row for row in rows if row.score_value is not None]
+    with _figure(len(rows) * _ROW + 58) as (figure, canvas):
+        axes = _rows_axes(figure, [row.title for row in rows])
+        _margin(axes, margin)
+        for y, row in enumerate(rows):
+            _whisker(axes, y, row.score_value, row.low, row.high, row.direction.tone)
+        axes.set_xlabel("score, in standard deviations of the detector's response, with 95% interval")
+        axes.axvline(0, color=_SOFT, linewidth=0.8, zorder=1)
+        svg = canvas()
+    found = [f"{row.title} {row.score} {row.interval}, {row.direction.text}" for row in rows]
+    return _chart(
+        svg, key, f"Concept scores {of}", _summary("Ranked from largest to smallest score", found), colours
+    )
+
+
+def paper(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, str]) -> Chart:
+    """The paper's score with the standard deviation over benchmark draws, in the order of our score."""
+    rows = [row for row in rows if row.paper_value is not None]
+    with _figure(len(rows) * _ROW + 58) as (figure, canvas):
+        axes = _rows_axes(figure, [row.title for row in rows])
+        for y, row in enumerate(rows):
+            value = row.paper_value or 0.0
+            axes.barh(y, value, height=0.5, color=_LINE, zorder=2)
+            if row.paper_sd is not None:
+                _line(axes, max(0.0, value - row.paper_sd), value + row.paper_sd, y, _INK, 1.2)
+        axes.set_xlim(left=0)
+        axes.set_xlabel("paper's score, share of the bank; whisker: sd over benchmark draws")
+        svg = canvas()
+    found = [f"{row.title} {row.paper}" for row in rows]
+    return _chart(
+        svg, key, f"Paper's score {of}", _summary("In the order of auditor's score", found), colours
+    )
+
+
+_DECILES = 11
+
+
+def responses(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, str]) -> Chart:
+    """How the detector's response spreads over each concept's images, in deciles."""
+    rows = [row for row in rows if len(row.responses) == _DECILES]
+    with _figure(len(rows) * _ROW + 58) as (figure, canvas):
+        axes = _rows_axes(figure, [row.title for row in rows])
+        axes.axvline(0, color=_SOFT, linewidth=0.8, zorder=1)
+        for y, row in enumerate(rows):
+            r = row.responses
+            _line(axes, r[0], r[10], y, _SOFT, 0.8)
+            for low, high, height, strength in (
+                (1, 9, 0.5, 0.22),
+                (2, 8, 0.5, 0.28),
+                (3, 7, 0.5, 0.34),
+                (4, 6, 0.5, 0.4),
+            ):
+                axes.barh(
+                    y, r[high] - r[low], left=r[low], height=height, color=_ACCENT, alpha=strength, zorder=2
+                )
+            axes.plot([r[5], r[5]], [y - 0.34, y + 0.34], color=_INK, linewidth=1.6, zorder=3)
+        axes.set_xlabel("response per image, standardised; bands: deciles, tick: median, line: range")
+        svg = canvas()
+    found = [f"{row.title} median {number(row.responses[5])}" for row in rows]
+    return _chart(
+        svg, key, f"Distribution of responses {of}", _summary("Deciles for each concept", found), colours
+    )
+
+
+def contrasts(
+    rows: Sequence[ContrastRow], *, margin: float | None, key: str, of: str, colours: Mapping[str, str]
+) -> Chart:
+    """Differences between groups with 95% intervals."""
+    rows = [row for row in rows if row.value is not None]
+    with _figure(len(rows) * (_ROW + 10) + 58) as (figure, canvas):
+        labels = [f"{_short(r.label, 30)}\n{'matched' if r.matched else 'not matched'}" for r in rows]
+        axes = _rows_axes(figure, labels, shorten=False, label_share=0.4)
+        _margin(axes, margin)
+        for y, row in enumerate(rows):
+            _whisker(axes, y, row.value, row.low, row.high, row.direction.tone)
+        axes.axvline(0, color=_SOFT, linewidth=0.8, zorder=1)
+        axes.set_xlabel("difference between the groups, in standard deviations, with 95% interval")
+        svg = canvas()
+    found = [
+        f"{r.label}, {'matched' if r.matched else 'not matched'}: {r.difference} {r.interval}, {r.direction.text}"
+        for r in rows
+    ]
+    return _chart(
+        svg, key, f"Contrasts between groups {of}", _summary("Each with its interval", found), colours
+    )
+
+
+def occlusion(data: OcclusionFigure, *, key: str, of: str, colours: Mapping[str, str]) -> Chart:
+    """The class's probability before and after, and how often the prediction changed."""
+    rows = len(data.bars) + 1
+    with _figure(rows * (_ROW + 2) + 52) as (figure, canvas):
+        labels = ["probability of the class", *(label for label, _ in data.bars)]
+        axes = _rows_axes(figure, labels, label_share=0.37)
+        axes.set_xlim(-0.02, 1.12)
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1.0], ["0", "25%", "50%", "75%", "100%"])
+        before, after = data.before, data.after
+        axes.annotate(
+            "",
+            xy=(after, 0),
+            xytext=(before, 0),
+            arrowprops={"arrowstyle": "-|>", "color": _INK, "linewidth": 1.4, "shrinkA": 4, "shrinkB": 1},
+        )
+        axes.plot([before], [0], "o", markersize=7, markerfacecolor=_PAGE, markeredgecolor=_INK, zorder=3)
+        _label(axes, before, 0, f"  {unit_share(before)} before", left=before > 0.75, above=True)
+        _label(axes, after, 0, f" {unit_share(after)} after", left=after > 0.6, above=True)
+        for y, (label, value) in enumerate(data.bars, start=1):
+            colour = _LINE if "control" in label else _ACCENT
+            axes.barh(y, value, height=0.46, color=colour, zorder=2)
+            _label(axes, value, y, percent(value), left=False)
+        axes.axhline(0.6, color=_LINE, linewidth=0.8)
+        axes.set_ylim(rows - 0.4, -0.75)
+        axes.set_xlabel("first row: mean probability; below: share of predictions changed")
+        svg = canvas()
+    found = [f"{label}: {percent(value)} of predictions changed" for label, value in data.bars]
+    start = f"Mean probability of the class {unit_share(before)} before and {unit_share(after)} after"
+    return _chart(svg, key, f"Effect of the occluder {of}", _summary(start, found), colours)
+
+
+def layers(rows: Sequence[LayerRow], *, key: str, of: str, colours: Mapping[str, str]) -> Chart:
+    """Per layer: weight in the score, reliability between refits, similarity to other classes."""
+    with _figure(210) as (figure, canvas):
+        axes = _plain_axes(figure, bottom=0.24, right=0.8)
+        x = range(len(rows))
+        axes.bar(x, [row.weight_value for row in rows], width=0.55, color=_LINE, zorder=1)
+        series = (
+            ("reliability", [row.reliability_value for row in rows], "o", "-", _ACCENT),
+            (
+                "similarity to\nother classes",
+                [row.similarity_value for row in rows],
+                "s",
+                "--",
+                STAND_INS["against"],
+            ),
+        )
+        ends = [("weight\n(bars)", rows[-1].weight_value, _SOFT)]
+        for label, values, marker, style, colour in series:
+            points = [(i, v) for i, v in zip(x, values, strict=True) if v is not None]
+            if not points:
+                continue
+            axes.plot(*zip(*points, strict=True), linestyle=style, marker=marker, markersize=5, linewidth=1.6,
+                      color=colour, markeredgecolor=_PAGE, zorder=3)  # fmt: skip
+            ends.append((label, points[-1][1], colour))
+        low = min([0.0, *(v for _, vs, *_ in series for v in vs if v is not None)])
+        axes.set_ylim(min(-0.05 if low < 0 else 0.0, low * 1.1), 1.05)
+        _end_labels(axes, ends, len(rows) - 0.62)
+        axes.axhline(0, color=_SOFT, linewidth=0.8)
+        _layer_ticks(axes, [row.name for row in rows])
+        axes.set_ylabel("correlation, or share")
+        svg = canvas()
+    found = [
+        f"{r.name}: weight {r.weight}, reliability {r.reliability}, similarity {r.similarity}" for r in rows
+    ]
+    return _chart(svg, key, f"What each layer says {of}", _summary("First to last layer", found), colours)
+
+
+_EFFECT_LINES = 5
+_LINE_STYLES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)))
+
+
+def effects(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, str]) -> Chart:
+    """The strongest concepts' effect in each layer."""
+    strongest = sorted(
+        (r for r in rows if len(r.effects) > 1), key=lambda r: -max(abs(e) for _, e in r.effects)
+    )
+    strongest = strongest[:_EFFECT_LINES]
+    names = list(dict.fromkeys(layer for row in strongest for layer, _ in row.effects))
+    with _figure(210) as (figure, canvas):
+        axes = _plain_axes(figure, bottom=0.24, right=0.8)
+        axes.axhline(0, color=_SOFT, linewidth=0.8)
+        ends = []
+        for row, style in zip(strongest, _LINE_STYLES, strict=False):
+            points = [(names.index(layer), effect) for layer, effect in row.effects]
+            colour = STAND_INS[row.direction.tone] if row.direction.tone in ("found", "against") else _SOFT
+            axes.plot(*zip(*points, strict=True), linestyle=style, marker=_MARKERS[row.direction.tone], markersize=4.5,
+                      linewidth=1.5, color=colour, markeredgecolor=_PAGE, zorder=3)  # fmt: skip
+            ends.append((_short(row.title, 16), points[-1][1], colour))
+        _end_labels(axes, ends, len(names) - 0.85)
+        _layer_ticks(axes, names)
+        axes.set_ylabel("effect in the layer")
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        svg = canvas()
+    found = [
+        f"{row.title}: " + ", ".join(f"{layer} {number(e)}" for layer, e in row.effects) for row in strongest
+    ]
+    return _chart(
+        svg, key, f"Strongest concepts layer by layer {of}", _summary("Effect per layer", found), colours
+    )
+
+
+@contextmanager
+def _figure(height: float) -> Iterator[tuple[Figure, Any]]:
+    """A figure of ``height`` points in our style, and a function that gives its SVG."""
+    style = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "auditor",
+        "text.parse_math": False,  # a name may hold a dollar sign
+        "text.usetex": False,
+        "font.family": "DejaVu Sans",  # ships with matplotlib, so that the layout is the same everywhere
+        "font.size": _TEXT,
+        "axes.unicode_minus": True,
+        "axes.edgecolor": _SOFT,
+        "axes.labelcolor": _SOFT,
+        "axes.labelsize": _SMALL,
+        "xtick.color": _SOFT,
+        "ytick.color": _SOFT,
+        "xtick.labelsize": _SMALL,
+        "ytick.labelsize": _SMALL,
+        "text.color": _INK,
+        "path.simplify": False,
+    }
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(_WIDTH / 72, height / 72), dpi=72)
+
+        def svg() -> bytes:
+            buffer = io.BytesIO()
+            figure.patch.set_visible(False)
+            nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+            FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)
+            return buffer.getvalue()
+
+        yield figure, svg
+
+
+def _rows_axes(
+    figure: Figure, labels: Sequence[str], *, shorten: bool = True, label_share: float = _LABEL_SHARE
+) -> Axes:
+    """Axes with one row per label, first on top, and a grid that stays in the background."""
+    height = figure.get_figheight() * 72
+    axes = figure.add_axes((label_share, 44 / height, 0.98 - label_share, 1 - 50 / height))
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_yticks(range(len(labels)), [_short(label) if shorten else label for label in labels])
+    axes.tick_params(axis="y", length=0, labelsize=_TEXT, labelcolor=_INK, pad=8)
+    axes.tick_params(axis="x", length=0, pad=5)
+    axes.grid(axis="x", color=_LINE, linewidth=0.6, zorder=0)
+    axes.set_axisbelow(True)
+    axes.patch.set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.labelpad = 6
+    axes.use_sticky_edges = False
+    axes.margins(x=0.04)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    return axes
+
+
+def _plain_axes(figure: Figure, *, bottom: float, right: float) -> Axes:
+    axes = figure.add_axes((0.1, bottom, right - 0.1, 0.95 - bottom))
+    axes.grid(axis="y", color=_LINE, linewidth=0.6, zorder=0)
+    axes.set_axisbelow(True)
+    axes.patch.set_visible(False)
+    axes.tick_params(length=0, pad=5)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    return axes
+
+
+def _layer_ticks(axes: Axes, names: Sequence[str]) -> None:
+    """Name at most eight layers; more would run into each other."""
+    step = max(1, -(-len(names) // 8))
+    shown = [i for i in range(len(names)) if i % step == 0]
+    turned = len(shown) > 5 or max(map(len, names)) > 12
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.set_xticks(shown, [_short(names[i], 16) for i in shown], rotation=30 if turned else 0,
+                    ha="right" if turned else "center", rotation_mode="anchor")  # fmt: skip
+
+
+def _end_labels(axes: Axes, ends: Sequence[tuple[str, float, str]], x: float) -> None:
+    """Names of lines at their right end, pushed apart where they would overlap."""
+    low, high = axes.get_ylim()
+    gap = 0.17 * (high - low)
+    y = float("-inf")
+    for label, value, colour in sorted(ends, key=lambda end: end[1]):
+        y = max(value, y + gap * (1.25 if "\n" in label else 1.0))
+        axes.text(x, y, label, color=colour, fontsize=_SMALL, va="center", ha="left", clip_on=False)
+    axes.set_ylim(low, high)
+
+
+def _margin(axes: Axes, margin: float | None) -> None:
+    if margin:
+        axes.axvspan(-margin, margin, color=_BAND, linewidth=0, zorder=0)
+        for side in (-margin, margin):
+            axes.axvline(side, color=_LINE, linewidth=0.8, linestyle=(0, (3, 2)), zorder=0.5)
+
+
+def _whisker(
+    axes: Axes, y: int, value: float | None, low: float | None, high: float | None, tone: str
+) -> None:
+    colour = STAND_INS[tone]
+    if low is not None and high is not None:
+        _line(axes, low, high, y, colour, 1.7)
+    if value is not None:
+        axes.plot([value], [y], marker=_MARKERS.get(tone, "o"), markersize=7.5, markeredgecolor=colour,
+                  markerfacecolor=_PAGE if tone == "open" else colour, markeredgewidth=1.4, zorder=4)  # fmt: skip
+
+
+def _line(axes: Axes, low: float, high: float, y: float, colour: str, width: float) -> None:
+    axes.plot([low, high], [y, y], color=colour, linewidth=width, solid_capstyle="round", zorder=3)
+
+
+def _label(axes: Axes, x: float, y: float, text: str, *, left: bool, above: bool = False) -> None:
+    axes.annotate(text.strip(), (x, y), xytext=(-6 if left else 6, 9 if above else 0), textcoords="offset points",
+                  ha="right" if left else "left", va="center", fontsize=_SMALL, color=_INK)  # fmt: skip
+
+
+def _short(text: str, most: int = MAX_LABEL) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def _summary(start: str, items: Sequence[str]) -> str:
+    return f"{start}: {'; '.join(items)}." if items else f"{start}."
+
+
+def _chart(svg: bytes, key: str, title: str, description: str, colours: Mapping[str, str]) -> Chart:
+    text = tidy(svg, key=key, title=title, description=description, colours=colours, font=FONT)
+    return Chart(key=key, title=title, description=description, svg=text)

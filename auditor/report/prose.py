@@ -1,0 +1,88 @@
+"""Sentences that stand in every report: what the words mean and what an audit cannot say."""
+
+from __future__ import annotations
+
+LIMITS = (
+    "An association is not a cause. The audit shows what the model's detectors for a class respond to, "
+    "not why, and not that a decision would change if the concept were removed.",
+    "The detector is built from features that an occluder could suppress. Features that it did not reach "
+    "are not in the detector, so a concept without an association may still matter.",
+    "A result speaks about the images of the bank that were given a label, as the bank's makers gave it. "
+    "Labels of people are perceptions by raters; they say nothing about who a person is.",
+    "Texture, colour, lighting and photographic source differ between sets of images. Where groups were "
+    "not matched on such properties, a difference may come from them.",
+    "The paper's score has no sign and grows with any difference between two sets of images. It is shown "
+    "for comparison; no verdict rests on it.",
+    "Nothing here measures accuracy, error rates or selection rates for groups of people, and nothing here "
+    "is a bias audit under New York City's Local Law 144 or a conformity assessment under any regulation.",
+)
+
+IMPRESSIONS_WARNING = (
+    "No photos were given for {classes}. The images that stand for the class were made from the model "
+    "itself. They show what the model looks for, not what the world looks like: in our measurements "
+    "detectors learned from them agree only partly with detectors learned from photos. Audit again with "
+    "photos before relying on these results."
+)
+
+GLOSSARY = (
+    (
+        "Associated",
+        "The whole 95% interval of the score lies above the margin of relevance, and the corrected "
+        "p-value is below alpha.",
+    ),
+    ("Inhibiting", "The same on the other side: the detector responds less to images with the label."),
+    ("Not associated", "The whole interval lies within the margin: an effect that matters was ruled out."),
+    ("Inconclusive", "Everything else. The data allow neither claim, or a control failed."),
+    ("Bank", "A collection of images sorted by label, with a datasheet on where they come from."),
+    (
+        "Class impression",
+        "An image made from the model alone, by changing noise until the model sees the class.",
+    ),
+    ("Concept", "A label of a bank, together with the images that carry it."),
+    (
+        "Contrast",
+        "A comparison of two groups of a bank: does the detector respond more to one than to the other?",
+    ),
+    (
+        "Control",
+        "A measurement whose outcome is known beforehand. If it fails, the claims beside it do not count.",
+    ),
+    ("Corrected p", "The p-value after Holm's correction for all tests of the audit taken together."),
+    (
+        "Covariate balance",
+        "How far two groups differ in something else, such as brightness, in standard "
+        "deviations; below 0.1 in size is commonly taken as balanced.",
+    ),
+    ("Held-out", "Images of the class that the occluder was not learned on."),
+    ("Margin of relevance", "The smallest effect that matters, fixed before the audit."),
+    ("Meta-detector", "The sum of a layer's feature maps, weighted by their importance for the class."),
+    ("Occluder", "One perturbation, learned for the class, that hides the features the model needs for it."),
+    (
+        "Paper's score",
+        "Concept importance as published by Wu et al. (CVPR 2020): maximum mean discrepancy summed "
+        "over layers, as a share of the bank. Its standard deviation is over random benchmark draws and is not a "
+        "confidence interval.",
+    ),
+    ("Reliability", "Rank correlation of channel importance between occluders learned on different images."),
+    (
+        "Score",
+        "How much more the meta-detector responds to images with the label than to the benchmark, in "
+        "standard deviations of the benchmark's response.",
+    ),
+    (
+        "Similarity",
+        "Rank correlation of channel importance with that of other classes; high means that the layer "
+        "says the same about any class.",
+    ),
+    (
+        "Smallest detectable",
+        "The smallest score that this many images would have shown with probability 0.8.",
+    ),
+)
+
+SIGNATURE_FIELDS = (
+    ("Reviewer", "Name and role"),
+    ("Date", "Day of the review"),
+    ("Decision", "Accepted, accepted with conditions, or refused; with the reason"),
+    ("Signature", "Of the responsible person"),
+)

@@ -1,0 +1,155 @@
+"""Numbers and names as a reader sees them: rounding that never misleads, words beside every symbol."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
+
+# Line feeds and tabs become spaces; other controls, lone surrogates and the marks that reverse the
+# direction of text (which can make a name read as another) become visible.
+_SPACES = re.compile(r"[\t\n\r\v\f\u2028\u2029]+")
+
+
+@dataclass(frozen=True)
+class Word:
+    """An outcome as text, sign and tone; the sign and the text each suffice without the colour."""
+
+    text: str
+    symbol: str
+    tone: str
+    """Name of a colour in the style sheets: ``found``, ``against``, ``none``, ``open``, ``bad``, ``good``."""
+
+
+DIRECTIONS = {
+    "associated": Word("associated", "▲", "found"),
+    "inhibiting": Word("inhibiting", "▼", "against"),
+    "not associated": Word("not associated", "●", "none"),
+    "inconclusive": Word("inconclusive", "?", "open"),
+}
+CONTRASTS = {
+    "more": Word("more", "▲", "found"),
+    "less": Word("less", "▼", "against"),
+    "no difference": Word("no difference", "●", "none"),
+    "inconclusive": Word("inconclusive", "?", "open"),
+}
+CONTROLS = {
+    True: Word("passed", "✓", "good"),
+    False: Word("failed", "✗", "bad"),
+    None: Word("not run", DASH, "open"),
+}
+
+
+def clean(text: str) -> str:
+    """A stranger's text on one line, with nothing in it that XML forbids or that acts unseen."""
+
+    def visible(sign: str) -> str:
+        unseen = unicodedata.category(sign) in ("Cc", "Cs", "Cn") or "\u202a" <= sign <= "\u202e"
+        return "\N{REPLACEMENT CHARACTER}" if unseen or "\u2066" <= sign <= "\u2069" else sign
+
+    return "".join(map(visible, _SPACES.sub(" ", text)))
+
+
+def number(value: float | None, *, digits: int = 2) -> str:
+    """A score. Values that would round to zero keep one significant digit."""
+    if value is None:
+        return DASH
+    text = f"{abs(value):.{digits}f}"
+    if value != 0 and float(text) == 0:
+        text = f"{abs(value):.1g}" if abs(value) >= 10 ** -(digits + 2) else f"<{10 ** -(digits + 2):g}"
+        if text.startswith("<"):
+            return "≈0"
+    return (MINUS if value < 0 and float(text) != 0 else "") + text
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """``[0.12, 0.50]``, or a dash where it was not measured."""
+    if low is None or high is None:
+        return DASH
+    return f"[{number(low)}, {number(high)}]"
+
+
+def unit_share(value: float | None) -> str:
+    """A share or probability in [0, 1] to two decimals; 0 and 1 only where exact."""
+    if value is None:
+        return DASH
+    if value in (0, 1):
+        return str(int(value))
+    if value < 0.005:
+        return "<0.01"
+    return ">0.99" if value > 0.995 else f"{value:.2f}"
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage; 0% and 100% only where exact."""
+    if value is None:
+        return DASH
+    if value in (0, 1):
+        return f"{value:.0%}"
+    if value < 0.005:
+        return "<1%"
+    return ">99%" if value > 0.995 else f"{value * 100:.0f}%"
+
+
+def p_text(value: float | None) -> str:
+    """A p-value for a table cell: ``<0.001``, ``0.012``, ``>0.999``; never 0.000."""
+    if value is None:
+        return DASH
+    if value < 0.001:
+        return "<0.001"
+    return ">0.999" if 0.9995 <= value < 1 else f"{value:.3f}" if value < 1 else "1"
+
+
+def p_phrase(value: float | None, *, name: str = "p") -> str:
+    """A p-value in a sentence: ``p < 0.001`` or ``p = 0.012``."""
+    text = p_text(value)
+    if value is None:
+        return f"{name} not measured"
+    return f"{name} {text[0]} {text[1:]}" if text[0] in "<>" else f"{name} = {text}"
+
+
+def count(n: int, noun: str, plural: str | None = None) -> str:
+    """``1 image``, ``1,024 images``."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def listing(items: list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def moment(created: str) -> str:
+    """An ISO 8601 time as ``23 November 2026, 09:41 UTC``; left as it is if it is none."""
+    try:
+        when = datetime.fromisoformat(created)
+    except ValueError:
+        return clean(created)
+    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    return f"{when.day} {when:%B %Y, %H:%M} UTC"
+
+
+def duration(seconds: float) -> str:
+    """``48 s``, ``5 min 22 s``, ``2 h 3 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def quoted(name: str) -> str:
+    """A name in typographic quotes."""
+    return f"“{clean(name)}”"
+
+
+def slug(text: str) -> str:
+    """A part of an anchor: lower-case letters, digits and hyphens only."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "x"
