@@ -94,11 +94,11 @@ def _batch(
 
 
 def _frequency_scale(height: int, width: int) -> Tensor:
-    """1/f amplitude of natural images, [height, width // 2 + 1]."""
+    """Amplitude of natural images, which falls as 1/f; [height, width // 2 + 1]."""
     vertical = torch.fft.fftfreq(height)[:, None]
     horizontal = torch.fft.rfftfreq(width)[None, :]
-    radius = torch.sqrt(vertical**2 + horizontal**2).clamp(min=1.0 / max(height, width))
-    return math.sqrt(height * width) / (radius * max(height, width)) ** 1.0 / math.sqrt(height * width) * max(height, width) / 4
+    frequency = torch.sqrt(vertical**2 + horizontal**2).clamp(min=1.0 / max(height, width))
+    return 0.25 / frequency
 
 
 def _decode(spectrum: Tensor, scale: Tensor, size: tuple[int, int]) -> Tensor:

@@ -96,9 +96,9 @@ def _find_one(labels: Sequence[ClassLabel], query: str) -> ClassLabel:
         if hits:
             return hits[0]
         raise InputError(f"class '{query}': no class has this synset")
-    wanted = _plain(query)
+    wanted = plain(query)
     for names in (lambda c: (c.name,), lambda c: c.aliases):
-        hits = [c for c in labels if wanted in {_plain(n) for n in names(c)}]
+        hits = [c for c in labels if wanted in {plain(n) for n in names(c)}]
         if len(hits) == 1:
             return hits[0]
         if hits:
@@ -109,17 +109,18 @@ def _find_one(labels: Sequence[ClassLabel], query: str) -> ClassLabel:
 
 def search(labels: Sequence[ClassLabel], query: str) -> list[ClassLabel]:
     """Classes whose index, synset or name holds the query, then those spelt alike, best first."""
-    wanted = _plain(query)
-    holding = [c for c in labels if wanted in _plain(" ".join(c.aliases)) or query in (str(c.index), c.synset)]
+    wanted = plain(query)
+    holding = [c for c in labels if wanted in plain(" ".join(c.aliases)) or query in (str(c.index), c.synset)]
     spelt: dict[str, ClassLabel] = {}
     for label in labels:
         for alias in label.aliases:
-            spelt.setdefault(_plain(alias), label)
+            spelt.setdefault(plain(alias), label)
     close = [spelt[name] for name in difflib.get_close_matches(wanted, list(spelt), n=6, cutoff=0.55)]
     return list({c.index: c for c in [*holding, *close]}.values())
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name as it is compared: case, hyphens, underscores and repeated blanks do not count."""
     return " ".join(name.replace("_", " ").replace("-", " ").casefold().split())
 
 
