@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from PIL import Image
@@ -62,3 +63,13 @@ class ConceptBank:
     licence: str = ""
     terms: str = ""
     datasheet: Mapping[str, str] = field(default_factory=dict)
+    control: Concept | None = None
+    """Images of the same domain to measure a concept against; None: the bank's other concepts."""
+
+
+def digest_of(concepts: Iterable[Concept]) -> str:
+    """SHA-256 over every image's label, name and content, whatever their order."""
+    lines = sorted(
+        f"{concept.name}\0{image.name}\0{image.sha256}" for concept in concepts for image in concept.images
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,0 +1,41 @@
+"""Where banks lie: those that ship with auditor, those imported on this machine, and the cache."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from auditor.banks.manifest import FILE_NAME
+from auditor.resources import resource
+
+
+def cache_root(cache: Path | None = None) -> Path:
+    """Folder for what can be made again: ``cache``, else AUDITOR_CACHE, else the user's cache folder."""
+    if cache is not None:
+        return cache
+    asked = os.environ.get("AUDITOR_CACHE")
+    return Path(asked) if asked else platformdirs.user_cache_path("auditor")
+
+
+def imported_root() -> Path:
+    """Folder of imported banks: AUDITOR_BANKS, else ``banks`` in the user's data folder."""
+    asked = os.environ.get("AUDITOR_BANKS")
+    return Path(asked) if asked else platformdirs.user_data_path("auditor") / "banks"
+
+
+def shipped() -> dict[str, Path]:
+    """Name to folder of the banks that travel with auditor."""
+    return _banks_in(resource("concept_banks"))
+
+
+def imported() -> dict[str, Path]:
+    """Name to folder of the banks imported on this machine."""
+    return _banks_in(imported_root())
+
+
+def _banks_in(root: Path) -> dict[str, Path]:
+    if not root.is_dir():
+        return {}
+    return {folder.name: folder for folder in sorted(root.iterdir()) if (folder / FILE_NAME).is_file()}

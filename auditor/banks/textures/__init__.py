@@ -1,0 +1,75 @@
+"""Pictures of textures, made by the project itself: ``render("banded", index=3)``.
+
+A texture is one function that draws a :class:`~auditor.banks.textures.canvas.Surface`; light, colour
+and camera are common to all. To add one, write the function, name it here and describe it in
+``concept_banks/textures/bank.toml``.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.banks.textures import fabric, lattices, organic, stripes
+from auditor.banks.textures.canvas import Canvas, Surface, canvas
+from auditor.banks.textures.light import photograph
+from auditor.errors import InputError
+
+GENERATOR_VERSION: Final = 1
+"""Raised whenever a picture changes, so that cached ones are made anew."""
+
+TEXTURES: Final[dict[str, Callable[[Canvas], Surface]]] = {
+    "banded": stripes.banded,
+    "blotchy": organic.blotchy,
+    "braided": fabric.braided,
+    "bubbly": organic.bubbly,
+    "bumpy": organic.bumpy,
+    "chequered": lattices.chequered,
+    "cobwebbed": fabric.cobwebbed,
+    "cracked": organic.cracked,
+    "crosshatched": stripes.crosshatched,
+    "crystalline": organic.crystalline,
+    "dotted": lattices.dotted,
+    "fibrous": organic.fibrous,
+    "grid": lattices.grid,
+    "grooved": stripes.grooved,
+    "honeycombed": lattices.honeycombed,
+    "knitted": fabric.knitted,
+    "marbled": organic.marbled,
+    "meshed": fabric.meshed,
+    "perforated": lattices.perforated,
+    "pleated": stripes.pleated,
+    "polka-dotted": lattices.polka_dotted,
+    "porous": organic.porous,
+    "scaly": lattices.scaly,
+    "spiralled": stripes.spiralled,
+    "stratified": stripes.stratified,
+    "studded": lattices.studded,
+    "swirly": stripes.swirly,
+    "veined": organic.veined,
+    "waffled": lattices.waffled,
+    "woven": fabric.woven,
+    "wrinkled": organic.wrinkled,
+    "zigzagged": stripes.zigzagged,
+}
+
+# Textures that have a natural up in photos; the others may lie on any side.
+_UPRIGHT: Final = {"scaly", "stratified", "pleated", "veined", "braided", "knitted"}
+
+
+def render(name: str, *, index: int, seed: int = 0, size: int = 256) -> NDArray[np.uint8]:
+    """Picture ``index`` of a texture, [size, size, 3], the same for the same arguments.
+
+    Raises:
+        InputError: no texture of that name.
+    """
+    if name not in TEXTURES:
+        raise InputError(f"texture '{name}': unknown, need one of {', '.join(TEXTURES)}")
+    # The name's checksum, not its place in the table: a new texture must not change the others.
+    rng = np.random.Generator(np.random.PCG64([seed, zlib.crc32(name.encode()), index]))
+    surface = TEXTURES[name](canvas(size, rng, upright=name in _UPRIGHT))
+    return photograph(surface, rng)
