@@ -141,7 +141,7 @@ def _unit_ranks(rows: FloatArray) -> FloatArray:
     ranks = rankdata(rows, axis=1)
     centred = ranks - ranks.mean(axis=1, keepdims=True)
     length = np.sqrt((centred**2).sum(axis=1, keepdims=True))
-    return np.divide(centred, length, out=np.zeros_like(centred), where=length > 0.0)
+    return np.asarray(np.divide(centred, length, out=np.zeros_like(centred), where=length > 0.0))
 
 
 def _checked(values: ArrayLike, layer: str) -> FloatArray:

@@ -17,7 +17,13 @@ from numpy.typing import ArrayLike
 from auditor.errors import InputError
 from auditor.statistics.arrays import BoolArray, FloatArray, as_responses, standardise_rows
 from auditor.statistics.bootstrap import bootstrap_pivots
-from auditor.statistics.inference import Estimate, check_settings, infer, variance_over_images
+from auditor.statistics.inference import (
+    Estimate,
+    check_settings,
+    infer,
+    lent_effects,
+    variance_over_images,
+)
 from auditor.statistics.multiplicity import holm
 from auditor.statistics.refits import refit_variance
 from auditor.statistics.strata import Design, permuted_differences, stratified_difference, stratify
@@ -86,7 +92,7 @@ def group_contrasts(
     pairs: Sequence[tuple[str, str]] | None = None,
     family_size: int | None = None,
     refit_overlap: float = 0.0,
-    borrowed: ArrayLike = (),
+    borrowed: ArrayLike | None = None,
 ) -> list[ContrastEffect]:
     """Contrast groups of images, all pairs of them unless told otherwise.
 
@@ -103,9 +109,9 @@ def group_contrasts(
         pairs: (more, less) by name; all pairs, in the order of ``members``, where ``None``.
         family_size: Number of tests corrected together; the pairs where ``None``.
         refit_overlap: Share of its learning images that a refit has in common with another.
-        borrowed: Variances between refits of such contrasts for other classes
-            (``group_differences(...).var(axis=0, ddof=1)``), from as many refits. A few refits know
-            little about their own variance, see :func:`auditor.statistics.refits.moderate`.
+        borrowed: [refits, others] Effects of such contrasts for other classes under as many refits of
+            theirs, from :func:`group_differences`. A few refits know little about their own variance,
+            see :mod:`auditor.statistics.refits`.
 
     Returns:
         One result for each pair, in the order of ``pairs``.
@@ -137,9 +143,7 @@ def group_contrasts(
         estimates,
         pivots=np.stack(pivots, axis=1),
         permuted=np.stack(permuted, axis=1),
-        refits=refit_variance(
-            effects, overlap=refit_overlap, borrowed=np.asarray(borrowed, dtype=np.float64)
-        ),
+        refits=refit_variance(effects, overlap=refit_overlap, borrowed=lent_effects(borrowed, len(rows))),
         alpha=alpha,
         margin=margin,
         family_size=family_size or len(wanted),

@@ -17,7 +17,14 @@ from auditor.errors import InputError
 from auditor.records import Direction
 from auditor.statistics.arrays import FloatArray, Groups, as_responses, group_images, standardise_rows
 from auditor.statistics.bootstrap import bootstrap_pivots
-from auditor.statistics.inference import Estimate, check_settings, infer, satterthwaite, variance_over_images
+from auditor.statistics.inference import (
+    Estimate,
+    check_settings,
+    infer,
+    lent_effects,
+    satterthwaite,
+    variance_over_images,
+)
 from auditor.statistics.multiplicity import holm
 from auditor.statistics.permutation import group_moments, permuted_statistics
 from auditor.statistics.refits import refit_variance
@@ -92,6 +99,7 @@ def concept_effects(
     rng: np.random.Generator,
     family_size: int | None = None,
     refit_overlap: float = 0.0,
+    borrowed: ArrayLike | None = None,
 ) -> list[ConceptEffect]:
     """Effect, interval, tests and direction of every concept of a bank.
 
@@ -107,6 +115,9 @@ def concept_effects(
         rng: Source of every draw.
         family_size: Number of tests corrected together; the bank's concepts where ``None``.
         refit_overlap: Share of its learning images that a refit has in common with another.
+        borrowed: [refits, others] Effects of such concepts for other classes under as many refits of
+            theirs, from :func:`auditor.statistics.classwise.class_effects`; for banks of fewer than
+            6 concepts, which cannot tell how much refits vary.
 
     Returns:
         One result for each concept, in the order given.
@@ -128,7 +139,7 @@ def concept_effects(
         estimates,
         pivots=bootstrap_pivots(np.stack([e.influence for e in estimates]), groups, draws=bootstrap, rng=rng),
         permuted=permuted_statistics(values.mean(axis=0), groups, permutations=permutations, rng=rng),
-        refits=refit_variance(effects, overlap=refit_overlap),
+        refits=refit_variance(effects, overlap=refit_overlap, borrowed=lent_effects(borrowed, len(values))),
         alpha=alpha,
         margin=margin,
         family_size=family,

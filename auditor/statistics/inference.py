@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from auditor.errors import InputError
@@ -88,8 +89,8 @@ def infer(
         family_size: Number of tests corrected together.
         rng: Source of the refits' noise.
     """
-    boot_noise = noise_draws(refits, len(pivots), rng)
-    null_noise = noise_draws(refits, len(permuted), rng)
+    boot_noise = noise_draws(refits.of_mean, refits.df, len(pivots), rng)
+    null_noise = noise_draws(refits.null_of_mean, refits.null_df, len(permuted), rng)
     results = []
     for index, estimate in enumerate(estimates):
         effect = float(estimate.effects.mean())
@@ -101,6 +102,11 @@ def infer(
         df = satterthwaite(estimate.image_variance, estimate.image_df, of_refits, float(refits.df[index]))
         ordinary = float(stats.t.ppf(1 - alpha / 2, df))
         strict = float(stats.t.ppf(1 - alpha / 2 / family_size, df))
+        if_null = float(refits.null_of_mean[index])
+        null_df = satterthwaite(
+            estimate.null_variance, estimate.image_df, if_null, float(refits.null_df[index])
+        )
+        detected = stats.t.ppf(1 - alpha / 2 / family_size, null_df) + stats.t.ppf(POWER, null_df)
         p_images, p_value = _permutation_p(estimate, permuted[:, index], null_noise[:, index])
         results.append(
             Inference(
@@ -113,8 +119,7 @@ def infer(
                 p_images=p_images,
                 p_beyond=p_beyond_margin(effect, noise, margin=margin),
                 p_within=p_within_margin(effect, noise, margin=margin),
-                smallest_detectable=(strict + float(stats.t.ppf(POWER, df)))
-                * float(np.sqrt(estimate.null_variance + of_refits)),
+                smallest_detectable=float(detected * np.sqrt(estimate.null_variance + if_null)),
                 standard_error=float(np.sqrt(estimate.image_variance + of_refits)),
                 error_images=float(np.sqrt(estimate.image_variance)),
                 error_refits=float(np.sqrt(of_refits)),
@@ -185,6 +190,20 @@ def check_settings(permutations: int, bootstrap: int, alpha: float, margin: floa
         raise InputError(f"margin of relevance: {margin}, need 0 or more")
     if not 0.0 <= overlap < 1.0:
         raise InputError(f"overlap of refits: {overlap}, need 0 to below 1")
+
+
+def lent_effects(borrowed: ArrayLike | None, refits: int) -> FloatArray | None:
+    """[refits, others] Effects that lend strength, checked.
+
+    Raises:
+        InputError: From another number of refits, or not finite.
+    """
+    if borrowed is None:
+        return None
+    effects = np.asarray(borrowed, dtype=np.float64)
+    if effects.ndim != 2 or len(effects) != refits or not np.isfinite(effects).all():
+        raise InputError(f"borrowed effects: shape {effects.shape}, need finite [{refits} refits, others]")
+    return effects
 
 
 def _permutation_p(estimate: Estimate, permuted: FloatArray, noise: FloatArray) -> tuple[float, float]:
