@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.afi import occluder as occ
-from auditor.afi.channels import channel_importance, neuron_scores
+from auditor.afi.channels import channel_importance, mean_activations
 from auditor.images.class_images import ImageSet, collect
 from auditor.images.impressions import ImpressionSettings
 from auditor.models.loaded import ClassLabel, LoadedModel
@@ -41,6 +41,8 @@ class ClassFit:
     """Layer to channel importance, equation 8: [1 + refits, channels], each in [0, 1]."""
     signed: dict[str, NDArray[np.float32]]
     """Layer to mean change per channel before the positive part is taken (equation 6): [1 + refits, channels]."""
+    clean: dict[str, NDArray[np.float32]]
+    """Layer to the mean of each channel over the images and positions: [1 + refits, channels]."""
     occluder: OccluderRecord
 
     def save(self, stem: Path) -> None:
@@ -49,6 +51,7 @@ class ClassFit:
         for layer in self.importance:
             arrays[f"importance/{layer}"] = self.importance[layer]
             arrays[f"signed/{layer}"] = self.signed[layer]
+            arrays[f"clean/{layer}"] = self.clean[layer]
         save_arrays(stem.with_suffix(".npz"), arrays)
         words = {
             "label": [self.label.index, self.label.name, self.label.synset, list(self.label.aliases)],
@@ -79,6 +82,7 @@ class ClassFit:
             perturbations=arrays["perturbations"],
             importance={layer: arrays[f"importance/{layer}"] for layer in words["layers"]},
             signed={layer: arrays[f"signed/{layer}"] for layer in words["layers"]},
+            clean={layer: arrays[f"clean/{layer}"] for layer in words["layers"]},
             occluder=OccluderRecord.model_validate(words["occluder"]),
         )
 
@@ -150,6 +154,7 @@ def fit_class(
     fits: list[occ.Occluder] = []
     importance: dict[str, list[NDArray[np.float32]]] = {layer: [] for layer in layers}
     signed: dict[str, list[NDArray[np.float32]]] = {layer: [] for layer in layers}
+    clean: dict[str, list[NDArray[np.float32]]] = {layer: [] for layer in layers}
     with progress.stage(f"{label.name}: occluders", settings.occluder_iterations * len(parts)) as stage:
         for part in parts:
             fitted = occ.learn(
@@ -157,16 +162,21 @@ def fit_class(
             )
             stage.advance(settings.occluder_iterations - fitted.iterations)
             fits.append(fitted)
-            scores = neuron_scores(model, part, fitted.perturbation, layers, batch=settings.batch_size)
+            whole = mean_activations(model, part, layers, batch=settings.batch_size)
+            changed = occ.occlude(model, part, fitted.perturbation)
+            without = mean_activations(model, changed, layers, batch=settings.batch_size)
             for layer in layers:
-                importance[layer].append(channel_importance(scores[layer]).cpu().numpy())
-                signed[layer].append(scores[layer].mean(dim=(1, 2)).cpu().numpy())
+                scores = whole[layer] - without[layer]  # equation 6
+                importance[layer].append(channel_importance(scores).cpu().numpy())
+                signed[layer].append(scores.mean(dim=(1, 2)).cpu().numpy())
+                clean[layer].append(whole[layer].mean(dim=(1, 2)).cpu().numpy())
     return ClassFit(
         label=label,
         images=images,
         perturbations=np.stack([f.perturbation.cpu().numpy() for f in fits]).astype(np.float32),
         importance={layer: np.stack(rows) for layer, rows in importance.items()},
         signed={layer: np.stack(rows) for layer, rows in signed.items()},
+        clean={layer: np.stack(rows) for layer, rows in clean.items()},
         occluder=_describe(model, label.index, learned, heldout, fits, settings, generator),
     )
 

@@ -12,15 +12,18 @@ from auditor.models import taps
 from auditor.models.loaded import LoadedModel
 
 
-def signed_importance(
-    model: LoadedModel, images: Tensor, perturbation: Tensor, layers: Sequence[str], *, batch: int = 32
+def mean_activations(
+    model: LoadedModel, images: Tensor, layers: Sequence[str], *, batch: int = 32
 ) -> dict[str, Tensor]:
-    """Equation 6 summed over each channel's positions, before negative neurons are dropped.
-
-    Returns:
-        Layer to [channels]: mean over images and positions of f(x) - f(x - delta).
-    """
-    return {layer: score.mean(dim=(1, 2)) for layer, score in neuron_scores(model, images, perturbation, layers, batch=batch).items()}
+    """Layer to the mean feature maps over ``images``, [channels, height, width]."""
+    totals: dict[str, Tensor] = {}
+    with torch.inference_mode(), taps.record(model.module, layers) as outputs:
+        for part in images.split(batch):
+            model.module(part)
+            for layer in layers:
+                value = outputs[layer].float().sum(0)
+                totals[layer] = totals[layer] + value if layer in totals else value
+    return {layer: total / images.shape[0] for layer, total in totals.items()}
 
 
 def neuron_scores(
@@ -38,15 +41,9 @@ def neuron_scores(
     Returns:
         Layer to [channels, height, width]: the mean over images of f_l(x_i) - f_l(x_i - delta*).
     """
-    totals: dict[str, Tensor] = {}
-    with torch.inference_mode(), taps.record(model.module, layers) as outputs:
-        for part in images.split(batch):
-            for inputs, sign in ((part, 1.0), (occlude(model, part, perturbation), -1.0)):
-                model.module(inputs)
-                for layer in layers:
-                    value = outputs[layer].float().sum(0) * sign
-                    totals[layer] = totals[layer] + value if layer in totals else value
-    return {layer: total / images.shape[0] for layer, total in totals.items()}
+    clean = mean_activations(model, images, layers, batch=batch)
+    occluded = mean_activations(model, occlude(model, images, perturbation), layers, batch=batch)
+    return {layer: clean[layer] - occluded[layer] for layer in layers}
 
 
 def channel_importance(scores: Tensor) -> Tensor:

@@ -1,0 +1,116 @@
+"""From channels and outputs to one number an image: how strongly it speaks for the class.
+
+A response is made in every layer and at the output, each standardised over the probe images so that
+they can be compared and averaged. NumPy only; torch is left behind in :mod:`auditor.afi.detector`.
+
+In a middle layer the meta-detector of equation 9 is used with two changes, each measured (see
+docs/method.md): importance keeps its sign and is taken per standard deviation of the channel, and what
+reference classes have in common is subtracted, since early layers find the same channels important for
+any class. At the output the paper's rule "C neurons are C maps of 1x1" applied to the logits themselves
+gives the class's logit against the mean over all classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+OUTPUT = "output"
+"""Name of the output in place of a layer's."""
+
+
+@dataclass(frozen=True)
+class Responses:
+    """How strongly each probe image speaks for one class."""
+
+    by_layer: dict[str, FloatArray]
+    """Layer (and ``output``) to [refits, images], standardised over the images."""
+    weights: dict[str, float]
+    """Layer (and ``output``) to its weight; sums to 1."""
+
+    def combined(self) -> FloatArray:
+        """Weighted over layers, [refits, images]."""
+        rows = [self.weights[layer] * values for layer, values in self.by_layer.items() if self.weights[layer] > 0]
+        total: FloatArray = np.sum(rows, axis=0)
+        return total
+
+
+def detector_response(
+    channels: NDArray[np.floating], signed: NDArray[np.floating], reference: NDArray[np.floating]
+) -> FloatArray:
+    """Response of the class-specific detector of one layer.
+
+    Args:
+        channels: [images, channels], each channel's mean over positions.
+        signed: [refits, channels], equation 6 averaged over a channel's positions, sign kept.
+        reference: [classes, channels], the same of reference classes; may have no rows.
+
+    Returns:
+        [refits, images], standardised over images.
+    """
+    values = np.asarray(channels, dtype=np.float64)
+    spread = values.std(axis=0)
+    usable = spread > 1e-9
+    z = (values[:, usable] - values[:, usable].mean(axis=0)) / spread[usable]
+    direction = _unit(np.asarray(signed, dtype=np.float64)[:, usable] / spread[usable])
+    if len(reference):
+        direction = direction - _unit(np.asarray(reference, dtype=np.float64)[:, usable] / spread[usable]).mean(axis=0)
+    return standardise(direction @ z.T)
+
+
+def output_response(logits: NDArray[np.floating], class_index: int) -> FloatArray:
+    """The class's logit less the mean logit of the image, [1, images], standardised over images.
+
+    Softmax does not see what all logits have in common, so the mean is no evidence for any class.
+    """
+    values = np.asarray(logits, dtype=np.float64)
+    return standardise((values[:, class_index] - values.mean(axis=1))[None])
+
+
+def standardise(rows: FloatArray) -> FloatArray:
+    """Mean 0 and standard deviation 1 over images, row by row; constant rows become 0."""
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    spread = centred.std(axis=1, keepdims=True)
+    result: FloatArray = np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-12)
+    return result
+
+
+def class_responses(
+    channels: Mapping[str, NDArray[np.floating]],
+    logits: NDArray[np.floating],
+    class_index: int,
+    *,
+    signed: Mapping[str, NDArray[np.floating]],
+    reference: Mapping[str, NDArray[np.floating]],
+    layer_weights: Mapping[str, float],
+    output_weight: float,
+) -> Responses:
+    """Responses of one class in every layer and at the output.
+
+    Args:
+        channels: layer to [images, channels].
+        logits: [images, classes].
+        class_index: the class.
+        signed: layer to [refits, channels].
+        reference: layer to [classes, channels].
+        layer_weights: layer to weight, summing to 1 (or all 0, which leaves the output alone).
+        output_weight: weight of the output against all layers together, [0, 1].
+    """
+    by_layer = {layer: detector_response(channels[layer], signed[layer], reference[layer]) for layer in channels}
+    refits = len(next(iter(by_layer.values())))
+    by_layer[OUTPUT] = np.repeat(output_response(logits, class_index), refits, axis=0)
+    heard = sum(layer_weights.values()) > 0
+    share = output_weight if heard else 1.0
+    weights = {layer: (1 - share) * layer_weights[layer] for layer in channels}
+    return Responses(by_layer=by_layer, weights={**weights, OUTPUT: share})
+
+
+def _unit(rows: FloatArray) -> FloatArray:
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    result: FloatArray = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    return result
