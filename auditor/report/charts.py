@@ -66,7 +66,9 @@ _SMALL = 9.5
 _ROW = 21.0
 """Height of a row of a chart in points."""
 _WIDTH = 520.0
-_LABEL_SHARE = 0.30
+_LEFT_SHARE = 0.63
+"""Of the width, for the scores, where the paper's score stands beside them."""
+_LABEL_WIDTH = 156.0
 _MARKERS = {"found": "^", "against": "v", "none": "o", "open": "o"}
 MAX_LABEL = 24
 """Signs of a row's name; the table has the whole."""
@@ -96,20 +98,39 @@ class ClassCharts:
     contrasts: Chart | None
 
 
-def class_charts(view: ClassView, *, margin: float | None, colours: Mapping[str, str]) -> ClassCharts:
-    """Draw everything for one class."""
+def class_charts(
+    view: ClassView, *, margin: float | None, colours: Mapping[str, str], side_by_side: bool = False
+) -> ClassCharts:
+    """Draw everything for one class.
+
+    ``side_by_side`` makes the paper's score a continuation of the scores' rows, without their names.
+    """
     of = f"for class “{view.name}”"
     key = view.anchor
     sections = view.banks
     return ClassCharts(
         occlusion=occlusion(view.occlusion, key=f"{key}-occlusion", of=of, colours=colours),
         scores={
-            s.key: scores(s.charted, margin=margin, key=f"{s.key}-scores", of=of, colours=colours)
+            s.key: scores(
+                s.charted,
+                margin=margin,
+                key=f"{s.key}-scores",
+                of=of,
+                colours=colours,
+                width=_WIDTH * _LEFT_SHARE if side_by_side else _WIDTH,
+            )
             for s in sections
             if any(row.score_value is not None for row in s.charted)
         },
         paper={
-            s.key: paper(s.charted, key=f"{s.key}-paper", of=of, colours=colours)
+            s.key: paper(
+                s.charted,
+                key=f"{s.key}-paper",
+                of=of,
+                colours=colours,
+                width=_WIDTH * (1 - _LEFT_SHARE) if side_by_side else _WIDTH,
+                named=not side_by_side,
+            )
             for s in sections
             if any(row.paper_value is not None for row in s.charted)
         },
@@ -131,16 +152,21 @@ def class_charts(view: ClassView, *, margin: float | None, colours: Mapping[str,
 
 
 def scores(
-    rows: Sequence[Row], *, margin: float | None, key: str, of: str, colours: Mapping[str, str]
+    rows: Sequence[Row],
+    *,
+    margin: float | None,
+    key: str,
+    of: str,
+    colours: Mapping[str, str],
+    width: float = _WIDTH,
 ) -> Chart:
     """Ranked concepts: score, 95% interval, margin of relevance."""
-    rows = [row for row in rows if row.score_value is not None]
-    with _figure(len(rows) * _ROW + 58) as (figure, canvas):
+    with _figure(len(rows) * _ROW + 58, width) as (figure, canvas):
         axes = _rows_axes(figure, [row.title for row in rows])
         _margin(axes, margin)
         for y, row in enumerate(rows):
             _whisker(axes, y, row.score_value, row.low, row.high, row.direction.tone)
-        axes.set_xlabel("score, in standard deviations of the detector's response, with 95% interval")
+        axes.set_xlabel("score in standard deviations, 95% interval")
         axes.axvline(0, color=_SOFT, linewidth=0.8, zorder=1)
         svg = canvas()
     found = [f"{row.title} {row.score} {row.interval}, {row.direction.text}" for row in rows]
@@ -149,18 +175,31 @@ def scores(
     )
 
 
-def paper(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, str]) -> Chart:
+def paper(
+    rows: Sequence[Row],
+    *,
+    key: str,
+    of: str,
+    colours: Mapping[str, str],
+    width: float = _WIDTH,
+    named: bool = True,
+) -> Chart:
     """The paper's score with the standard deviation over benchmark draws, in the order of our score."""
-    rows = [row for row in rows if row.paper_value is not None]
-    with _figure(len(rows) * _ROW + 58) as (figure, canvas):
-        axes = _rows_axes(figure, [row.title for row in rows])
+    with _figure(len(rows) * _ROW + 58, width) as (figure, canvas):
+        axes = _rows_axes(
+            figure, [row.title if named else "" for row in rows], label_width=_LABEL_WIDTH if named else 8
+        )
         for y, row in enumerate(rows):
-            value = row.paper_value or 0.0
-            axes.barh(y, value, height=0.5, color=_LINE, zorder=2)
+            if row.paper_value is None:
+                continue
+            axes.barh(y, row.paper_value, height=0.5, color=_LINE, zorder=2)
             if row.paper_sd is not None:
-                _line(axes, max(0.0, value - row.paper_sd), value + row.paper_sd, y, _INK, 1.2)
+                low = max(0.0, row.paper_value - row.paper_sd)
+                _line(axes, low, row.paper_value + row.paper_sd, y, _INK, 1.2)
         axes.set_xlim(left=0)
-        axes.set_xlabel("paper's score, share of the bank; whisker: sd over benchmark draws")
+        if not named:
+            axes.xaxis.set_major_locator(MaxNLocator(3))
+        axes.set_xlabel("paper's score and sd")
         svg = canvas()
     found = [f"{row.title} {row.paper}" for row in rows]
     return _chart(
@@ -205,7 +244,7 @@ def contrasts(
     rows = [row for row in rows if row.value is not None]
     with _figure(len(rows) * (_ROW + 10) + 58) as (figure, canvas):
         labels = [f"{_short(r.label, 30)}\n{'matched' if r.matched else 'not matched'}" for r in rows]
-        axes = _rows_axes(figure, labels, shorten=False, label_share=0.4)
+        axes = _rows_axes(figure, labels, shorten=False, label_width=208)
         _margin(axes, margin)
         for y, row in enumerate(rows):
             _whisker(axes, y, row.value, row.low, row.high, row.direction.tone)
@@ -226,7 +265,7 @@ def occlusion(data: OcclusionFigure, *, key: str, of: str, colours: Mapping[str,
     rows = len(data.bars) + 1
     with _figure(rows * (_ROW + 2) + 52) as (figure, canvas):
         labels = ["probability of the class", *(label for label, _ in data.bars)]
-        axes = _rows_axes(figure, labels, label_share=0.37)
+        axes = _rows_axes(figure, labels, label_width=160)
         axes.set_xlim(-0.02, 1.12)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1.0], ["0", "25%", "50%", "75%", "100%"])
         before, after = data.before, data.after
@@ -324,8 +363,8 @@ def effects(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, str
 
 
 @contextmanager
-def _figure(height: float) -> Iterator[tuple[Figure, Any]]:
-    """A figure of ``height`` points in our style, and a function that gives its SVG."""
+def _figure(height: float, width: float = _WIDTH) -> Iterator[tuple[Figure, Any]]:
+    """A figure of ``width`` by ``height`` points in our style, and a function that gives its SVG."""
     style = {
         "svg.fonttype": "none",
         "svg.hashsalt": "auditor",
@@ -345,7 +384,7 @@ def _figure(height: float) -> Iterator[tuple[Figure, Any]]:
         "path.simplify": False,
     }
     with mpl.rc_context(style):
-        figure = Figure(figsize=(_WIDTH / 72, height / 72), dpi=72)
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
 
         def svg() -> bytes:
             buffer = io.BytesIO()
@@ -358,11 +397,12 @@ def _figure(height: float) -> Iterator[tuple[Figure, Any]]:
 
 
 def _rows_axes(
-    figure: Figure, labels: Sequence[str], *, shorten: bool = True, label_share: float = _LABEL_SHARE
+    figure: Figure, labels: Sequence[str], *, shorten: bool = True, label_width: float = _LABEL_WIDTH
 ) -> Axes:
     """Axes with one row per label, first on top, and a grid that stays in the background."""
     height = figure.get_figheight() * 72
-    axes = figure.add_axes((label_share, 44 / height, 0.98 - label_share, 1 - 50 / height))
+    left = label_width / (figure.get_figwidth() * 72)
+    axes = figure.add_axes((left, 44 / height, 0.98 - left, 1 - 50 / height))
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set_yticks(range(len(labels)), [_short(label) if shorten else label for label in labels])
     axes.tick_params(axis="y", length=0, labelsize=_TEXT, labelcolor=_INK, pad=8)

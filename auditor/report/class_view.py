@@ -261,11 +261,16 @@ def control_row(control: Control) -> ControlRow:
     return ControlRow(
         name=clean(control.name),
         expectation=clean(control.expectation),
-        observed=number(control.observed) + (unit if control.observed is not None else ""),
-        threshold=number(control.threshold),
+        observed=_plain(control.observed) + (unit if control.observed is not None else ""),
+        threshold=_plain(control.threshold),
         outcome=CONTROLS[control.passed],
         note=clean(control.note),
     )
+
+
+def _plain(value: float | None) -> str:
+    """A count without decimals, anything else as a score."""
+    return f"{value:.0f}" if value is not None and value == round(value) else number(value)
 
 
 def controls_summary(controls: Sequence[Control]) -> Word:

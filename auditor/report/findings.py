@@ -71,9 +71,9 @@ def verdict(result: ClassResult, title: Title) -> Verdict:
         c for c in decisive_contrasts(result) if c.direction == "inconclusive"
     ]
     if open_questions:
-        return Verdict("inconclusive", "?", "open", sentence)
+        return Verdict("inconclusive", "○", "open", sentence)
     if not result.concepts and not result.contrasts:
-        return Verdict("nothing measured", "?", "open", "No concept could be measured for this class.")
+        return Verdict("nothing measured", "○", "open", "No concept could be measured for this class.")
     return Verdict("no association found", "●", "none", sentence)
 
 

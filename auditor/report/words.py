@@ -29,13 +29,13 @@ DIRECTIONS = {
     "associated": Word("associated", "▲", "found"),
     "inhibiting": Word("inhibiting", "▼", "against"),
     "not associated": Word("not associated", "●", "none"),
-    "inconclusive": Word("inconclusive", "?", "open"),
+    "inconclusive": Word("inconclusive", "○", "open"),
 }
 CONTRASTS = {
     "more": Word("more", "▲", "found"),
     "less": Word("less", "▼", "against"),
     "no difference": Word("no difference", "●", "none"),
-    "inconclusive": Word("inconclusive", "?", "open"),
+    "inconclusive": Word("inconclusive", "○", "open"),
 }
 CONTROLS = {
     True: Word("passed", "✓", "good"),
