@@ -131,8 +131,6 @@ def _fit_trend(variances: FloatArray, squared_effects: FloatArray) -> _Trend:
     weighted = basis / fitted[:, None]
     at_zero = max(float(coefficients[0]), floor)
     zero = np.array([1.0, 0.0]) / at_zero
-    if coefficients[1] == 0.0:
-        weighted, zero = weighted[:, :1], zero[:1]
     inverse = np.linalg.pinv(weighted.T @ weighted)
     return _Trend(
         fitted=fitted,
