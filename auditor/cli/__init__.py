@@ -23,6 +23,9 @@ COMMANDS = (
     "run",
     "layers",
     "classes",
+    "banks",
+    "gate",
+    "policy",
     "doctor",
 )
 """Modules of ``auditor.cli``, in the order of ``auditor --help``; each has ``register(app)``."""

@@ -1,0 +1,69 @@
+# auditor: set-up, demonstration, tests. Every target that needs the virtual environment makes it.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+SOURCES := auditor tests benchmarks scripts
+SHARED ?= $(if $(AUDITOR_SHARED),$(AUDITOR_SHARED),../shared)
+DEMO_OUT ?= demo-audit
+
+# macOS keeps Homebrew's libraries where Python does not look; /bin/sh drops an exported DYLD_*, so the
+# variable stands before each command that needs it.
+ifeq ($(shell uname),Darwin)
+LIBRARIES := DYLD_FALLBACK_LIBRARY_PATH="$$(brew --prefix)/lib:$$DYLD_FALLBACK_LIBRARY_PATH"
+endif
+
+export VENV
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow test-all lint format docs schema build clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.demo-installed: pyproject.toml constraints.txt scripts/setup.sh
+	@test -f $(VENV)/.dev-installed -a ! pyproject.toml -nt $(VENV)/.dev-installed || scripts/setup.sh demo
+	@touch $@
+
+$(VENV)/.dev-installed: pyproject.toml constraints.txt scripts/setup.sh
+	scripts/setup.sh dev
+	@touch $@ $(VENV)/.demo-installed
+
+setup: $(VENV)/.dev-installed  ## Make .venv with auditor and all tools for working on it
+
+demo: $(VENV)/.demo-installed  ## Audit a real ImageNet classifier on this machine: zebra and spider web
+	@$(LIBRARIES) $(BIN)/auditor doctor >/dev/null || { $(LIBRARIES) $(BIN)/auditor doctor; exit 1; }
+	@start=$$(date +%s); \
+	$(LIBRARIES) $(BIN)/auditor run --model bundled:efficientnet_lite0 --classes zebra,"spider web" \
+	    --banks textures --out $(DEMO_OUT) && \
+	echo "the audit took $$(( $$(date +%s) - start )) s" && \
+	echo "the report lies at $$(pwd)/$(DEMO_OUT)/report.html and report.pdf"
+
+test: $(VENV)/.dev-installed  ## Run the fast tests (the first time: set up everything)
+	$(LIBRARIES) $(BIN)/python -m pytest -m "not slow and not shared and not browser" --durations=10
+
+test-slow: $(VENV)/.dev-installed  ## Run the tests that 'make test' leaves out, as far as their data is here
+	AUDITOR_SHARED=$(abspath $(SHARED)) $(LIBRARIES) $(BIN)/python -m pytest -m "slow or shared or browser" --durations=20 -rs
+
+test-all: test test-slow  ## Run every test
+
+lint: $(VENV)/.dev-installed  ## Check style, formatting and types
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+
+format: $(VENV)/.dev-installed  ## Format the code and mend what can be mended mechanically
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+docs: $(VENV)/.dev-installed  ## Write docs/cli.md again from every command's --help
+	$(BIN)/python scripts/cli_docs.py
+
+schema: $(VENV)/.dev-installed  ## Write the published JSON Schema again from the records
+	$(BIN)/python -m auditor.schemas --write
+
+build: $(VENV)/.dev-installed  ## Build the wheel and the source distribution into dist/
+	$(BIN)/python -m build
+
+clean:  ## Remove the virtual environment, caches and built files
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find auditor tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,236 @@
+"""The command line: exit statuses, one line per failure, what it may import, flags against settings."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import auditor.cli
+from auditor.cli import COMMANDS, flags, main
+from auditor.cli.run import everything_skipped, refuse_skipped
+from auditor.cli.text import columns
+from auditor.errors import InputError, StorageError
+from auditor.records import Skipped
+from auditor.settings import Settings
+from tests import sample
+
+
+class Fails:
+    """Stands for a module of ``auditor.cli`` whose only command does what a test says."""
+
+    def __init__(self, failure: BaseException | None = None, status: int | None = None) -> None:
+        self.failure, self.status = failure, status
+
+    def register(self, app: typer.Typer) -> None:
+        @app.command()
+        def go() -> None:
+            """Do what the test says."""
+            if self.failure is not None:
+                raise self.failure
+            if self.status is not None:
+                raise typer.Exit(self.status)
+
+        @app.command()
+        def other() -> None:
+            """Make ``go`` a command of its own: an app with a single command has no names."""
+
+
+def run_with(monkeypatch: pytest.MonkeyPatch, module: Fails) -> int:
+    monkeypatch.setattr(auditor.cli, "COMMANDS", ("stand_in",))
+    monkeypatch.setitem(sys.modules, "auditor.cli.stand_in", module)  # type: ignore[arg-type]
+    return main(["go"])
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "said"),
+    [
+        (
+            InputError("class 'zebr': not known\nneeded one of ..."),
+            2,
+            "error: class 'zebr': not known needed one of ...\n",
+        ),
+        (StorageError("audit/a.npz: disk full"), 1, "error: audit/a.npz: disk full\n"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "interrupted; what is done is kept, the same command goes on from there\n",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "a.npz"),
+            1,
+            "error: disk full while writing a.npz; free some space and repeat\n",
+        ),
+    ],
+)
+def test_a_failure_is_one_line_and_an_exit_status(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    failure: BaseException,
+    status: int,
+    said: str,
+) -> None:
+    assert run_with(monkeypatch, Fails(failure)) == status
+    captured = capsys.readouterr()
+    assert captured.err == said
+    assert captured.out == ""
+
+
+def test_a_defect_is_a_traceback_and_a_request_to_report_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_with(monkeypatch, Fails(ZeroDivisionError("by nought"))) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert "ZeroDivisionError: by nought" in said
+    assert "please report" in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize("status", [0, 3, 4])
+def test_a_command_chooses_its_exit_status(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    assert run_with(monkeypatch, Fails(status=status)) == status
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["rum"], "error: No such command 'rum'"),
+        (["run", "--modell", "x"], "error: No such option: --modell"),
+        (["run", "--alpha", "much"], "error: Invalid value for '--alpha'"),
+        (["run", "--model", "x"], "error: --classes is not given, needed: Classes to audit"),
+        (
+            ["run", "-m", "x", "-c", "a", "--device", "gpu"],
+            "error: --device: got 'gpu', needed one of auto, cpu,",
+        ),
+        (["run", "-m", "x", "-c", "a", "--config", "none.toml"], "error: config 'none.toml': No such file"),
+        (["classes"], "error: Missing argument 'MODEL'"),
+    ],
+)
+def test_a_command_line_that_cannot_be_meant_is_one_line_and_status_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith(said)
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+def test_without_arguments_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in COMMANDS)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"auditor \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS)])
+def test_help_answers_without_torch(arguments: list[str]) -> None:
+    code = (
+        "import sys; from auditor.cli import main; status = main(sys.argv[1:]); "
+        "sys.exit(status or ('torch' in sys.modules and 'torch was imported') or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "100"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Usage: auditor" in re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+
+
+def test_every_setting_has_a_flag_under_one_heading() -> None:
+    listed = [field for group in flags.GROUPS.values() for field in group]
+    assert sorted(listed) == sorted(Settings.model_fields)
+
+
+def test_flags_say_the_range_and_the_default() -> None:
+    by_name = {parameter.name: parameter for parameter in flags.parameters()}
+    option: Any = by_name["heldout"].annotation.__metadata__[0]
+    assert option.help.endswith("to measure on. A number from 0 to 0.9. Default: 0.25.")
+    assert all(p.default is None and p.kind is inspect.Parameter.KEYWORD_ONLY for p in by_name.values())
+
+
+@pytest.mark.parametrize(
+    ("typed", "parts"),
+    [
+        ("zebra,spider web", ["zebra", "spider web"]),
+        (' zebra , "tench, Tinca tinca"', ["zebra", "tench, Tinca tinca"]),
+        ("n02391049", ["n02391049"]),
+        ("", []),
+    ],
+)
+def test_lists_are_split_at_commas_outside_quotes(typed: str, parts: list[str]) -> None:
+    assert flags.split(typed) == parts
+
+
+def test_flags_reach_the_audit_as_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[Settings] = []
+
+    def audit(settings: Settings) -> Any:
+        seen.append(settings)
+        return sample.build(settings.out)
+
+    monkeypatch.setattr("auditor.cli.run._audit", audit)
+    config = tmp_path / "a.toml"
+    config.write_text('classes = ["apron"]\nruns = 5\nmean = [0.1, 0.2, 0.3]\n')
+    arguments = ["run", "--config", str(config), "-m", "timm:resnet18", "-c", 'zebra,"spider web"', "-c", "3"]
+    assert (
+        main([*arguments, "--std", "1,1,1", "--no-strict", "--formats", "html", "--out", str(tmp_path)]) == 0
+    )
+    (settings,) = seen
+    assert settings.classes == ("zebra", "spider web", "3")
+    assert (settings.runs, settings.formats, settings.strict) == (5, ("html",), False)
+    assert (settings.mean, settings.std) == ((0.1, 0.2, 0.3), (1.0, 1.0, 1.0))
+    assert f"audit: {tmp_path / 'audit.json'}" in capsys.readouterr().out
+
+
+def test_strict_refuses_what_was_skipped_and_says_what(tmp_path: Path) -> None:
+    audit = sample.build(tmp_path).model_copy(
+        update={"skipped": [Skipped(what="class 'apron'", reason="2 images, need 4")]}
+    )
+    first = everything_skipped(audit)[0]
+    assert first == "class 'apron': 2 images, need 4"
+    with pytest.raises(
+        InputError, match=r"--strict: \d+ skipped, needed none; first: class 'apron': 2 images"
+    ):
+        refuse_skipped(audit)
+
+
+def test_columns_put_numbers_to_the_right() -> None:
+    assert columns(("layer", "channels"), [("a", 8), ("long name", 1280)]) == [
+        "layer      channels",
+        "a                 8",
+        "long name      1280",
+    ]
+
+
+@pytest.mark.slow
+def test_layers_of_a_model_without_its_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["layers", "timm:resnet18", "layer4*", "--random-weights"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["layer", "channels", "height", "width"]
+    assert ["*", "layer4.1", "512", "7", "7"] in [line.split() for line in lines]
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+def test_classes_of_a_model(capsys: pytest.CaptureFixture[str], demo_weights: str) -> None:
+    assert main(["classes", demo_weights, "spider web"]) == 0
+    assert re.search(r"815 +n04275548 +spider web", capsys.readouterr().out)
+    assert main(["classes", demo_weights, "xyzzyqq"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: classes of '{demo_weights}': none is like 'xyzzyqq'")
