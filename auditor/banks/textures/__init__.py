@@ -19,7 +19,7 @@ from auditor.banks.textures.canvas import Canvas, Surface, canvas
 from auditor.banks.textures.light import photograph
 from auditor.errors import InputError
 
-GENERATOR_VERSION: Final = 1
+GENERATOR_VERSION: Final = 2
 """Raised whenever a picture changes, so that cached ones are made anew."""
 
 TEXTURES: Final[dict[str, Callable[[Canvas], Surface]]] = {

@@ -177,9 +177,11 @@ def by_key(rng: np.random.Generator, cells: Cells, *, low: float = 0.0, high: fl
 
 def streaks(rng: np.random.Generator, along: Field, across: Field, *, length: float = 24.0) -> Field:
     """Fine lines that run along one coordinate (both in pixels): fibres, brush hair. Unit variance."""
-    grain = rng.standard_normal((256, 512), dtype=np.float32)
-    grain = ndimage.gaussian_filter1d(grain, length, axis=1, mode="wrap")
-    grain = ndimage.gaussian_filter1d(grain, 0.8, axis=0, mode="wrap")
+    knots = max(4, round(512 / (1.7 * length)))
+    threads = rng.standard_normal((256, knots), dtype=np.float32)
+    threads = threads + np.float32(0.45) * (np.roll(threads, 1, axis=0) + np.roll(threads, -1, axis=0))
+    around = np.concatenate([threads[:, -1:], threads, threads[:, :2]], axis=1)  # so that the sheet wraps
+    grain = around @ _spline(512, knots).T
     grain /= grain.std()
     i = np.floor(across).astype(np.int32)
     j = np.floor(along).astype(np.int32) & 511

@@ -102,11 +102,12 @@ def knitted(canvas: Canvas) -> Surface:
     profile = np.sqrt(across) * np.sqrt(np.clip(1 - (leg / 0.275) ** 2, 0, 1))
     row_tone = per_cell(rng, phase) * rng.choice([0.1, 0.8], p=[0.6, 0.4])
     ply = np.cos(2 * np.pi * (2.6 * f + 1.6 * np.abs(s)))
-    fuzz = canvas.noise(70, octaves=1)
-    height = 0.42 * pitch * profile + 0.03 * pitch * ply * profile + 0.5 * fuzz
-    light = np.clip(0.22 + 0.85 * profile, 0, 1)
+    fuzz = canvas.noise(60, octaves=2, gain=0.8)
+    profile = blurred(profile.astype(np.float32), 0.05 * pitch)  # stray hairs soften every edge
+    height = 0.36 * pitch * profile + 0.035 * pitch * ply * profile + 0.7 * fuzz
+    light = np.clip(0.38 + 0.7 * profile, 0, 1)
     return Surface(
-        mix=(row_tone + 0.06 * ply + 0.05 * fuzz).astype(np.float32),
+        mix=(row_tone + 0.08 * ply + 0.09 * fuzz).astype(np.float32),
         height=height.astype(np.float32),
         light=light.astype(np.float32),
     )
@@ -116,13 +117,13 @@ def meshed(canvas: Canvas) -> Surface:
     """Wires crossed into a net, with something far away behind it."""
     rng = canvas.rng
     u, v, pitch = canvas.cells(rng.uniform(5, 8.5))
-    a, b = (u + v) * np.float32(0.7071), (u - v) * np.float32(0.7071)
-    if rng.uniform() < 0.25:
-        a, b = u, v
-    width = rng.uniform(0.1, 0.17)
-    sway = np.float32(0.07)
-    da = centred(a + sway * np.cos(2 * np.pi * b) * (1 - 2 * (np.floor(a) % 2)))
-    db = centred(b + sway * np.cos(2 * np.pi * a) * (1 - 2 * (np.floor(b) % 2)))
+    diamonds = rng.uniform() < 0.75
+    a: Field = (u + v) * np.float32(0.7071) if diamonds else u
+    b: Field = (u - v) * np.float32(0.7071) if diamonds else v
+    width = rng.uniform(0.09, 0.15)
+    sway = np.float32(rng.uniform(0, 0.03))  # a wire gives way a little where it is crossed
+    da = centred(a + sway * np.cos(2 * np.pi * b))
+    db = centred(b + sway * np.cos(2 * np.pi * a))
     lift_a = 0.5 * np.cos(np.pi * (b + np.floor(a)))
     lift_b = -0.5 * np.cos(np.pi * (a + np.floor(b)))
     za = np.where(np.abs(da) < width / 2, _tube(da, width) + lift_a, -2)
@@ -130,7 +131,7 @@ def meshed(canvas: Canvas) -> Surface:
     top = np.maximum(za, zb)
     wire = blurred((top > -2).astype(np.float32), 0.5)
     height = np.where(top > -2, 0.55 * width * pitch * top, 0)
-    behind = 0.5 + 0.2 * canvas.noise(3, octaves=2)
+    behind = 0.45 + 0.22 * canvas.noise(3, octaves=2)
     return Surface(
         mix=(wire * 0.95 + (1 - wire) * 0.35 * behind).astype(np.float32),
         height=blurred(height.astype(np.float32), 0.5),

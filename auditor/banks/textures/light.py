@@ -27,16 +27,19 @@ def photograph(surface: Surface, rng: np.random.Generator) -> NDArray[np.uint8]:
     albedo: Field = first * (1 - mix) + second * mix
     stain = fractal(rng, size, 3, octaves=3)
     roughness, stains = rng.uniform(0.02, 0.07), rng.uniform(0.02, 0.08)
-    albedo = albedo * (1 + roughness * grain + stains * stain)[..., None].astype(np.float32)
+    albedo = albedo * (1 + roughness * grain + stains * stain)[..., None]
     shade, shine = _illumination(surface, grain, rng)
-    image = albedo * shade[..., None] + shine[..., None]
-    image = _camera(image.astype(np.float32), rng)
+    lit = (albedo * shade[..., None] + shine[..., None]).astype(np.float32)
+    image = _camera(lit, rng)
     return np.asarray(np.rint(_equalised(image, rng) * 255), np.uint8)
 
 
 def _palette(rng: np.random.Generator) -> tuple[Field, Field]:
-    """Two colours that differ in lightness, often in hue; which comes first is a coin's decision."""
-    hue = rng.uniform()
+    """Two colours that differ in lightness, often in hue; which comes first is a coin's decision.
+
+    Hues as photos have them: earth and skin, sky and water, now and then any other.
+    """
+    hue = rng.choice([rng.normal(0.08, 0.04), rng.normal(0.58, 0.05), rng.uniform()], p=[0.5, 0.2, 0.3]) % 1
     other = hue + rng.normal(0, 0.08) if rng.uniform() < 0.6 else rng.uniform()
     dark = colorsys.hsv_to_rgb(hue, rng.uniform(0.1, 0.8), rng.uniform(0.12, 0.38))
     pale = colorsys.hsv_to_rgb(other % 1, rng.uniform(0.02, 0.6), rng.uniform(0.65, 0.95))
@@ -82,7 +85,7 @@ def _illumination(surface: Surface, grain: Field, rng: np.random.Generator) -> t
 def _camera(image: Field, rng: np.random.Generator) -> Field:
     sigma = rng.uniform(0.35, 0.9)
     image = ndimage.gaussian_filter(image, (sigma, sigma, 0), mode="nearest", truncate=2.5)
-    noise = rng.standard_normal(image.shape, dtype=np.float32)
+    noise = rng.standard_normal((*image.shape[:2], 1), dtype=np.float32)
     return image + np.float32(rng.uniform(0.004, 0.016)) * noise
 
 
@@ -95,11 +98,12 @@ def _equalised(image: Field, rng: np.random.Generator) -> Field:
     tint = rng.normal(0, 0.035, 3).astype(np.float32)
     tint -= tint @ _LUMA
     colour = np.float32(rng.uniform(0.02, 0.09))
-    for _ in range(3):
-        luma = image @ _LUMA
-        chroma = image - luma[..., None]
-        chroma -= chroma.mean((0, 1))
-        strength = np.float32(np.sqrt((chroma * chroma).sum(-1).mean()) + 1e-4)
+    pixels = image.reshape(-1, 3)
+    for _ in range(2):
+        luma = pixels @ _LUMA
+        chroma = pixels - luma[:, None]
+        chroma -= np.full(len(chroma), 1 / len(chroma), np.float32) @ chroma
+        strength = np.float32(np.sqrt(np.vdot(chroma, chroma) / len(chroma)) + 1e-4)
         luma = mean + (luma - luma.mean()) * (spread / np.float32(luma.std() + 1e-6))
-        image = np.clip(luma[..., None] + tint + chroma * (colour / strength), 0, 1)
-    return image
+        pixels = np.clip(luma[:, None] + tint + chroma * (colour / strength), 0, 1)
+    return pixels.reshape(image.shape)

@@ -40,12 +40,13 @@ def marbled(canvas: Canvas) -> Surface:
     """Clouded stone with wandering veins."""
     rng = canvas.rng
     warp = canvas.noise(2.5, octaves=4)
-    flow = canvas.x * np.float32(rng.uniform(1, 3) * canvas.zoom) + np.float32(0.7) * warp
+    flow = canvas.x * np.float32(rng.uniform(2, 4) * canvas.zoom) + np.float32(0.8) * warp
     veins = 1 - np.abs(np.sin(np.pi * (flow + 0.25 * canvas.noise(5, octaves=4))))
     fine = 1 - np.clip(np.abs(canvas.noise(3, octaves=5, gain=0.6)) * 5, 0, 1)
-    cloud = 0.14 * canvas.noise(3, octaves=4, gain=0.6)
+    cloud = 0.12 * canvas.noise(3, octaves=4, gain=0.6) + 0.1 * warp
     mask = np.clip(0.6 + 0.5 * canvas.noise(2), 0, 1)
-    return Surface(mix=0.2 + cloud + 0.75 * veins**5 * mask + 0.4 * fine * (1 - mask), gloss=0.15)
+    halo = 0.3 * veins**2
+    return Surface(mix=0.15 + cloud + (halo + 0.5 * veins**6) * mask + 0.35 * fine, gloss=0.15)
 
 
 def veined(canvas: Canvas) -> Surface:
@@ -168,28 +169,53 @@ def porous(canvas: Canvas) -> Surface:
 
 
 def crystalline(canvas: Canvas) -> Surface:
-    """Sharp-edged facets that catch the light each in its own way."""
+    """A cluster of pointed prisms whose flat faces catch the light each in its own way."""
     rng = canvas.rng
-    u, v, pitch = canvas.cells(rng.uniform(3.5, 6), aspect=rng.uniform(1.2, 2))
-    big = scatter(rng, u, v)
-    turn = by_key(rng, big, high=np.pi)
-    c, s = np.cos(turn), np.sin(turn)
-    along, across = c * big.du + s * big.dv, -s * big.du + c * big.dv
-    lean = by_key(rng, big, low=-0.35, high=0.35)
-    tip = np.abs(along) - 0.28
-    facet = np.where(across > lean * 0.5, 1.0, -1.0) * (1 + np.where(tip > 0, 2.0, 0.0) * np.sign(along))
-    sx = by_key(rng, big, low=-0.9, high=0.9) - 0.8 * s * facet
-    sy = by_key(rng, big, low=-0.9, high=0.9) + 0.8 * c * facet
-    small = scatter(rng, u * np.float32(2.7), v * np.float32(2.7))
-    chips = by_key(rng, small) < 0.35
-    sx = sx + chips * by_key(rng, small, low=-0.8, high=0.8)
-    sy = sy + chips * by_key(rng, small, low=-0.8, high=0.8)
-    edge = 1 - step(0.012, 0.8 / pitch, np.minimum(big.border(), np.abs(across - lean * 0.5) * 0.5 + 0.004))
-    glow = 0.35 * along * by_key(rng, big, low=-1, high=1)
-    mix = 0.15 + 0.5 * by_key(rng, big) + glow + 0.5 * edge
+    size = canvas.size
+    sx, sy = np.zeros((size, size), np.float32), np.zeros((size, size), np.float32)
+    mix = np.clip(0.3 + 0.2 * canvas.noise(4), 0, 1).astype(np.float32)
+    light = np.full((size, size), 0.4, np.float32)
+    count = int(rng.integers(60, 85))
+    main = rng.uniform(0, 2 * np.pi)
+    fan = rng.uniform(0.4, 1.5)
+    for i in range(count):  # painted from the back to the front
+        length = np.float32(size * rng.uniform(0.16, 0.42) / canvas.zoom)
+        half = np.float32(length * rng.uniform(0.11, 0.24))
+        angle = main + rng.normal(0, fan)
+        c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+        cx, cy = rng.uniform(-0.1, 1.1, 2) * size
+        reach = int(length) + 2
+        x0, x1 = max(0, int(cx) - reach), min(size, int(cx) + reach)
+        y0, y1 = max(0, int(cy) - reach), min(size, int(cy) + reach)
+        if x0 >= x1 or y0 >= y1:
+            continue
+        yy, xx = np.ogrid[y0:y1, x0:x1]
+        dx, dy = (xx - cx).astype(np.float32), (yy - cy).astype(np.float32)
+        along, across = c * dx + s * dy, c * dy - s * dx
+        tip = length - np.float32(1.3) * half
+        rest = np.clip((length - np.abs(along)) / (length - tip), 0, 1)  # both ends are pointed
+        inside = np.abs(across) < half * rest
+        left, right = -half * rng.uniform(0.1, 0.5), half * rng.uniform(0.1, 0.5)
+        face = np.where(across < left * rest, -1.0, np.where(across > right * rest, 1.0, 0.0)).astype(
+            np.float32
+        )
+        steep = np.float32(0.9)
+        flat = np.float32(rng.normal(0, 0.12))
+        down = np.where(np.abs(along) > tip, np.float32(0.8) * np.sign(along), flat)
+        part = np.s_[y0:y1, x0:x1]
+        sx[part] = np.where(inside, -down * c + steep * s * face, sx[part])
+        sy[part] = np.where(inside, -down * s - steep * c * face, sy[part])
+        clear = 0.15 + 0.3 * rng.uniform() + 0.45 * along / length + 0.15 * face
+        joint = np.minimum(np.abs(across - left * rest), np.abs(across - right * rest))
+        joint = np.minimum(joint, np.abs(np.abs(along) - tip))
+        edge = np.clip(1.4 - joint, 0, 1) * 0.6 + (np.abs(across) > half * rest - 1.2) * 0.4
+        mix[part] = np.where(inside, clear + edge, mix[part])
+        light[part] = np.where(inside, 0.55 + 0.45 * i / count, light[part])
+    streak = canvas.noise(18, octaves=2)
     return Surface(
-        mix=mix.astype(np.float32),
-        slope=(blurred(sx.astype(np.float32), 0.5), blurred(sy.astype(np.float32), 0.5)),
+        mix=(mix + 0.05 * streak).astype(np.float32),
+        slope=(blurred(sx, 0.5), blurred(sy, 0.5)),
+        light=light,
         gloss=0.8,
     )
 

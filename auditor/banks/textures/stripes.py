@@ -35,7 +35,7 @@ def banded(canvas: Canvas) -> Surface:
     """Broad bands of two colours side by side."""
     rng = canvas.rng
     u, _, pitch = canvas.cells(rng.uniform(5, 9))
-    u = u + np.float32(rng.uniform(0, 0.25)) * canvas.noise(3, octaves=2)
+    u = u + np.float32(rng.uniform(0, 0.5)) * canvas.noise(2.5, octaves=2)
     u = _uneven(rng, u, spread=rng.uniform(0.05, 0.3))
     mix = _alternate(u, 0.7 / pitch, share=rng.uniform(0.4, 0.6))
     return Surface(mix=mix + per_cell(rng, 2 * u, low=-0.06, high=0.06))
@@ -99,7 +99,7 @@ def spiralled(canvas: Canvas) -> Surface:
 
 
 def swirly(canvas: Canvas) -> Surface:
-    """Bands that curl around many centres."""
+    """Soft streams of colour that curl around many centres."""
     rng = canvas.rng
     x, y = canvas.x.copy(), canvas.y.copy()
     for _ in range(int(rng.integers(5, 9))):
@@ -110,10 +110,11 @@ def swirly(canvas: Canvas) -> Surface:
         )
         c, s = np.cos(turn), np.sin(turn)
         x, y = cx + c * dx - s * dy, cy + s * dx + c * dy
-    phase = x * np.float32(rng.uniform(7, 11) * canvas.zoom)
-    gradient = np.hypot(*np.gradient(phase))
-    mix = _alternate(phase, np.clip(gradient, 0.01, 0.5), share=rng.uniform(0.4, 0.6))
-    return Surface(mix=mix.astype(np.float32), gloss=0.1)
+    phase = x * np.float32(rng.uniform(4, 7) * canvas.zoom)
+    fade = 1 - np.clip(3 * np.hypot(*np.gradient(phase)) - 0.6, 0, 1)  # lines too close to be told apart
+    wave = np.sin(2 * np.pi * phase) + np.float32(0.5) * np.sin(4 * np.pi * phase + rng.uniform(0, 6))
+    mix = 0.5 + 0.33 * wave * fade + 0.08 * canvas.noise(3)
+    return Surface(mix=mix.astype(np.float32), height=(1.6 * wave * fade).astype(np.float32), gloss=0.1)
 
 
 def stratified(canvas: Canvas) -> Surface:

