@@ -195,12 +195,12 @@ def _banks() -> list[BankRecord]:
             concepts=[
                 BankConcept(
                     name="women",
-                    title="labelled women",
+                    title="Women",
                     definition="Images that raters labelled as women.",
                     n=118,
                 ),
                 BankConcept(
-                    name="men", title="labelled men", definition="Images that raters labelled as men.", n=122
+                    name="men", title="Men", definition="Images that raters labelled as men.", n=122
                 ),
             ],
             datasheet={

@@ -24,6 +24,7 @@ COMMANDS = (
     "layers",
     "classes",
     "banks",
+    "render",
     "gate",
     "policy",
     "doctor",

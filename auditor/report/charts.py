@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator
 
 from auditor.report.class_view import ClassView, ContrastRow, LayerRow, OcclusionFigure, Row
 from auditor.report.svg import tidy
-from auditor.report.words import number, percent, unit_share
+from auditor.report.words import number, percent
 
 # Stand-ins for the colours of the page. Tones of outcomes use the same names as ``words.Word.tone``.
 STAND_INS = {
@@ -63,7 +63,7 @@ _INK, _SOFT, _LINE, _BAND, _PAGE, _ACCENT = (
 )
 _TEXT = 11.0
 _SMALL = 9.5
-_ROW = 21.0
+_ROW = 19.5
 """Height of a row of a chart in points."""
 _WIDTH = 520.0
 _LEFT_SHARE = 0.63
@@ -243,7 +243,7 @@ def contrasts(
     """Differences between groups with 95% intervals."""
     rows = [row for row in rows if row.value is not None]
     with _figure(len(rows) * (_ROW + 10) + 58) as (figure, canvas):
-        labels = [f"{_short(r.label, 30)}\n{'matched' if r.matched else 'not matched'}" for r in rows]
+        labels = [f"{_short(r.label, 34)}\n{'matched' if r.matched else 'not matched'}" for r in rows]
         axes = _rows_axes(figure, labels, shorten=False, label_width=208)
         _margin(axes, margin)
         for y, row in enumerate(rows):
@@ -252,7 +252,7 @@ def contrasts(
         axes.set_xlabel("difference between the groups, in standard deviations, with 95% interval")
         svg = canvas()
     found = [
-        f"{r.label}, {'matched' if r.matched else 'not matched'}: {r.difference} {r.interval}, {r.direction.text}"
+        f"{r.label}, {'' if r.matched else 'not '}matched: {r.difference} {r.interval}, {r.direction.text}"
         for r in rows
     ]
     return _chart(
@@ -276,8 +276,8 @@ def occlusion(data: OcclusionFigure, *, key: str, of: str, colours: Mapping[str,
             arrowprops={"arrowstyle": "-|>", "color": _INK, "linewidth": 1.4, "shrinkA": 4, "shrinkB": 1},
         )
         axes.plot([before], [0], "o", markersize=7, markerfacecolor=_PAGE, markeredgecolor=_INK, zorder=3)
-        _label(axes, before, 0, f"  {unit_share(before)} before", left=before > 0.75, above=True)
-        _label(axes, after, 0, f" {unit_share(after)} after", left=after > 0.6, above=True)
+        _label(axes, before, 0, f"{percent(before)} before", left=before > 0.75, above=True)
+        _label(axes, after, 0, f"{percent(after)} after", left=after > 0.6, above=True)
         for y, (label, value) in enumerate(data.bars, start=1):
             colour = _LINE if "control" in label else _ACCENT
             axes.barh(y, value, height=0.46, color=colour, zorder=2)
@@ -287,13 +287,13 @@ def occlusion(data: OcclusionFigure, *, key: str, of: str, colours: Mapping[str,
         axes.set_xlabel("first row: mean probability; below: share of predictions changed")
         svg = canvas()
     found = [f"{label}: {percent(value)} of predictions changed" for label, value in data.bars]
-    start = f"Mean probability of the class {unit_share(before)} before and {unit_share(after)} after"
+    start = f"Mean probability of the class {percent(before)} before and {percent(after)} after"
     return _chart(svg, key, f"Effect of the occluder {of}", _summary(start, found), colours)
 
 
 def layers(rows: Sequence[LayerRow], *, key: str, of: str, colours: Mapping[str, str]) -> Chart:
     """Per layer: weight in the score, reliability between refits, similarity to other classes."""
-    with _figure(210) as (figure, canvas):
+    with _figure(190) as (figure, canvas):
         axes = _plain_axes(figure, bottom=0.24, right=0.8)
         x = range(len(rows))
         axes.bar(x, [row.weight_value for row in rows], width=0.55, color=_LINE, zorder=1)
@@ -312,8 +312,16 @@ def layers(rows: Sequence[LayerRow], *, key: str, of: str, colours: Mapping[str,
             points = [(i, v) for i, v in zip(x, values, strict=True) if v is not None]
             if not points:
                 continue
-            axes.plot(*zip(*points, strict=True), linestyle=style, marker=marker, markersize=5, linewidth=1.6,
-                      color=colour, markeredgecolor=_PAGE, zorder=3)  # fmt: skip
+            axes.plot(
+                *zip(*points, strict=True),
+                linestyle=style,
+                marker=marker,
+                markersize=5,
+                linewidth=1.6,
+                color=colour,
+                markeredgecolor=_PAGE,
+                zorder=3,
+            )
             ends.append((label, points[-1][1], colour))
         low = min([0.0, *(v for _, vs, *_ in series for v in vs if v is not None)])
         axes.set_ylim(min(-0.05 if low < 0 else 0.0, low * 1.1), 1.05)
@@ -339,15 +347,23 @@ def effects(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, str
     )
     strongest = strongest[:_EFFECT_LINES]
     names = list(dict.fromkeys(layer for row in strongest for layer, _ in row.effects))
-    with _figure(210) as (figure, canvas):
+    with _figure(190) as (figure, canvas):
         axes = _plain_axes(figure, bottom=0.24, right=0.8)
         axes.axhline(0, color=_SOFT, linewidth=0.8)
         ends = []
         for row, style in zip(strongest, _LINE_STYLES, strict=False):
             points = [(names.index(layer), effect) for layer, effect in row.effects]
             colour = STAND_INS[row.direction.tone] if row.direction.tone in ("found", "against") else _SOFT
-            axes.plot(*zip(*points, strict=True), linestyle=style, marker=_MARKERS[row.direction.tone], markersize=4.5,
-                      linewidth=1.5, color=colour, markeredgecolor=_PAGE, zorder=3)  # fmt: skip
+            axes.plot(
+                *zip(*points, strict=True),
+                linestyle=style,
+                marker=_MARKERS[row.direction.tone],
+                markersize=4.5,
+                linewidth=1.5,
+                color=colour,
+                markeredgecolor=_PAGE,
+                zorder=3,
+            )
             ends.append((_short(row.title, 16), points[-1][1], colour))
         _end_labels(axes, ends, len(names) - 0.85)
         _layer_ticks(axes, names)
@@ -365,7 +381,7 @@ def effects(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, str
 @contextmanager
 def _figure(height: float, width: float = _WIDTH) -> Iterator[tuple[Figure, Any]]:
     """A figure of ``width`` by ``height`` points in our style, and a function that gives its SVG."""
-    style = {
+    style: dict[Any, Any] = {
         "svg.fonttype": "none",
         "svg.hashsalt": "auditor",
         "text.parse_math": False,  # a name may hold a dollar sign
@@ -390,7 +406,7 @@ def _figure(height: float, width: float = _WIDTH) -> Iterator[tuple[Figure, Any]
             buffer = io.BytesIO()
             figure.patch.set_visible(False)
             nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-            FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)
+            FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)  # type: ignore[no-untyped-call]
             return buffer.getvalue()
 
         yield figure, svg
@@ -402,10 +418,13 @@ def _rows_axes(
     """Axes with one row per label, first on top, and a grid that stays in the background."""
     height = figure.get_figheight() * 72
     left = label_width / (figure.get_figwidth() * 72)
-    axes = figure.add_axes((left, 44 / height, 0.98 - left, 1 - 50 / height))
+    axes = figure.add_axes((left, 40 / height, 0.98 - left, 1 - 46 / height))
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set_yticks(range(len(labels)), [_short(label) if shorten else label for label in labels])
-    axes.tick_params(axis="y", length=0, labelsize=_TEXT, labelcolor=_INK, pad=8)
+    # Names start at the left edge, in line with the text of the page.
+    axes.tick_params(axis="y", length=0, labelsize=_TEXT, labelcolor=_INK, pad=label_width - 2)
+    for tick in axes.get_yticklabels():
+        tick.set_horizontalalignment("left")
     axes.tick_params(axis="x", length=0, pad=5)
     axes.grid(axis="x", color=_LINE, linewidth=0.6, zorder=0)
     axes.set_axisbelow(True)
@@ -413,7 +432,7 @@ def _rows_axes(
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.labelpad = 6
     axes.use_sticky_edges = False
-    axes.margins(x=0.04)
+    axes.margins(x=0.06)
     for side in axes.spines.values():
         side.set_visible(False)
     return axes
@@ -436,17 +455,30 @@ def _layer_ticks(axes: Axes, names: Sequence[str]) -> None:
     shown = [i for i in range(len(names)) if i % step == 0]
     turned = len(shown) > 5 or max(map(len, names)) > 12
     axes.set_xlim(-0.5, len(names) - 0.5)
-    axes.set_xticks(shown, [_short(names[i], 16) for i in shown], rotation=30 if turned else 0,
-                    ha="right" if turned else "center", rotation_mode="anchor")  # fmt: skip
+    axes.set_xticks(
+        shown,
+        [_short(names[i], 16) for i in shown],
+        rotation=30 if turned else 0,
+        ha="right" if turned else "center",
+        rotation_mode="anchor",
+    )
 
 
 def _end_labels(axes: Axes, ends: Sequence[tuple[str, float, str]], x: float) -> None:
     """Names of lines at their right end, pushed apart where they would overlap."""
     low, high = axes.get_ylim()
-    gap = 0.17 * (high - low)
-    y = float("-inf")
-    for label, value, colour in sorted(ends, key=lambda end: end[1]):
-        y = max(value, y + gap * (1.25 if "\n" in label else 1.0))
+    line = 0.1 * (high - low)
+    ends = sorted(ends, key=lambda end: end[1])
+    half = [0.5 * line * (1 + label.count("\n")) for label, *_ in ends]
+    places: list[float] = []
+    for (_, value, _), own in zip(ends, half, strict=True):
+        below = places[-1] + half[len(places) - 1] + own if places else low + own
+        places.append(max(value, below))
+    ceiling = high
+    for i in reversed(range(len(places))):  # push back down what was pushed out at the top
+        places[i] = min(places[i], ceiling - half[i])
+        ceiling = places[i] - half[i]
+    for (label, _, colour), y in zip(ends, places, strict=True):
         axes.text(x, y, label, color=colour, fontsize=_SMALL, va="center", ha="left", clip_on=False)
     axes.set_ylim(low, high)
 
@@ -465,8 +497,16 @@ def _whisker(
     if low is not None and high is not None:
         _line(axes, low, high, y, colour, 1.7)
     if value is not None:
-        axes.plot([value], [y], marker=_MARKERS.get(tone, "o"), markersize=7.5, markeredgecolor=colour,
-                  markerfacecolor=_PAGE if tone == "open" else colour, markeredgewidth=1.4, zorder=4)  # fmt: skip
+        axes.plot(
+            [value],
+            [y],
+            marker=_MARKERS.get(tone, "o"),
+            markersize=7.5,
+            markeredgecolor=colour,
+            markerfacecolor=_PAGE if tone == "open" else colour,
+            markeredgewidth=1.4,
+            zorder=4,
+        )
 
 
 def _line(axes: Axes, low: float, high: float, y: float, colour: str, width: float) -> None:
@@ -474,8 +514,16 @@ def _line(axes: Axes, low: float, high: float, y: float, colour: str, width: flo
 
 
 def _label(axes: Axes, x: float, y: float, text: str, *, left: bool, above: bool = False) -> None:
-    axes.annotate(text.strip(), (x, y), xytext=(-6 if left else 6, 9 if above else 0), textcoords="offset points",
-                  ha="right" if left else "left", va="center", fontsize=_SMALL, color=_INK)  # fmt: skip
+    axes.annotate(
+        text,
+        (x, y),
+        xytext=(-6 if left else 6, 9 if above else 0),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="center",
+        fontsize=_SMALL,
+        color=_INK,
+    )
 
 
 def _short(text: str, most: int = MAX_LABEL) -> str:

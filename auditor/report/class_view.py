@@ -108,6 +108,8 @@ class BankSection:
     rows: tuple[Row, ...]
     charted: tuple[Row, ...]
     note: str
+    reasons: tuple[tuple[str, str], ...]
+    """Why concepts are inconclusive: the reason, and the concepts it holds for."""
 
 
 @dataclass(frozen=True)
@@ -219,8 +221,12 @@ def class_view(
     layers: Sequence[LayerRecord],
     banks: Sequence[BankRecord],
     title: Title,
+    failed: Sequence[str] = (),
 ) -> ClassView:
-    """Turn one class's numbers into rows, sentences and captions."""
+    """Turn one class's numbers into rows, sentences and captions.
+
+    ``failed`` names controls of the whole audit that failed: then nothing is claimed here either.
+    """
     anchor = f"class-{position + 1}"
     identity = " · ".join(part for part in (f"index {result.index}", clean(result.synset)) if part)
     sections = _bank_sections(result, banks, anchor)
@@ -232,7 +238,7 @@ def class_view(
         anchor=anchor,
         name=clean(result.name),
         identity=identity,
-        verdict=verdict(result, title),
+        verdict=verdict(result, title, failed=failed),
         from_impressions=result.images.source == "impressions",
         images_sentence=_images_sentence(result),
         images=_shots(result, ("photo", "impression"), MAX_IMAGES),
@@ -311,7 +317,8 @@ def _images_sentence(result: ClassResult) -> str:
         reasons.append(f"{images.dropped_unreadable} unreadable")
     if reasons:
         parts.append(f"dropped: {listing(reasons)}")
-    return f"{'; '.join(parts)}. The occluder was learned on {images.learned} and measured on {images.heldout} others."
+    split = f"The occluder was learned on {images.learned} and measured on {images.heldout} others."
+    return f"{'; '.join(parts)}. {split}"
 
 
 def _occluder_sentence(result: ClassResult) -> str:
@@ -321,9 +328,10 @@ def _occluder_sentence(result: ClassResult) -> str:
         "images it was not learned on" if o.success_heldout is not None else "the images it was learned on"
     )
     success = o.success_heldout if o.success_heldout is not None else o.success_learned
+    before, after = percent(o.probability_before), percent(o.probability_after)
     sentence = (
-        f"Subtracting one fixed perturbation changes the prediction on {percent(success)} of {where}; the mean "
-        f"probability of {name} goes from {unit_share(o.probability_before)} to {unit_share(o.probability_after)}."
+        f"Subtracting one fixed perturbation changes the prediction on {percent(success)} of {where}; "
+        f"the mean probability of {name} goes from {before} to {after}."
     )
     if o.success_random is not None:
         sentence += f" A random perturbation of the same size changes {percent(o.success_random)}."
@@ -340,7 +348,7 @@ def _occluder_facts(result: ClassResult) -> tuple[Fact, ...]:
         Fact("Mean size", f"{number(o.l1, digits=3)} ({percent(o.l1_share)} of the input's range)"),
         Fact("Steps", f"{o.iterations:,}"),
         Fact("Images evaluated", f"{o.evaluations:,}"),
-        Fact("Weight of the size term", f"{o.lambda_:g}"),
+        Fact("Weight of size (λ)", f"{o.lambda_:g}"),
         Fact("All constraints held", "yes" if o.converged else "no"),
         Fact("Occluders learned", f"{o.refits}, each on other images" if o.refits > 1 else str(o.refits)),
     )
@@ -369,14 +377,8 @@ def _shots(
 
 
 def _shot(picture: Picture) -> Shot:
-    caption = f"p {unit_share(picture.probability)}" if picture.probability is not None else ""
-    if caption and not caption.startswith(("p <", "p >")):
-        caption = caption.replace("p ", "p = ", 1)
-    return Shot(
-        path=picture.path,
-        alt=clean(picture.alt),
-        caption=caption.replace("p <", "p < ").replace("p >", "p > "),
-    )
+    caption = percent(picture.probability) if picture.probability is not None else ""
+    return Shot(path=picture.path, alt=clean(picture.alt), caption=caption)
 
 
 def _bank_sections(result: ClassResult, banks: Sequence[BankRecord], anchor: str) -> tuple[BankSection, ...]:
@@ -400,9 +402,18 @@ def _bank_sections(result: ClassResult, banks: Sequence[BankRecord], anchor: str
                 rows=tuple(rows),
                 charted=charted,
                 note=note,
+                reasons=_reasons(rows),
             )
         )
     return tuple(sections)
+
+
+def _reasons(rows: Sequence[Row]) -> tuple[tuple[str, str], ...]:
+    by_reason: dict[str, list[str]] = {}
+    for row in rows:
+        if row.reason:
+            by_reason.setdefault(row.reason, []).append(row.title)
+    return tuple((reason[0].upper() + reason[1:], listing(names)) for reason, names in by_reason.items())
 
 
 def _order(row: Row) -> tuple[bool, float, float, str]:

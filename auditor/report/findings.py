@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from auditor.records import ClassResult, ConceptResult, ContrastResult
@@ -45,9 +45,12 @@ def failed_controls(result: ClassResult) -> list[str]:
     return [clean(control.name) for control in result.controls if control.passed is False]
 
 
-def verdict(result: ClassResult, title: Title) -> Verdict:
-    """Judge one class from its controls first, then from its directions."""
-    failed = failed_controls(result)
+def verdict(result: ClassResult, title: Title, *, failed: Sequence[str] = ()) -> Verdict:
+    """Judge one class from the controls first, then from its directions.
+
+    ``failed`` names controls of the whole audit that failed.
+    """
+    failed = [*failed, *failed_controls(result)]
     if failed:
         return Verdict(
             "not to be relied on",
@@ -67,10 +70,8 @@ def verdict(result: ClassResult, title: Title) -> Verdict:
         return Verdict("association found", "▲", "found", sentence)
     if inhibiting:
         return Verdict("inhibition found", "▼", "against", sentence)
-    open_questions = by_direction.get("inconclusive") or [
-        c for c in decisive_contrasts(result) if c.direction == "inconclusive"
-    ]
-    if open_questions:
+    contrasts = decisive_contrasts(result)
+    if by_direction.get("inconclusive") or any(c.direction == "inconclusive" for c in contrasts):
         return Verdict("inconclusive", "○", "open", sentence)
     if not result.concepts and not result.contrasts:
         return Verdict("nothing measured", "○", "open", "No concept could be measured for this class.")

@@ -60,8 +60,8 @@ GLOSSARY = (
     (
         "Paper's score",
         "Concept importance as published by Wu et al. (CVPR 2020): maximum mean discrepancy summed "
-        "over layers, as a share of the bank. Its standard deviation is over random benchmark draws and is not a "
-        "confidence interval.",
+        "over layers, as a share of the bank. Its standard deviation is over random benchmark draws and is "
+        "not a confidence interval.",
     ),
     ("Reliability", "Rank correlation of channel importance between occluders learned on different images."),
     (

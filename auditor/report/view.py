@@ -123,14 +123,16 @@ def build_view(audit: Audit) -> ReportView:
         return titles.get((bank, concept)) or concept
 
     titles = {(b.name, c.name): c.title for b in audit.banks for c in b.concepts}
+    failed = [clean(c.name) for c in audit.controls if c.passed is False]
     classes = tuple(
-        class_view(i, result, layers=audit.layers, banks=audit.banks, title=title)
+        class_view(i, result, layers=audit.layers, banks=audit.banks, title=title, failed=failed)
         for i, result in enumerate(audit.classes)
     )
-    top = findings(audit.classes, title)
+    top = [] if failed else findings(audit.classes, title)
     return ReportView(
         title=f"Concept audit of {clean(audit.model.name)}",
-        subtitle=f"What the image classifier has learned to associate with {count(len(classes), 'class', 'classes')}",
+        subtitle="What the image classifier has learned to associate with "
+        + count(len(classes), "class", "classes"),
         model=clean(audit.model.name),
         created=moment(audit.created),
         created_iso=clean(audit.created),
@@ -234,8 +236,8 @@ def _banners(audit: Audit) -> tuple[Banner, ...]:
             Banner(
                 "bad",
                 "A control of the whole audit failed",
-                f"{listing([quoted(c) for c in general])} did not come out as it must. Rely on none of the results "
-                "below until the reason is known.",
+                f"{listing([quoted(c) for c in general])} did not come out as it must. Rely on none of the "
+                "results below until the reason is known.",
             )
         )
     failed = [quoted(c.name) for c in audit.classes if untrusted(c)]
@@ -244,8 +246,9 @@ def _banners(audit: Audit) -> tuple[Banner, ...]:
             Banner(
                 "bad",
                 f"A control failed for {count(len(failed), 'class', 'classes')}",
-                f"A measurement whose outcome is known beforehand came out wrong for {listing(failed)}. Nothing is "
-                f"claimed about {'it' if len(failed) == 1 else 'them'}; the numbers are shown, not to be relied on.",
+                f"A measurement whose outcome is known beforehand came out wrong for {listing(failed)}. "
+                f"Nothing is claimed about {'it' if len(failed) == 1 else 'them'}; the numbers are shown, "
+                "not to be relied on.",
             )
         )
     made = [quoted(c.name) for c in audit.classes if c.images.source == "impressions"]
@@ -266,7 +269,7 @@ def _headline(audit: Audit, classes: tuple[ClassView, ...]) -> str:
     tones = [view.verdict.tone for view in classes]
     if not total:
         return "No class could be audited; the reasons are listed below."
-    parts = []
+    parts: list[str] = []
     for tone, text in (
         ("found", "an association was found"),
         ("against", "only inhibition was found"),
@@ -323,10 +326,10 @@ def _not_tested(audit: Audit) -> tuple[str, ...]:
     )
     if missing:
         said.append(
-            f"{'Control' if len(missing) == 1 else 'Controls'} not run: {listing([quoted(m) for m in missing])}."
+            f"Control{'' if len(missing) == 1 else 's'} not run: {listing([quoted(m) for m in missing])}."
         )
     said.append(
-        "Accuracy, error rates and selection rates for groups, and whether an association changes any decision."
+        "Accuracy, error rates and selection rates for groups, and whether an association changes a decision."
     )
     return tuple(said)
 
