@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from auditor.records import Audit
+
 # Before any library looks: a test that wants a hub must fail at once, not wait for a time-out.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -92,3 +94,21 @@ def _no_network() -> Iterator[None]:
         patch.setattr(socket.socket, "connect_ex", guarded(connect_ex))
         patch.setattr(socket, "getaddrinfo", local_look_up)
         yield
+
+
+@pytest.fixture(scope="session")
+def sample_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An audit directory with the sample audit of ``tests/sample.py``; not to be changed."""
+    from tests.sample import build
+
+    path = tmp_path_factory.mktemp("sample")
+    build(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def audit(sample_directory: Path) -> Audit:
+    """The sample audit, as read from disk."""
+    from auditor.store import read_audit
+
+    return read_audit(sample_directory)

@@ -18,6 +18,12 @@ from auditor.store import write_bytes
 FORMATS: dict[str, tuple[str, str]] = {
     "html": ("report.html", "auditor.report.html:render"),
     "pdf": ("report.pdf", "auditor.report.pdf:render"),
+    "json": ("report.json", "auditor.report.as_json:render"),
+    "markdown": ("report.md", "auditor.report.as_markdown:render"),
+    "junit": ("report.junit.xml", "auditor.report.as_junit:render"),
+    "sarif": ("report.sarif", "auditor.report.as_sarif:render"),
+    "csv": ("findings.csv", "auditor.report.as_csv:render"),
+    "modelcard": ("model-card.md", "auditor.report.as_modelcard:render"),
 }
 
 

@@ -30,7 +30,6 @@ from auditor.report.words import (
     p_text,
     percent,
     quoted,
-    slug,
     unit_share,
 )
 
@@ -231,7 +230,7 @@ def class_view(
     identity = " · ".join(part for part in (f"index {result.index}", clean(result.synset)) if part)
     sections = _bank_sections(result, banks, anchor)
     contrasts = tuple(
-        _contrast_row(c, f"{anchor}-contrast-{i + 1}", title) for i, c in enumerate(result.contrasts)
+        _contrast_row(c, item_anchor(anchor, "contrast", i), title) for i, c in enumerate(result.contrasts)
     )
     overlays, withheld = _overlays(result, banks, title)
     return ClassView(
@@ -259,6 +258,11 @@ def class_view(
         skipped=tuple(Skipped(what=clean(s.what), reason=clean(s.reason)) for s in result.skipped),
         image_digest=result.images.digest,
     )
+
+
+def item_anchor(class_anchor: str, kind: str, position: int) -> str:
+    """Where the row of a concept or contrast is found, by its position in the class's list."""
+    return f"{class_anchor}-{kind}-{position + 1}"
 
 
 def control_row(control: Control) -> ControlRow:
@@ -387,8 +391,9 @@ def _bank_sections(result: ClassResult, banks: Sequence[BankRecord], anchor: str
     for i, name in enumerate(names):
         bank = next((b for b in banks if b.name == name), None)
         rows = [
-            _row(c, bank, f"{anchor}-{i + 1}-{slug(c.concept)}-{j + 1}")
-            for j, c in enumerate(c for c in result.concepts if c.bank == name)
+            _row(c, bank, item_anchor(anchor, "concept", j))
+            for j, c in enumerate(result.concepts)
+            if c.bank == name
         ]
         rows.sort(key=_order)
         charted = tuple(rows[:MAX_CHART_CONCEPTS])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from auditor.records import ClassResult, ConceptResult, ContrastResult
 from auditor.report.words import clean, count, interval, listing, number, p_phrase, quoted
@@ -30,9 +31,9 @@ class Finding:
 
     class_position: int
     """Position of the class in the audit."""
-    bank: str
-    concepts: tuple[str, ...]
-    """One concept, or the two groups of a contrast."""
+    kind: Literal["concept", "contrast"]
+    position: int
+    """Position in the class's list of that kind."""
     sentence: str
     evidence: str
     direction: str
@@ -133,7 +134,7 @@ def findings(classes: list[ClassResult], title: Title) -> list[Finding]:
     """
     found = [finding for i, result in enumerate(classes) for finding in class_findings(i, result, title)]
     chosen: list[Finding] = []
-    contrasts = [f for f in found if len(f.concepts) == 2]
+    contrasts = [f for f in found if f.kind == "contrast"]
     if contrasts:
         chosen.append(contrasts[0] if len(contrasts) == 1 else max(contrasts, key=lambda f: f.strength))
     heard: set[int] = {f.class_position for f in chosen}
@@ -154,7 +155,7 @@ def class_findings(position: int, result: ClassResult, title: Title) -> list[Fin
         return []
     name = quoted(result.name)
     found = []
-    for concept in result.concepts:
+    for i, concept in enumerate(result.concepts):
         if concept.direction not in ("associated", "inhibiting"):
             continue
         label = quoted(title(concept.bank, concept.concept))
@@ -166,8 +167,8 @@ def class_findings(position: int, result: ClassResult, title: Title) -> list[Fin
         found.append(
             Finding(
                 class_position=position,
-                bank=concept.bank,
-                concepts=(concept.concept,),
+                kind="concept",
+                position=i,
                 sentence=sentence,
                 evidence=f"score {number(concept.score)} {interval(concept.score_low, concept.score_high)}, "
                 f"{p_phrase(concept.p_adjusted, name='corrected p')}, {count(concept.n, 'image')}",
@@ -181,8 +182,8 @@ def class_findings(position: int, result: ClassResult, title: Title) -> list[Fin
         found.append(
             Finding(
                 class_position=position,
-                bank=contrast.bank,
-                concepts=(contrast.more, contrast.less),
+                kind="contrast",
+                position=next(i for i, c in enumerate(result.contrasts) if c is contrast),
                 sentence=f"The class {name} is {_contrast_words(contrast, title)}.",
                 evidence=f"difference {number(contrast.difference)} "
                 f"{interval(contrast.difference_low, contrast.difference_high)}, "

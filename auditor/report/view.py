@@ -17,10 +17,11 @@ from auditor.report.class_view import (
     class_view,
     control_row,
     controls_summary,
+    item_anchor,
     source_words,
     untrusted,
 )
-from auditor.report.findings import Finding, findings
+from auditor.report.findings import findings
 from auditor.report.prose import GLOSSARY, IMPRESSIONS_WARNING, LIMITS, SIGNATURE_FIELDS
 from auditor.report.words import (
     Word,
@@ -140,7 +141,12 @@ def build_view(audit: Audit) -> ReportView:
         banners=_banners(audit),
         headline=_headline(audit, classes),
         findings=tuple(
-            FindingView(f.sentence, f.evidence, *_sign(f.direction), anchor=_anchor(audit, classes, f))
+            FindingView(
+                f.sentence,
+                f.evidence,
+                *_sign(f.direction),
+                anchor=item_anchor(classes[f.class_position].anchor, f.kind, f.position),
+            )
             for f in top
         ),
         no_findings=""
@@ -167,20 +173,6 @@ def build_view(audit: Audit) -> ReportView:
 
 def _sign(direction: str) -> tuple[str, str]:
     return ("▼", "against") if direction in ("inhibiting",) else ("▲", "found")
-
-
-def _anchor(audit: Audit, classes: tuple[ClassView, ...], finding: Finding) -> str:
-    view = classes[finding.class_position]
-    result = audit.classes[finding.class_position]
-    if len(finding.concepts) == 2:
-        for row, contrast in zip(view.contrasts, result.contrasts, strict=True):
-            same = (contrast.bank, contrast.more, contrast.less) == (finding.bank, *finding.concepts)
-            if same and contrast.direction == finding.direction:
-                return row.anchor
-    names = list(dict.fromkeys(c.bank for c in result.concepts))
-    position = [c.concept for c in result.concepts if c.bank == finding.bank].index(finding.concepts[0])
-    section = view.banks[names.index(finding.bank)]
-    return next(row.anchor for row in section.rows if row.anchor.endswith(f"-{position + 1}"))
 
 
 def _facts(audit: Audit) -> tuple[Fact, ...]:

@@ -148,8 +148,3 @@ def duration(seconds: float) -> str:
 def quoted(name: str) -> str:
     """A name in typographic quotes."""
     return f"“{clean(name)}”"
-
-
-def slug(text: str) -> str:
-    """A part of an anchor: lower-case letters, digits and hyphens only."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "x"

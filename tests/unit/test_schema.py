@@ -9,14 +9,11 @@ import pytest
 
 from auditor.schemas import audit_schema, published_schema, schema_text
 from auditor.schemas.__main__ import main
-from tests.sample import build
 
 
 @pytest.fixture(scope="module")
-def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    path: Path = tmp_path_factory.mktemp("audit")
-    build(path)
-    loaded: dict[str, Any] = json.loads((path / "audit.json").read_text())
+def document(sample_directory: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((sample_directory / "audit.json").read_text())
     return loaded
 
 

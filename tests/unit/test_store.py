@@ -27,15 +27,8 @@ from tests.sample import build
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("audit")
-    build(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def audit(directory: Path) -> Audit:
-    return read_audit(directory)
+def directory(sample_directory: Path) -> Path:
+    return sample_directory
 
 
 def test_what_is_written_is_read_again(directory: Path, audit: Audit) -> None:

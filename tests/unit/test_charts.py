@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import pytest
+
+from auditor.records import Audit
+from auditor.report.charts import PRINT, SCREEN, STAND_INS, Chart, ClassCharts, class_charts
+from auditor.report.view import ReportView, build_view
+from tests.sample import hostile
+
+
+@pytest.fixture(scope="module")
+def view(audit: Audit) -> ReportView:
+    return build_view(audit)
+
+
+def parse(svg: str) -> ElementTree.Element:
+    return ElementTree.fromstring(svg)  # noqa: S314 - our own
+
+
+def all_charts(drawn: ClassCharts) -> list[Chart]:
+    charts: list[Chart] = []
+    for field in fields(drawn):
+        value = getattr(drawn, field.name)
+        if isinstance(value, Chart):
+            charts.append(value)
+        elif value is not None:
+            charts.extend(value.values())
+    return charts
+
+
+@pytest.fixture(scope="module")
+def charts(view: ReportView) -> list[Chart]:
+    return [chart for c in view.classes for chart in all_charts(class_charts(c, margin=0.2, colours=SCREEN))]
+
+
+def test_every_kind_of_chart_is_drawn(charts: list[Chart]) -> None:
+    kinds = {re.sub(r"^class-\d+(-bank-\d+)?-", "", chart.key) for chart in charts}
+    assert kinds == {"occlusion", "scores", "paper", "responses", "layers", "effects", "contrasts"}
+
+
+def test_charts_are_deterministic(view: ReportView, charts: list[Chart]) -> None:
+    again = all_charts(class_charts(view.classes[0], margin=0.2, colours=SCREEN))
+    assert [chart.svg for chart in again] == [chart.svg for chart in charts][: len(again)]
+
+
+def test_charts_speak_to_who_cannot_see_them(charts: list[Chart]) -> None:
+    for chart in charts:
+        root = parse(chart.svg)
+        assert root.get("role") == "img"
+        labelled = root.get("aria-labelledby", "").split()
+        texts = {e.get("id"): e.text for e in root if e.tag.endswith(("title", "desc"))}
+        assert [texts[name] for name in labelled] == [chart.title, chart.description]
+    scores = next(chart for chart in charts if chart.key.endswith("scores"))
+    assert "Banded 1.62 [1.43, 1.81], associated" in scores.description
+
+
+def test_charts_need_no_inline_style_and_leave_no_stand_in(charts: list[Chart]) -> None:
+    for chart in charts:
+        assert " style=" not in chart.svg
+        assert "<style" not in chart.svg
+        assert not any(stand_in in chart.svg for stand_in in STAND_INS.values())
+        assert "var(--chart-" in chart.svg
+        assert "font-family" in chart.svg
+
+
+def test_ids_do_not_collide_on_a_page(charts: list[Chart]) -> None:
+    ids = [name for chart in charts for name in re.findall(r'\bid="([^"]+)"', chart.svg)]
+    assert len(ids) == len(set(ids))
+    for chart in charts:
+        own = set(re.findall(r'\bid="([^"]+)"', chart.svg))
+        assert set(re.findall(r"url\(#([^)]+)\)", chart.svg)) <= own
+        assert set(re.findall(r'href="#([^"]+)"', chart.svg)) <= own
+
+
+def test_text_stays_text(charts: list[Chart]) -> None:
+    scores = next(chart for chart in charts if chart.key.endswith("scores"))
+    texts = [e.text for e in parse(scores.svg).iter("{http://www.w3.org/2000/svg}text")]
+    assert "Banded" in texts
+
+
+def test_print_has_plain_colours(view: ReportView) -> None:
+    for chart in all_charts(class_charts(view.classes[0], margin=0.2, colours=PRINT, side_by_side=True)):
+        assert "var(" not in chart.svg
+
+
+def test_rows_of_both_scores_lie_at_the_same_height(view: ReportView) -> None:
+    drawn = class_charts(view.classes[0], margin=0.2, colours=PRINT, side_by_side=True)
+    key = view.classes[0].banks[0].key
+    boxes = [parse(c.svg).get("viewBox", "").split() for c in (drawn.scores[key], drawn.paper[key])]
+    assert boxes[0][3] == boxes[1][3]
+
+
+ATTACKS = [
+    "</text><script>alert(1)</script>",
+    "$\\frac{1}{0}$ $x^{",
+    "a & b <i> \"q\" 'z'",
+    "\x00\x1b[31m\u202eevil\ud800",
+    "]]>&lt;!--",
+    "x" * 5000,
+    "",
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_hostile_names_are_only_text(audit: Audit, attack: str) -> None:
+    view = build_view(hostile(audit, attack))
+    for c in view.classes[1:2]:  # the one that has every kind of chart
+        for chart in all_charts(class_charts(c, margin=view.margin, colours=SCREEN)):
+            root = parse(chart.svg)
+            tags = {element.tag.rpartition("}")[2] for element in root.iter()}
+            assert tags <= {"svg", "title", "desc", "g", "defs", "path", "text", "use", "rect", "clipPath"}
+
+
+def test_nothing_of_matplotlib_is_changed(view: ReportView) -> None:
+    before = dict(mpl.rcParams)
+    class_charts(view.classes[0], margin=0.2, colours=SCREEN)
+    assert dict(mpl.rcParams) == before
+
+
+def test_nothing_measured_is_nothing_drawn(audit: Audit) -> None:
+    bare = [
+        c.model_copy(
+            update={
+                "score": None, "score_low": None, "score_high": None, "paper_score": None,
+                "paper_score_sd": None, "layers": [], "responses": [],
+            }
+        )
+        for c in audit.classes[0].concepts
+    ]  # fmt: skip
+    zebra = audit.classes[0].model_copy(update={"concepts": bare, "layers": []})
+    view = build_view(audit.model_copy(update={"classes": [zebra]}))
+    drawn = class_charts(view.classes[0], margin=None, colours=SCREEN)
+    assert (drawn.scores, drawn.paper, drawn.responses, drawn.effects) == ({}, {}, {}, {})
+    assert drawn.layers is None
+    assert drawn.contrasts is None
