@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from PIL import Image
 
@@ -23,6 +24,8 @@ class BankImage:
     """Of the stored bytes (files) or of the pixels (generated images)."""
     covariates: Mapping[str, str | float] = field(default_factory=dict)
     """What may have to be balanced: age band, brightness, sharpness, source."""
+    path: Path | None = None
+    """Where the file lies; None for a generated image."""
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,8 @@ def folder_concepts(
                     skipped.append(Skipped(what=f"image '{name}'", reason=f"a copy of '{first}'"))
                     continue
                 owner[sha256] = entry.name, name
-                images.append(BankImage(name=name, load=partial(load_checked, path, sha256), sha256=sha256))
+                load = partial(load_checked, path, sha256)
+                images.append(BankImage(name=name, load=load, sha256=sha256, path=path))
             if len(images) < min_images:
                 skipped.append(
                     Skipped(what=f"concept '{entry.name}'", reason=f"{len(images)} images, need {min_images}")

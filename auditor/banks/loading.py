@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from auditor.banks import places
 from auditor.banks.bank import Concept, ConceptBank, GroupContrast, digest_of
 from auditor.banks.folder import folder_concepts, subfolders
 from auditor.banks.generated import generated_concepts
-from auditor.banks.manifest import FILE_NAME, Manifest, read_manifest
+from auditor.banks.lock import has_lock, read_lock
+from auditor.banks.locked import locked_concepts
+from auditor.banks.manifest import FILE_NAME, ConceptEntry, Manifest, read_manifest
 from auditor.errors import InputError
 from auditor.progress import Progress, silent
 from auditor.records import Skipped
@@ -27,9 +30,10 @@ def load_bank(
     """The bank that ``spec`` names, read and checked.
 
     ``spec`` is the name of a shipped bank (``textures``) or of an imported one, or a folder: one with
-    a ``bank.toml``, or any folder of one folder of images per concept. A bare name means the shipped
-    or imported bank; write ``./name`` for a folder beside you. Generated images depend on ``seed``
-    and are kept below ``cache``.
+    a ``bank.toml``, or any folder of one folder of images per concept. ``gender:utkface`` is the bank
+    ``gender`` on the imported set ``utkface``. A bare name means the shipped or imported bank; write
+    ``./name`` for a folder beside you. Generated images depend on ``seed`` and are kept below
+    ``cache``.
 
     Raises:
         InputError: no such bank (the nearest are named), a broken manifest, no concept with
@@ -37,28 +41,87 @@ def load_bank(
         StorageError: generated images cannot be written to the cache.
     """
     told = progress or silent
+    view, _, chosen = spec.partition(":")
+    if chosen and view in places.shipped():
+        return _view(read_manifest(places.shipped()[view]), chosen, min_images=min_images)
     found = find_bank(spec)
     if found is None:
         return _plain_folder(Path(spec), min_images=min_images, progress=told)
     manifest = read_manifest(found)
+    if manifest.labels:
+        return _view(manifest, "", min_images=min_images)
     least = max(min_images, manifest.min_images)
-    control: Concept | None = None
-    skipped: tuple[Skipped, ...]
+    if has_lock(found):
+        return _locked(manifest, found, min_images=least)
     if manifest.generator is not None:
-        concepts = tuple(
-            generated_concepts(
-                manifest.concepts,
-                manifest.generator,
-                seed=seed,
-                cache=places.cache_root(cache),
-                progress=told,
-            )
+        concepts = generated_concepts(
+            manifest.concepts,
+            manifest.generator,
+            seed=seed,
+            cache=places.cache_root(cache),
+            progress=told,
         )
-        skipped, source = (), "generated"
-    else:
-        read = folder_concepts(found, manifest.concepts, min_images=least, progress=told)
-        concepts, skipped, source = read.concepts, read.skipped, "folder"
-    return assembled(manifest, concepts, skipped, source=source, control=control, where=str(found))
+        return assembled(manifest, tuple(concepts), (), source="generated", where=str(found))
+    read = folder_concepts(found, manifest.concepts, min_images=least, progress=told)
+    control = None
+    if manifest.control and manifest.control.folder:
+        pool = ConceptEntry(name="control", definition="control pool", folder=manifest.control.folder)
+        control = folder_concepts(found, [pool], min_images=least, progress=told).concepts[:1] or None
+    return assembled(
+        manifest,
+        read.concepts,
+        read.skipped,
+        source="folder",
+        where=str(found),
+        control=control[0] if control else None,
+    )
+
+
+def _view(manifest: Manifest, chosen: str, *, min_images: int) -> ConceptBank:
+    """A bank such as ``gender`` on an imported set that has the labels.
+
+    Raises:
+        InputError: no such set, none with the labels, or several and none was chosen.
+    """
+    imported = {name: folder for name, folder in places.imported().items() if has_lock(folder)}
+    needed = set(manifest.labels)
+    able = {
+        name: folder
+        for name, folder in imported.items()
+        if needed <= {label for image in read_lock(folder).images for label in image.labels}
+    }
+    labels = " and ".join(f"'{label}'" for label in manifest.labels)
+    if chosen and chosen not in able:
+        why = f"has no label {labels}" if chosen in imported else "is not an imported set"
+        raise InputError(
+            f"bank '{manifest.name}:{chosen}': '{chosen}' {why}; those that do: {_or_none(able)}"
+        )
+    if not able:
+        raise InputError(
+            f"bank '{manifest.name}': no imported set has labels {labels}; import one, for instance with "
+            "'auditor banks import utkface DIR' (or fairface, lfw, celeba, csv)"
+        )
+    if not chosen and len(able) > 1:
+        raise InputError(
+            f"bank '{manifest.name}': {len(able)} imported sets have labels {labels}; "
+            f"choose: {' or '.join(f'{manifest.name}:{name}' for name in able)}"
+        )
+    name = chosen or next(iter(able))
+    folder = able[name]
+    origin = read_manifest(folder)
+    # Where the images and labels come from is the imported set's to say.
+    told = manifest.model_copy(update={"name": f"{manifest.name}:{name}", "sources": origin.sources})
+    return _locked(told, folder, min_images=max(min_images, manifest.min_images))
+
+
+def _locked(manifest: Manifest, folder: Path, *, min_images: int) -> ConceptBank:
+    lock = read_lock(folder)
+    read = locked_concepts(manifest, lock, lock.folder(folder), min_images=min_images)
+    return assembled(manifest, read.concepts, read.skipped, source=lock.importer, where=str(folder))
+
+
+def _or_none(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
 
 
 def find_bank(spec: str) -> Path | None:

@@ -1,0 +1,136 @@
+"""What every importer yields, and how it reads tables without trusting them."""
+
+from __future__ import annotations
+
+import csv
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from auditor.errors import InputError
+from auditor.records import Skipped
+
+MAX_TABLE_BYTES = 512 * 2**20
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image that the source labels."""
+
+    file: str
+    """Relative to the source, with forward slashes."""
+    labels: dict[str, str]
+    """Label name to value: ``{"gender": "woman", "race": "black"}``."""
+    covariates: dict[str, str | float] = field(default_factory=dict)
+    where: str = ""
+    """File and line that say so, for messages."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a source says, before any image is opened."""
+
+    rows: list[Row]
+    left_out: list[Skipped] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user may decide about an import."""
+
+    adults_only: bool = True
+    """Face sets: leave out images labelled younger than 18, or of unclear age."""
+    category: str = "texture"
+    """Broden: ``texture`` or ``scene``."""
+    table: str = ""
+    """csv: the table's file name, relative to the source."""
+
+
+def table_lines(
+    path: Path, *, columns: Sequence[str], delimiter: str = ","
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and cells of a table with a header.
+
+    Raises:
+        InputError: missing, not UTF-8, a column is missing or doubled, or a line has too many or too
+            few cells; with file and line.
+    """
+    try:
+        if path.stat().st_size > MAX_TABLE_BYTES:
+            raise InputError(f"{path}: {path.stat().st_size} bytes, at most {MAX_TABLE_BYTES} are read")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            header: list[str] | None = None
+            for cells in reader:
+                if header is None:
+                    header = [cell.strip() for cell in cells]
+                    _check_header(path, header, columns)
+                    continue
+                if not any(cell.strip() for cell in cells):
+                    continue
+                if len(cells) != len(header):
+                    raise InputError(
+                        f"{path}:{reader.line_num}: {len(cells)} columns, need {len(header)} as in the header"
+                    )
+                yield reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=True))
+            if header is None:
+                raise InputError(f"{path}:1: empty, need a header with {', '.join(columns)}")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 (byte {error.start})") from error
+    except csv.Error as error:
+        raise InputError(f"{path}:{reader.line_num}: not a table ({error})") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _check_header(path: Path, header: list[str], columns: Sequence[str]) -> None:
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise InputError(f"{path}:1: no column '{missing[0]}'; the columns are {', '.join(header) or 'none'}")
+    doubled = [column for column in header if header.count(column) > 1]
+    if doubled:
+        raise InputError(f"{path}:1: column '{doubled[0]}' occurs twice")
+
+
+def safe_name(name: str, *, where: str) -> str:
+    """A relative path inside the source, normalised.
+
+    Raises:
+        InputError: absolute, with ``..``, a drive or a null character.
+    """
+    posix = name.replace("\\", "/").removeprefix("./")
+    parts = PurePosixPath(posix).parts
+    if not parts or posix.startswith("/") or ".." in parts or "\0" in posix or ":" in parts[0]:
+        raise InputError(f"{where}: file '{name}' leads out of the folder, need a relative path inside it")
+    return "/".join(parts)
+
+
+def label_value(text: str) -> str:
+    """One spelling per label: Unicode-normalised, single spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def refuse_case_collisions(values: dict[str, str], *, what: str) -> None:
+    """Two names that differ in case alone would be one on many disks and in many tables.
+
+    Args:
+        values: name to where it was seen.
+        what: what they name, for the message.
+
+    Raises:
+        InputError: two names collide.
+    """
+    seen: dict[str, str] = {}
+    for name, where in values.items():
+        folded = unicodedata.normalize("NFC", name).casefold()
+        if folded in seen and seen[folded] != name:
+            raise InputError(f"{where}: {what} '{name}' and '{seen[folded]}' differ only in case")
+        seen[folded] = name
+
+
+def age_band(age: float) -> str:
+    """Ten years each, open at the ends."""
+    if age < 20:
+        return "under 20"
+    return f"{int(age // 10) * 10}-{int(age // 10) * 10 + 9}" if age < 70 else "70 and over"
