@@ -179,6 +179,7 @@ class _Court:
                 n=min(seen.n, seen.n_benchmark),
                 smallest_detectable=seen.smallest_detectable,
                 note=seen.reason,
+                names=(seen.concept,),
             )
 
     def _contrasts(self, rule: Contrast, about: dict[str, Any]) -> Iterator[Finding]:
@@ -201,6 +202,7 @@ class _Court:
                 n=min(seen.n_more, seen.n_less),
                 smallest_detectable=seen.smallest_detectable,
                 note=seen.reason,
+                names=(seen.more, seen.less),
             )
 
     def _growth(self, rule: Association | Contrast, about: dict[str, Any]) -> Iterator[Finding]:
@@ -233,6 +235,7 @@ class _Court:
                 # The smallest detectable effect is about one release; a change has none of its own.
                 smallest_detectable=None,
                 note=seen.reason or change.reason,
+                names=(seen.more, seen.less) if isinstance(seen, ContrastResult) else (seen.concept,),
                 old=self._old_class(change),
             )
 
@@ -248,6 +251,7 @@ class _Court:
         n: int,
         smallest_detectable: float | None,
         note: str,
+        names: Sequence[str],
         old: ClassResult | None = None,
     ) -> Finding:
         measured = decide(seen, tolerance=tolerance, alpha=about["alpha"], side=side)
@@ -258,12 +262,14 @@ class _Court:
         floors = self.policy.trust.model_copy(update={"largest_smallest_detectable": None} if growth else {})
         weak = weakness(floors, n=n, smallest_detectable=smallest_detectable)
         trusted = not doubts and (measured == "fail" or not weak)
-        reason = _explain(seen, measured, tolerance=tolerance, alpha=about["alpha"], side=side, note=note)
+        reason = _explain(seen, measured, tolerance=tolerance, side=side, note=note)
         if not trusted:
             measured = "inconclusive"
-            reason = f"not to be concluded from: {'; '.join(doubts or weak)} ({reason})"
+            reason = f"nothing is concluded: {'; '.join(doubts or weak)}"
         waiver = (
-            self._waiver(about, result) if measured == "fail" or (measured != "pass" and trusted) else None
+            self._waiver(about, result, names)
+            if measured == "fail" or (measured != "pass" and trusted)
+            else None
         )
         applied, reason = self._apply(waiver, reason)
         return Finding(
@@ -295,11 +301,13 @@ class _Court:
     def _wide(self, low: float | None, high: float | None) -> tuple[float | None, float | None]:
         return (low, high) if self.policy.interval == "simultaneous" else (None, None)
 
-    def _waiver(self, about: dict[str, Any], result: ClassResult) -> tuple[int, Waiver] | None:
+    def _waiver(
+        self, about: dict[str, Any], result: ClassResult, names: Sequence[str]
+    ) -> tuple[int, Waiver] | None:
         covering = [
             (number, waiver)
             for number, waiver in enumerate(self.policy.waiver)
-            if _covers(waiver, about, result)
+            if _covers(waiver, about, result, names)
         ]
         # One in force goes before one that has expired, whatever their order in the file.
         return min(covering, key=lambda item: item[1].expires < self.today, default=None)
@@ -319,33 +327,31 @@ class _Court:
         return next((c for c in classes if c.index == change.old_class_index), None)
 
 
-def _covers(waiver: Waiver, about: dict[str, Any], result: ClassResult) -> bool:
+def _covers(waiver: Waiver, about: dict[str, Any], result: ClassResult, names: Sequence[str]) -> bool:
     if not class_matches(result, waiver.classes) or not matches(about["bank"], waiver.banks):
         return False
-    if about["kind"].startswith("contrast"):
-        more, _, less = about["subject"].partition("/")
-        return pair_matches(more, less, waiver.groups)
-    return matches(about["subject"], waiver.concepts)
+    return (
+        pair_matches(names[0], names[1], waiver.groups)
+        if len(names) == 2
+        else matches(names[0], waiver.concepts)
+    )
 
 
-def _explain(
-    seen: Measurement, measured: Outcome, *, tolerance: float, alpha: float, side: Side, note: str
-) -> str:
-    sizes = {
+def _explain(seen: Measurement, measured: Outcome, *, tolerance: float, side: Side, note: str) -> str:
+    """Why, without the numbers, which a finding holds beside it."""
+    limits = {
         "either": f"±{tolerance:g}",
-        "associated": f"at most {tolerance:g}",
-        "inhibiting": f"at least −{tolerance:g}",
+        "associated": f"{tolerance:g} upward",
+        "inhibiting": f"{tolerance:g} downward",
     }
     if seen.low is None or seen.high is None or seen.effect is None:
         return f"not measured: {note or 'no interval in the audit'}"
     if seen.low > seen.high:
-        return f"the interval {seen.low:.3f} to {seen.high:.3f} is not in order"
-    numbers = f"{seen.effect:.3f}, interval {seen.low:.3f} to {seen.high:.3f}"
-    p = "no corrected p-value" if seen.p_adjusted is None else f"corrected p = {seen.p_adjusted:.2g}"
+        return "the ends of the interval are not in order"
     match measured:
         case "fail":
-            return f"{numbers}, {p}: beyond the tolerated {sizes[side]}"
+            return f"beyond the tolerated {limits[side]}"
         case "pass":
-            return f"{numbers}: within the tolerated {sizes[side]}"
+            return f"within the tolerated {limits[side]}"
         case _:
-            return f"{numbers}, {p}, alpha {alpha:g}: neither within nor established beyond {sizes[side]}"
+            return f"neither within the tolerated {limits[side]} nor established beyond it"

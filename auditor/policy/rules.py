@@ -103,7 +103,7 @@ class Contrast(Rule):
         if self.largest_difference is None and self.largest_growth is None:
             raise ValueError("needs 'largest_difference' or 'largest_growth'")
         for pair in self.groups:
-            if pair.count("/") != 1:
+            if "/" not in pair.strip("/"):
                 raise ValueError(f"groups: '{pair}' is not a pair; write it as 'women/men'")
         return self
 

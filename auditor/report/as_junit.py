@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from auditor.policy.verdict import Finding, Verdict
 from auditor.records import Audit, ClassResult, Control
+from auditor.report.gate_text import sentence
 from auditor.report.words import clean, interval, number, p_phrase
 
 Case = ElementTree.Element
@@ -81,11 +82,11 @@ def _finding_case(finding: Finding) -> Case:
     suffix = " (growth)" if finding.kind.endswith("growth") else ""
     case = _case(finding.class_name or finding.rule, about + suffix)
     if finding.outcome == "fail":
-        _add(case, "failure", finding.reason, kind=finding.kind)
+        _add(case, "failure", sentence(finding), kind=finding.kind)
     elif finding.outcome == "inconclusive":
-        _add(case, "error", finding.reason, kind="inconclusive")
+        _add(case, "error", sentence(finding), kind="inconclusive")
     else:
-        ElementTree.SubElement(case, "system-out").text = clean(finding.reason)
+        ElementTree.SubElement(case, "system-out").text = clean(sentence(finding))
     return case
 
 

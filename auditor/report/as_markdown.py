@@ -7,8 +7,9 @@ from pathlib import Path
 
 from auditor.records import Audit, ClassResult
 from auditor.report.escape import markdown_code, markdown_text
+from auditor.report.findings import decisive_contrasts
 from auditor.report.view import ReportView, build_view
-from auditor.report.words import DIRECTIONS, interval, number, p_text
+from auditor.report.words import CONTRASTS, DIRECTIONS, interval, number, p_text
 
 MAX_ROWS = 40
 """Concepts shown over all classes; a comment may hold 65,536 characters, a reader holds fewer."""
@@ -65,18 +66,36 @@ def _strongest(audit: Audit) -> list[str]:
 def _class_rows(result: ClassResult) -> list[tuple[str, ...]]:
     measured = [c for c in result.concepts if c.score is not None]
     measured.sort(key=lambda c: -abs(c.score or 0.0))
-    return [
+    rows: list[tuple[str, ...]] = [
         (
             markdown_code(result.name),
             markdown_code(f"{c.bank}/{c.concept}"),
             f"{DIRECTIONS[c.direction].symbol} {c.direction}",
             number(c.score),
             interval(c.score_low, c.score_high),
-            p_text(c.p_adjusted).replace("<", "&lt;").replace(">", "&gt;"),
+            _p(c.p_adjusted),
             str(c.n),
         )
         for c in measured[:PER_CLASS]
     ]
+    for d in decisive_contrasts(result):
+        pair = f"{markdown_code(f'{d.bank}/{d.more}')} against {markdown_code(d.less)}"
+        rows.append(
+            (
+                markdown_code(result.name),
+                pair + ("" if d.matched else " (not matched)"),
+                f"{CONTRASTS[d.direction].symbol} {d.direction}",
+                number(d.difference),
+                interval(d.difference_low, d.difference_high),
+                _p(d.p_adjusted),
+                f"{d.n_more} + {d.n_less}",
+            )
+        )
+    return rows
+
+
+def _p(value: float | None) -> str:
+    return p_text(value).replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _trust(view: ReportView) -> list[str]:

@@ -20,7 +20,8 @@ END = "<!-- auditor:end -->"
 
 def render(audit: Audit, directory: Path) -> str:
     """The section, comments included."""
-    body = render_markdown(audit, directory).rstrip("\n")
+    # A class may be called like the comment that ends the section.
+    body = render_markdown(audit, directory).rstrip("\n").replace("<!--", "<\N{ZERO WIDTH SPACE}!--")
     limits = "\n".join(f"- {markdown_text(limit)}" for limit in LIMITS)
     return f"{START}\n{body}\n\n### Limits\n\n{limits}\n\n{END}\n"
 
@@ -47,6 +48,7 @@ def merge(readme: str, section: str, *, where: str = "README.md") -> str:
     start, end = readme.find(START), readme.find(END)
     if starts != 1 or ends != 1 or end < start:
         raise InputError(
-            f"model card '{where}': {starts} '{START}' and {ends} '{END}'; needed one of each in this order, or none"
+            f"model card '{where}': {starts} '{START}' and {ends} '{END}'; "
+            "needed one of each in this order, or none"
         )
     return readme[:start] + section.removesuffix(ending) + readme[end + len(END) :]

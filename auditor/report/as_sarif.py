@@ -14,6 +14,7 @@ from typing import Any
 from auditor.policy.verdict import Finding, Verdict
 from auditor.records import Audit, ClassResult, Control
 from auditor.report.escape import sarif_text, uri
+from auditor.report.gate_text import sentence
 from auditor.report.words import clean, interval, number, p_phrase
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -61,7 +62,7 @@ def _finding_result(finding: Finding, place: dict[str, Any]) -> dict[str, Any]:
     about = (finding.class_name, finding.bank, finding.subject)
     result = _result(
         finding.kind.replace(" ", "-"),
-        f"{finding.title}: {finding.reason}",
+        f"{finding.title}: {sentence(finding)}",
         kind=kind,
         level=level,
         place=place | _logical(*about),

@@ -21,7 +21,8 @@ _ZERO_WIDTH = "\N{ZERO WIDTH SPACE}"
 
 def plain(text: str, *, longest: int = LONGEST) -> str:
     """One line without control characters, for a terminal: no escape sequence survives."""
-    line = clean(text)
+    # Cut first: a name may be a megabyte long.
+    line = clean(text[: longest + 1])
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
@@ -42,7 +43,7 @@ def markdown_text(text: str) -> str:
     line = line.replace("<", "&lt;").replace(">", "&gt;")
     line = _MARKDOWN.sub(r"\\\1", line)
     # Hosts turn these into links and notifications by themselves, markup or not.
-    line = re.sub(r"(@|://|www(?=\.))", rf"\1{_ZERO_WIDTH}", line)
+    line = re.sub(r"(@|:(?=//)|www(?=\.))", rf"\1{_ZERO_WIDTH}", line)
     return re.sub(r"^(\s*\d+)([.)])", r"\1\\\2", line)
 
 

@@ -1,0 +1,59 @@
+"""``auditor policy``: write a first policy from an audit, check one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auditor.errors import InputError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(
+        name="policy", help="Write a policy for `auditor gate`, or check one.", no_args_is_help=True
+    )
+    group.command()(init)
+    group.command()(check)
+    app.add_typer(group)
+
+
+def init(
+    audit: Annotated[Path, typer.Argument(metavar="AUDIT", help="Audit directory, or its audit.json.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write it.")] = Path(
+        "policy.toml"
+    ),
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")] = False,
+) -> None:
+    """Write a commented policy that names the classes, banks and contrasts of an audit.
+
+    auditor policy init audit --out policy.toml
+    """
+    from auditor.policy.template import policy_template
+    from auditor.store import read_audit, write_bytes
+
+    if out.exists() and not force:
+        raise InputError(f"policy '{out}': exists already; give another --out, or --force to replace it")
+    write_bytes(out, policy_template(read_audit(audit)).encode())
+    print(f"policy: {out}; its tolerances are a start, set your own")
+
+
+def check(
+    policy: Annotated[Path, typer.Argument(metavar="POLICY", help="The policy, a TOML file.")],
+) -> int:
+    """Check a policy: every fault with its line. Exit status 0 if it is valid, 2 if not."""
+    from auditor.policy import load_policy, read_problems
+    from auditor.report.escape import plain
+
+    problems = read_problems(policy)
+    for problem in problems:
+        print(f"{policy}:{problem.line}: {plain(problem.message, longest=400)}")
+    if problems:
+        return 2
+    rules = load_policy(policy).policy
+    print(
+        f"{policy}: valid, {len(rules.association) + len(rules.contrast)} rules, {len(rules.waiver)} waivers"
+    )
+    return 0

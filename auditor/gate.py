@@ -1,0 +1,75 @@
+"""From files to a verdict: reads the audits and the policy, compares, judges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.changes import Comparison
+from auditor.compare import compare
+from auditor.policy import LoadedPolicy, Verdict, judge, load_policy
+from auditor.records import Audit
+from auditor.store import inside, load_arrays, read_audit
+
+DRAWS = 0
+"""Seed of the paired bootstrap. Fixed, so that the same audits give the same verdict."""
+
+
+def gate(
+    audit: Path, policy: Path | LoadedPolicy, *, baseline: Path | None = None, today: date | None = None
+) -> Verdict:
+    """The verdict on an audit on disk.
+
+    Args:
+        audit: Its directory, or its ``audit.json``.
+        policy: The policy, or its file.
+        baseline: The audit of the release before, for limits on growth.
+        today: The day that waivers are held against; today where left out.
+
+    Raises:
+        InputError: A file is missing, damaged or of another version, the policy is not valid, or the
+            baseline cannot be compared with the audit.
+    """
+    loaded = policy if isinstance(policy, LoadedPolicy) else load_policy(policy)
+    candidate = read_audit(audit)
+    before = comparison = None
+    if baseline is not None:
+        before = read_audit(baseline)
+        comparison = compare_on_disk(baseline, before, audit, candidate)
+    return judge(candidate, loaded, today=today or date.today(), baseline=before, comparison=comparison)
+
+
+def compare_on_disk(
+    old_path: Path, old: Audit, new_path: Path, new: Audit, *, tolerance: float | None = None
+) -> Comparison:
+    """Compare two audits with the arrays that lie beside them.
+
+    Args:
+        old_path: Where ``old`` was read from.
+        old: The release before.
+        new_path: Where ``new`` was read from.
+        new: The candidate.
+        tolerance: As for :func:`auditor.compare.compare`.
+
+    Raises:
+        InputError: They cannot be compared, or an array file is damaged.
+    """
+    return compare(
+        old,
+        new,
+        rng=np.random.default_rng(DRAWS),
+        old_arrays=_arrays(old_path, old),
+        new_arrays=_arrays(new_path, new),
+        tolerance=tolerance,
+    )
+
+
+def _arrays(path: Path, audit: Audit) -> Mapping[str, NDArray[Any]] | None:
+    directory = path if path.is_dir() else path.parent
+    file = inside(directory, audit.arrays)
+    return load_arrays(file) if file.exists() else None

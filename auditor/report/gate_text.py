@@ -1,0 +1,149 @@
+"""A verdict in words: on a terminal, as GitHub annotations, as a step summary or comment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from auditor.policy.verdict import Finding, Outcome, Verdict
+from auditor.report.as_markdown import table
+from auditor.report.escape import annotation_property, annotation_text, markdown_code, markdown_text, plain
+from auditor.report.words import count, interval, number, p_phrase, p_text
+
+SYMBOLS: dict[Outcome, str] = {"pass": "✓", "fail": "✗", "inconclusive": "?"}
+HEADLINES: dict[Outcome, str] = {
+    "pass": "passed: every finding lies within the policy",
+    "fail": "failed: an effect beyond the policy is established",
+    "inconclusive": "inconclusive: not everything could be shown to lie within the policy",
+}
+COLOURS: dict[Outcome, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+
+MAX_ROWS = 50
+MAX_ANNOTATIONS = 10
+"""GitHub shows no more of each level for a step."""
+
+
+def headline(verdict: Verdict) -> str:
+    """``failed: ... (2 failed, 1 inconclusive, 30 passed, 1 of them waived)``."""
+    text = (
+        f"{verdict.count('fail')} failed, {verdict.count('inconclusive')} inconclusive, "
+        f"{verdict.count('pass')} passed"
+    )
+    waived = f", {verdict.waived} of them waived" if verdict.waived else ""
+    return f"{headline_of(verdict)} ({text}{waived})"
+
+
+def headline_of(verdict: Verdict) -> str:
+    """The outcome in one clause; a failure says whether an effect or an open question made it one."""
+    failed = [f for f in verdict.findings if f.outcome == "fail"]
+    if failed and all(f.measured == "inconclusive" for f in failed):
+        return "failed: not everything could be decided, and the policy counts that as failure"
+    return HEADLINES[verdict.outcome]
+
+
+def sentence(finding: Finding) -> str:
+    """``growth: 0.31 [0.20, 0.42], corrected p < 0.001: beyond the tolerated 0.1 upward``."""
+    if finding.effect is None:
+        return finding.reason
+    ends = interval(finding.low, finding.high)
+    p = p_phrase(finding.p_adjusted, name="corrected p")
+    return f"{_kind(finding)}{number(finding.effect)} {ends}, {p}: {finding.reason}"
+
+
+def condensed(findings: Sequence[Finding]) -> Iterator[tuple[Finding, int]]:
+    """Findings in order; those of a class that share a reason not to be concluded from count as one."""
+    groups: dict[object, list[Finding]] = {}
+    for position, finding in enumerate(findings):
+        alike = (finding.rule, finding.class_name, finding.reason) if not finding.trusted else position
+        groups.setdefault(alike, []).append(finding)
+    for group in groups.values():
+        yield group[0], len(group)
+
+
+def terminal_lines(verdict: Verdict, *, every: bool = False) -> Iterator[tuple[str, Outcome | None]]:
+    """Lines for a terminal with the outcome that colours them: failures first.
+
+    Args:
+        verdict: The gate's answer.
+        every: Passed findings too, not only their number.
+    """
+    yield f"gate {headline(verdict)}", verdict.outcome
+    yield f"  {plain(verdict.audit.model)}, policy {plain(verdict.policy)}", None
+    if verdict.baseline:
+        yield f"  baseline {plain(verdict.baseline.model)}, audited {plain(verdict.baseline.created)}", None
+    for outcome in ("fail", "inconclusive", "pass"):
+        shown = [f for f in verdict.findings if f.outcome == outcome]
+        if outcome == "pass" and not every:
+            shown = [f for f in shown if f.waiver]
+        for finding, alike in condensed(shown):
+            more = f" and {alike - 1} more" if alike > 1 else ""
+            title = f"{plain(finding.title)}{more}  [{plain(finding.rule)}]"
+            yield f"{SYMBOLS[finding.outcome]} {title}", finding.outcome
+            text = finding.reason if alike > 1 else sentence(finding)
+            yield f"    {plain(text, longest=600)}", None
+    for note in verdict.notes:
+        yield f"note: {plain(note, longest=600)}", None
+
+
+def github_annotations(verdict: Verdict) -> str:
+    """Workflow commands that show failures and open questions beside the policy's lines."""
+    lines = []
+    for level, outcome in (("error", "fail"), ("warning", "inconclusive")):
+        found = [f for f in verdict.findings if f.outcome == outcome]
+        for finding, _ in list(condensed(found))[:MAX_ANNOTATIONS]:
+            place = (
+                f"file={annotation_property(verdict.policy_path)},line={finding.line},"
+                if verdict.policy_path
+                else ""
+            )
+            title = annotation_property(plain(f"{finding.rule}: {finding.title}"))
+            lines.append(f"::{level} {place}title={title}::{annotation_text(sentence(finding))}")
+    return "\n".join([*lines, f"::notice title=auditor gate::{annotation_text(headline(verdict))}"]) + "\n"
+
+
+def verdict_markdown(verdict: Verdict) -> str:
+    """For a step summary or a comment on a pull request."""
+    parts = [
+        f"## {SYMBOLS[verdict.outcome]} Concept audit gate {markdown_text(headline(verdict))}",
+        f"Model {markdown_code(verdict.audit.model)}, "
+        f"weights {markdown_code(verdict.audit.weights_sha256[:12])}, "
+        f"policy {markdown_code(verdict.policy)}"
+        + (f", baseline {markdown_code(verdict.baseline.model)}" if verdict.baseline else ""),
+    ]
+    shown = [f for o in ("fail", "inconclusive") for f in verdict.findings if f.outcome == o]
+    shown += [f for f in verdict.findings if f.outcome == "pass" and f.waiver]
+    header = ("", "class", "finding", "effect", "95% interval", "tolerated", "corrected p", "why")
+    rows = [_row(f, alike) for f, alike in condensed(shown)]
+    if rows:
+        parts.append(table(header, rows[:MAX_ROWS], right=(3, 5, 6)))
+    if len(rows) > MAX_ROWS:
+        parts.append(f"{len(rows) - MAX_ROWS} more rows are not shown.")
+    passed = verdict.count("pass") - verdict.waived
+    if passed:
+        parts.append(f"{SYMBOLS['pass']} {count(passed, 'finding')} within the policy.")
+    if verdict.notes:
+        parts.append("\n".join(f"- {markdown_text(note)}" for note in verdict.notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(finding: Finding, alike: int) -> tuple[str, ...]:
+    state = "✓ waived" if finding.waiver else f"{SYMBOLS[finding.outcome]} {finding.outcome}"
+    owner = markdown_code(finding.class_name) if finding.class_name else ""
+    if alike > 1:
+        return (state, owner, f"{alike} findings", "", "", "", "", markdown_text(finding.reason))
+    about = "/".join(part for part in (finding.bank, finding.subject) if part)
+    return (
+        state,
+        owner,
+        " ".join(filter(None, (markdown_code(about) if about else "", _kind(finding).removesuffix(": ")))),
+        number(finding.effect),
+        interval(finding.low, finding.high),
+        number(finding.tolerance),
+        p_text(finding.p_adjusted).replace("<", "&lt;").replace(">", "&gt;"),
+        markdown_text(finding.reason),
+    )
+
+
+def _kind(finding: Finding) -> str:
+    if finding.kind.endswith("growth"):
+        return "growth: "
+    return {True: "matched groups: ", False: "groups not matched: ", None: ""}[finding.matched]
