@@ -30,8 +30,11 @@ from auditor.store import load_arrays, save_arrays, write_bytes
 
 @dataclass(frozen=True)
 class ClassFit:
-    """What stage one learned about a class. Row 0 of every array is the occluder learned on all images
-    kept for learning; rows 1, 2, ... are refits on disjoint parts of them."""
+    """What stage one learned about a class.
+
+    Row 0 of every array is the occluder learned on all images kept for learning; rows 1, 2, ... are
+    refits on disjoint parts of them.
+    """
 
     label: ClassLabel
     images: ImageSet
@@ -40,14 +43,18 @@ class ClassFit:
     importance: dict[str, NDArray[np.float32]]
     """Layer to channel importance, equation 8: [1 + refits, channels], each in [0, 1]."""
     signed: dict[str, NDArray[np.float32]]
-    """Layer to mean change per channel before the positive part is taken (equation 6): [1 + refits, channels]."""
+    """Layer to mean change per channel before the positive part is taken (equation 6):
+    [1 + refits, channels]."""
     clean: dict[str, NDArray[np.float32]]
     """Layer to the mean of each channel over the images and positions: [1 + refits, channels]."""
     occluder: OccluderRecord
 
     def save(self, stem: Path) -> None:
         """Write ``stem.npz`` and then ``stem.json``; a fit exists once the latter does."""
-        arrays: dict[str, NDArray[np.generic]] = {"pixels": self.images.pixels, "perturbations": self.perturbations}
+        arrays: dict[str, NDArray[np.generic]] = {
+            "pixels": self.images.pixels,
+            "perturbations": self.perturbations,
+        }
         for layer in self.importance:
             arrays[f"importance/{layer}"] = self.importance[layer]
             arrays[f"signed/{layer}"] = self.signed[layer]
@@ -89,8 +96,8 @@ class ClassFit:
 
 # What one class's fit does not depend on.
 _ELSEWHERE = {
-    "model", "arch", "labels", "classes", "banks", "benchmark", "runs", "permutations", "bootstrap", "alpha", "margin",
-    "min_images", "panel",
+    "model", "arch", "labels", "classes", "banks", "benchmark", "runs", "permutations", "bootstrap", "alpha",
+    "margin",     "min_images", "panel",
 }  # fmt: skip
 
 
@@ -207,10 +214,15 @@ def _describe(
     random = occ.random_like(main.perturbation, generator)
     before = _probabilities(model, measured, index, settings.batch_size)
     after = _probabilities(model, occ.occlude(model, measured, main.perturbation), index, settings.batch_size)
-    on_learned = _probabilities(model, occ.occlude(model, learned, main.perturbation), index, settings.batch_size)
+    on_learned = _probabilities(
+        model, occ.occlude(model, learned, main.perturbation), index, settings.batch_size
+    )
     by_chance = _probabilities(model, occ.occlude(model, measured, random), index, settings.batch_size)
     low, high = model.bounds()
-    share = (torch.from_numpy(main.perturbation.cpu().numpy()).abs().mean(dim=(1, 2)) / (high - low).flatten().cpu()).mean()
+    share = (
+        torch.from_numpy(main.perturbation.cpu().numpy()).abs().mean(dim=(1, 2))
+        / (high - low).flatten().cpu()
+    ).mean()
     return OccluderRecord(
         success_learned=on_learned.lost,
         success_heldout=after.lost if len(heldout) else None,

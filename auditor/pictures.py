@@ -54,7 +54,14 @@ class Album:
         self.files[path] = stream.getvalue()
         self.records.append(
             Picture.model_validate(
-                {"path": path, "kind": kind, "alt": alt, "width": picture.width, "height": picture.height, **more}
+                {
+                    "path": path,
+                    "kind": kind,
+                    "alt": alt,
+                    "width": picture.width,
+                    "height": picture.height,
+                    **more,
+                }
             )
         )
 
@@ -80,11 +87,22 @@ def class_pictures(model: LoadedModel, fit: ClassFit, album: Album) -> None:
         album.add(_pixels(model, image), kind, f"{what} ({part}).", probability=p)
     album.add(_visible(delta), "occluder", f"Feature occluder of {name}; contrast raised to be visible.")
     for image, p in zip(changed[:4], after[:4], strict=True):
-        album.add(_pixels(model, image), "occluded", f"The image with the occluder of {name} subtracted.", probability=p)
+        album.add(
+            _pixels(model, image),
+            "occluded",
+            f"The image with the occluder of {name} subtracted.",
+            probability=p,
+        )
 
 
 def detector_pictures(
-    model: LoadedModel, fit: ClassFit, layers: Sequence[LayerRecord], album: Album, *, precision: str, seed: int
+    model: LoadedModel,
+    fit: ClassFit,
+    layers: Sequence[LayerRecord],
+    album: Album,
+    *,
+    precision: str,
+    seed: int,
 ) -> None:
     """Images that excite the meta-detector of up to four layers, middle to last."""
     chosen = sorted({round(len(layers) * share) - 1 for share in (0.4, 0.6, 0.8, 1.0)} - {-1})
@@ -127,9 +145,16 @@ def overlay_pictures(
     for image, heat, p in zip(inputs, fired, probabilities, strict=True):
         strength = np.clip((heat - low) / max(high - low, 1e-9), 0, 1)
         grey = _pixels(model, image).mean(axis=2, keepdims=True)
-        mixed = (1 - 0.75 * strength[..., None]) * grey + 0.75 * strength[..., None] * colours(strength)[..., :3]
-        alt = f"Image labelled {concept} in bank {bank}; bright where the meta-detector of {fit.label.name} in {layer} fires."
-        album.add(mixed.astype(np.float32), "overlay", alt, layer=layer, bank=bank, concept=concept, probability=p)
+        mixed = (1 - 0.75 * strength[..., None]) * grey + 0.75 * strength[..., None] * colours(strength)[
+            ..., :3
+        ]
+        alt = (
+            f"Image labelled {concept} in bank {bank}; bright where the meta-detector of {fit.label.name} "
+            f"in {layer} fires."
+        )
+        album.add(
+            mixed.astype(np.float32), "overlay", alt, layer=layer, bank=bank, concept=concept, probability=p
+        )
 
 
 def _pixels(model: LoadedModel, image: torch.Tensor) -> Pixels:

@@ -31,7 +31,11 @@ class Record(BaseModel):
     """A frozen record; unknown fields are refused so that a typo cannot pass as data."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=(), use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        protected_namespaces=(),
+        use_attribute_docstrings=True,
     )
 
 
@@ -349,7 +353,7 @@ class ClassResult(Record):
 class Audit(Record):
     """One audit of one model."""
 
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[1] = 1
     created: str
     """UTC, ISO 8601."""
     duration_s: float

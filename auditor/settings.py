@@ -23,7 +23,7 @@ from auditor.errors import InputError
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Interpolation = Literal["bicubic", "bilinear", "nearest", "lanczos"]
-Format = Literal["html", "pdf"]
+Format = Literal["html", "pdf", "json", "markdown", "junit", "sarif", "csv", "modelcard"]
 
 IMPRESSIONS = "impressions"
 """The value of ``images`` that asks for images made from the model itself."""
@@ -47,6 +47,9 @@ class Settings(BaseModel):
     )
     arch: str | None = Field(
         None, min_length=1, description="Architecture whose weights file:PATH holds, such as timm:resnet50."
+    )
+    random_weights: bool = Field(
+        False, description="Leave the weights untrained: to try the machinery, never for findings."
     )
     labels: Path | None = Field(
         None, description="File with one class name a line, for models that bring no class names."

@@ -1,0 +1,1 @@
+"""Attacking for Interpretability: occluder, channel importance, meta-detector, responses."""

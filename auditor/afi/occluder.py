@@ -98,7 +98,9 @@ def learn(
 
     def occluded(batch: Tensor) -> tuple[Tensor, Tensor]:
         plain = torch.clamp(batch - delta * scale, low, high)
-        moved = transform(plain, noise=settings.noise, rotation=settings.rotation, span=span, generator=generator)
+        moved = transform(
+            plain, noise=settings.noise, rotation=settings.rotation, span=span, generator=generator
+        )
         return plain, torch.clamp(moved, low, high)
 
     def share(z: Tensor) -> float:
@@ -106,7 +108,9 @@ def learn(
 
     half = max(1, settings.batch // 2)  # an image is passed plain and transformed
     for step in range(settings.iterations + 1):
-        chosen = images if n <= half else images[torch.randperm(n, generator=generator)[:half].to(images.device)]
+        chosen = (
+            images if n <= half else images[torch.randperm(n, generator=generator)[:half].to(images.device)]
+        )
         plain, moved = occluded(chosen)
         with learning(model, settings.precision):
             z = model.module(torch.cat([plain, moved])).float()
@@ -166,7 +170,7 @@ def _check(
 
 
 def occlude(model: LoadedModel, images: Tensor, perturbation: Tensor) -> Tensor:
-    """x - delta, within the valid range; [n, channels, height, width]."""
+    """X - delta, within the valid range; [n, channels, height, width]."""
     low, high = model.bounds()
     return torch.clamp(images - perturbation, low, high)
 

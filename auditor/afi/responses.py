@@ -6,8 +6,8 @@ they can be compared and averaged. NumPy only; torch is left behind in :mod:`aud
 In a middle layer the meta-detector of equation 9 is used with two changes, each measured (see
 docs/method.md): importance keeps its sign and is taken per standard deviation of the channel, and what
 reference classes have in common is subtracted, since early layers find the same channels important for
-any class. At the output the paper's rule "C neurons are C maps of 1x1" applied to the logits themselves
-gives the class's logit against the mean over all classes.
+any class. At the output the paper's rule "C neurons are C maps of 1x1" is applied to the last layer of
+all, and the response is the logarithm of the class's probability.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class Responses:
 
     def combined(self) -> FloatArray:
         """Weighted over layers, [refits, images]."""
-        rows = [self.weights[layer] * values for layer, values in self.by_layer.items() if self.weights[layer] > 0]
+        rows = [
+            self.weights[layer] * values for layer, values in self.by_layer.items() if self.weights[layer] > 0
+        ]
         total: FloatArray = np.sum(rows, axis=0)
         return total
 
@@ -59,17 +61,18 @@ def detector_response(
     z = (values[:, usable] - values[:, usable].mean(axis=0)) / spread[usable]
     direction = _unit(np.asarray(signed, dtype=np.float64)[:, usable] / spread[usable])
     if len(reference):
-        direction = direction - _unit(np.asarray(reference, dtype=np.float64)[:, usable] / spread[usable]).mean(axis=0)
+        direction = direction - _unit(
+            np.asarray(reference, dtype=np.float64)[:, usable] / spread[usable]
+        ).mean(axis=0)
     return standardise(direction @ z.T)
 
 
 def output_response(logits: NDArray[np.floating], class_index: int) -> FloatArray:
-    """The class's logit less the mean logit of the image, [1, images], standardised over images.
-
-    Softmax does not see what all logits have in common, so the mean is no evidence for any class.
-    """
+    """The logarithm of the class's probability, [1, images], standardised over images."""
     values = np.asarray(logits, dtype=np.float64)
-    return standardise((values[:, class_index] - values.mean(axis=1))[None])
+    highest = values.max(axis=1, keepdims=True)
+    total = np.log(np.exp(values - highest).sum(axis=1)) + highest[:, 0]
+    return standardise((values[:, class_index] - total)[None])
 
 
 def standardise(rows: FloatArray) -> FloatArray:
@@ -101,7 +104,9 @@ def class_responses(
         layer_weights: layer to weight, summing to 1 (or all 0, which leaves the output alone).
         output_weight: weight of the output against all layers together, [0, 1].
     """
-    by_layer = {layer: detector_response(channels[layer], signed[layer], reference[layer]) for layer in channels}
+    by_layer = {
+        layer: detector_response(channels[layer], signed[layer], reference[layer]) for layer in channels
+    }
     refits = len(next(iter(by_layer.values())))
     by_layer[OUTPUT] = np.repeat(output_response(logits, class_index), refits, axis=0)
     heard = sum(layer_weights.values()) > 0

@@ -30,7 +30,12 @@ class VisualiseSettings:
 
 
 def visualise(
-    model: LoadedModel, layer: str, weights: Tensor, *, settings: VisualiseSettings, generator: torch.Generator
+    model: LoadedModel,
+    layer: str,
+    weights: Tensor,
+    *,
+    settings: VisualiseSettings,
+    generator: torch.Generator,
 ) -> Tensor:
     """Maximise the total activation of the meta-detector of one layer.
 

@@ -16,7 +16,17 @@ from pydantic_core import PydanticUndefined
 from auditor.settings import IMPRESSIONS, Settings, allowed, flag_name
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "What to audit": ("model", "arch", "labels", "classes", "images", "banks", "benchmark", "layers"),
+    "What to audit": (
+        "model",
+        "arch",
+        "random_weights",
+        "labels",
+        "classes",
+        "images",
+        "banks",
+        "benchmark",
+        "layers",
+    ),
     "Where to, and in which form": ("out", "formats", "overwrite", "strict", "cache"),
     "Computing": ("device", "precision", "batch_size", "seed"),
     "Class images and occluder": (
@@ -99,15 +109,22 @@ def _help(field: str, *, is_list: bool) -> str:
     if "number from" in schema or "number above" in schema:
         text += f" {schema[0].upper()}{schema[1:]}."
     if is_list:
+        if choices(field):
+            text += f" Of {', '.join(choices(field))}."
         text += " Several: comma between them, or the flag again."
     default = _default(Settings.model_fields[field].default)
     return f"{text} Default: {default}." if default else text
 
 
+def choices(field: str) -> tuple[str, ...]:
+    """The words that a setting accepts; empty where it takes any."""
+    _, one_of, words = allowed(field).partition("one of ")
+    return tuple(words.split(", ")) if one_of else ()
+
+
 def _metavar(field: str, given: Any) -> str:
-    schema = allowed(field)
-    if "one of " in schema:
-        return schema.split("one of ")[1].split(" or ")[0].replace(", ", "|")
+    if choices(field):
+        return "|".join(choices(field)) if given is str else "LIST"
     if field in ("labels",):
         return "FILE"
     if given is Path:

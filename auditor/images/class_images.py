@@ -1,5 +1,6 @@
 """The images that stand for a class: from a folder, a data set or the model itself, and only those
-that the model takes for the class, plain and transformed (the third condition of equation 4)."""
+that the model takes for the class, plain and transformed (the third condition of equation 4).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.records import ClassImages, Skipped
 
 FEWEST = 4
-"""Fewest recognised images that a class can be audited with: two to learn on, one to measure on, one spare."""
+"""Fewest recognised images that a class can be audited with: two to learn on, two more."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,9 @@ def collect(
     """
     skipped: list[Skipped] = []
     if source == "impressions":
-        made = make_impressions(model, label.index, settings=impressions, generator=generator, on_step=on_step)
+        made = make_impressions(
+            model, label.index, settings=impressions, generator=generator, on_step=on_step
+        )
         # Rounded to 8 bits at once, so that a resumed audit works on exactly the images that were saved.
         pixels = _to_bytes(model.pixels(made))
         kept = _recognised(model, pixels, label.index, noise, rotation, batch, generator)
@@ -89,7 +92,8 @@ def collect(
         found += len(skipped)
     if len(pixels) < FEWEST:
         raise InputError(
-            f"images '{source}', class '{label.name}': the model recognises {len(pixels)} of {found} as the class; "
+            f"images '{source}', class '{label.name}': the model recognises {len(pixels)} of {found} as "
+            "the class; "
             f"needed: {FEWEST} or more"
         )
     used = len(pixels)

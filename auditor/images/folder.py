@@ -29,9 +29,14 @@ def class_folder(root: Path, label: ClassLabel) -> Path:
         return hits[0]
     names = " or ".join(n for n in (str(label.index), label.synset, label.name) if n)
     if hits:
-        raise InputError(f"images '{root}': {', '.join(p.name for p in hits)} all stand for class '{label.name}'; needed: one")
+        raise InputError(
+            f"images '{root}': {', '.join(p.name for p in hits)} all stand for class '{label.name}'; "
+            "needed: one"
+        )
     seen = ", ".join(p.name for p in folders[:5]) or "no folders"
-    raise InputError(f"images '{root}': no folder for class '{label.name}' (seen: {seen}); needed: one named {names}")
+    raise InputError(
+        f"images '{root}': no folder for class '{label.name}' (seen: {seen}); needed: one named {names}"
+    )
 
 
 def read_folder(folder: Path, skipped: list[Skipped]) -> Iterator[tuple[str, Image.Image]]:

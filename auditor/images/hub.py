@@ -15,7 +15,9 @@ from auditor.models.loaded import ClassLabel
 from auditor.records import Skipped
 
 
-def read_hub(name: str, label: ClassLabel, classes: int, skipped: list[Skipped]) -> Iterator[tuple[str, Image.Image]]:
+def read_hub(
+    name: str, label: ClassLabel, classes: int, skipped: list[Skipped]
+) -> Iterator[tuple[str, Image.Image]]:
     """Every readable image of one class: (row, RGB picture).
 
     Args:
@@ -31,7 +33,9 @@ def read_hub(name: str, label: ClassLabel, classes: int, skipped: list[Skipped])
     try:
         import datasets
     except ImportError as failure:
-        raise InputError(f"images 'hf:{name}': needs the package datasets; needed: pip install 'auditor[datasets]'") from failure
+        raise InputError(
+            f"images 'hf:{name}': needs the package datasets; needed: pip install 'auditor[datasets]'"
+        ) from failure
     path, _, split = name.partition(":")
     try:
         loaded: Any = datasets.load_dataset(path)
@@ -46,12 +50,16 @@ def read_hub(name: str, label: ClassLabel, classes: int, skipped: list[Skipped])
     labels = [c for c, f in rows.features.items() if isinstance(f, datasets.ClassLabel)]
     if not pictures or not labels:
         raise InputError(
-            f"images 'hf:{name}': columns {', '.join(rows.features)}; needed: one of images and one of class labels"
+            f"images 'hf:{name}': columns {', '.join(rows.features)}; needed: one of images, "
+            "one of class labels"
         )
     names = rows.features[labels[0]].names
     index = _index(names, label, classes)
     if index is None:
-        raise InputError(f"images 'hf:{name}': none of its {len(names)} classes is '{label.name}' (first: {', '.join(names[:3])})")
+        raise InputError(
+            f"images 'hf:{name}': none of its {len(names)} classes is '{label.name}' "
+            f"(first: {', '.join(names[:3])})"
+        )
     raw = rows.cast_column(pictures[0], datasets.Image(decode=False))
     for number, given in enumerate(raw[labels[0]]):
         if given != index:
@@ -67,7 +75,9 @@ def read_hub(name: str, label: ClassLabel, classes: int, skipped: list[Skipped])
 
 def _index(names: list[str], label: ClassLabel, classes: int) -> int | None:
     wanted = {label.synset, *(plain(alias) for alias in label.aliases)} - {""}
-    hits = [i for i, n in enumerate(names) if n in wanted or any(plain(part) in wanted for part in n.split(","))]
+    hits = [
+        i for i, n in enumerate(names) if n in wanted or any(plain(part) in wanted for part in n.split(","))
+    ]
     if len(hits) == 1:
         return hits[0]
     return label.index if len(names) == classes else None

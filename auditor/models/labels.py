@@ -17,7 +17,10 @@ def from_timm_config(config: Mapping[str, Any], count: int) -> tuple[ClassLabel,
     names = config.get("label_names")
     if names and len(names) == count:
         described = config.get("label_descriptions") or {}
-        return tuple(_label(i, described.get(n, n) if isinstance(described, Mapping) else n, _synset(n)) for i, n in enumerate(names))
+        return tuple(
+            _label(i, described.get(n, n) if isinstance(described, Mapping) else n, _synset(n))
+            for i, n in enumerate(names)
+        )
     return imagenet() if count == 1000 else numbered(count)
 
 
@@ -25,7 +28,11 @@ def from_categories(categories: Sequence[str], count: int) -> tuple[ClassLabel, 
     """Labels of a torchvision model; ImageNet-1k's where it has 1000 outputs, for the synsets."""
     if count == 1000 and len(categories) == 1000:
         return imagenet()
-    return tuple(_label(i, c, "") for i, c in enumerate(categories)) if len(categories) == count else numbered(count)
+    return (
+        tuple(_label(i, c, "") for i, c in enumerate(categories))
+        if len(categories) == count
+        else numbered(count)
+    )
 
 
 def imagenet() -> tuple[ClassLabel, ...]:
@@ -34,7 +41,8 @@ def imagenet() -> tuple[ClassLabel, ...]:
 
     info = ImageNetInfo("imagenet-1k")
     return tuple(
-        _label(i, info.index_to_description(i), info.index_to_label_name(i)) for i in range(info.num_classes())
+        _label(i, info.index_to_description(i), info.index_to_label_name(i))
+        for i in range(info.num_classes())
     )
 
 
@@ -52,14 +60,22 @@ def from_file(path: Path, count: int) -> tuple[ClassLabel, ...]:
     if path.suffix == ".json":
         try:
             data = json.loads(text)
-            names = [str(data[str(i)]) for i in range(len(data))] if isinstance(data, dict) else [str(n) for n in data]
+            names = (
+                [str(data[str(i)]) for i in range(len(data))]
+                if isinstance(data, dict)
+                else [str(n) for n in data]
+            )
         except (ValueError, KeyError, TypeError) as failure:
-            raise InputError(f"labels '{path}': needs a JSON list of names, or an object from \"0\", \"1\" ... to names") from failure
+            raise InputError(
+                f'labels \'{path}\': needs a JSON list of names, or an object from "0", "1" ... to names'
+            ) from failure
     else:
         names = [line.strip() for line in text.splitlines() if line.strip()]
     if len(names) != count:
         raise InputError(f"labels '{path}': {len(names)} names, the model has {count} outputs")
-    return tuple(_label(i, name, _synset(name.split()[0]) if name.split() else "") for i, name in enumerate(names))
+    return tuple(
+        _label(i, name, _synset(name.split()[0]) if name.split() else "") for i, name in enumerate(names)
+    )
 
 
 def _label(index: int, description: str, synset: str) -> ClassLabel:
@@ -102,9 +118,14 @@ def _find_one(labels: Sequence[ClassLabel], query: str) -> ClassLabel:
         if len(hits) == 1:
             return hits[0]
         if hits:
-            raise InputError(f"class '{query}': ambiguous, it fits {_shown(hits)}; needed: an index or a synset")
+            raise InputError(
+                f"class '{query}': ambiguous, it fits {_shown(hits)}; needed: an index or a synset"
+            )
     near = search(labels, query)[:5]
-    raise InputError(f"class '{query}': the model has no class of that name" + (f"; nearest: {_shown(near)}" if near else ""))
+    raise InputError(
+        f"class '{query}': the model has no class of that name"
+        + (f"; nearest: {_shown(near)}" if near else "")
+    )
 
 
 def search(labels: Sequence[ClassLabel], query: str) -> list[ClassLabel]:

@@ -29,7 +29,11 @@ from auditor.errors import InputError
 from auditor.models.loaded import LoadedModel
 from auditor.records import LayerRecord
 
-_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)  # these types themselves, not what derives from them
+_CONTAINERS = (
+    nn.Sequential,
+    nn.ModuleList,
+    nn.ModuleDict,
+)  # these types themselves, not what derives from them
 _MAPPINGS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 
@@ -65,7 +69,8 @@ def choose_layers(model: LoadedModel, patterns: Sequence[str] = ()) -> list[Laye
             hits = fnmatch.filter(shapes, pattern)
             if not hits:
                 raise InputError(
-                    f"layers: pattern '{pattern}' fits no layer of {model.name}; see: auditor layers {model.name} --all"
+                    f"layers: pattern '{pattern}' fits no layer of {model.name}; "
+                    f"see: auditor layers {model.name} --all"
                 )
             chosen.update(hits)
         names = [name for name in trace if name in chosen]
@@ -73,7 +78,9 @@ def choose_layers(model: LoadedModel, patterns: Sequence[str] = ()) -> list[Laye
         names = _automatic(model.module, trace, len(model.labels))
     records = [_record(name, shapes[name]) for name in names]
     if not any(layer.height > 1 for layer in records):
-        raise InputError(f"model '{model.name}': no layer has convolutional feature maps; auditor needs a CNN")
+        raise InputError(
+            f"model '{model.name}': no layer has convolutional feature maps; auditor needs a CNN"
+        )
     return records
 
 
@@ -96,7 +103,9 @@ def _trace(model: LoadedModel) -> dict[str, _Call]:
 
     def before_for(name: str) -> Callable[[nn.Module, Any], None]:
         def before(_module: nn.Module, args: Any) -> None:
-            tensors = [t for a in args for t in (a if isinstance(a, (list, tuple)) else [a]) if isinstance(t, Tensor)]
+            tensors = [
+                t for a in args for t in (a if isinstance(a, (list, tuple)) else [a]) if isinstance(t, Tensor)
+            ]
             alive.extend(tensors)
             entered[name] = tuple((t.data_ptr(), t._version) for t in tensors)
 
@@ -213,7 +222,11 @@ def _ends(trunk: list[tuple[str, str]], trace: dict[str, _Call], classes: int) -
             closed = False
         elif ends and not closed and trace[name].shape == trace[ends[-1][0]].shape:
             ends[-1] = (name, ends[-1][1])  # normalisation and activation belong to what they follow
-    if ends and ends[-1][1] == "unit" and (len(trace[ends[-1][0]].shape) == 2 or trace[ends[-1][0]].shape[1] == classes):
+    if (
+        ends
+        and ends[-1][1] == "unit"
+        and (len(trace[ends[-1][0]].shape) == 2 or trace[ends[-1][0]].shape[1] == classes)
+    ):
         ends.pop()  # the layer that makes the logits
     first = next((i for i, (_, kind) in enumerate(ends) if kind == "block"), 0)
     return [name for name, _ in ends[first:]]

@@ -104,10 +104,14 @@ def from_torchvision(name: str, request: Request) -> RawModel:
     architecture, _, tag = name.partition(".")
     known = zoo.list_models(module=zoo)
     if architecture not in known:
-        raise InputError(f"model 'torchvision:{name}': torchvision has no such classifier; {_nearest(architecture, known)}")
+        raise InputError(
+            f"model 'torchvision:{name}': torchvision has no such classifier; {_nearest(architecture, known)}"
+        )
     weights_enum = zoo.get_model_weights(architecture)
     if tag and tag not in weights_enum.__members__:
-        raise InputError(f"model 'torchvision:{name}': no such weights; it has {', '.join(weights_enum.__members__)}")
+        raise InputError(
+            f"model 'torchvision:{name}': no such weights; it has {', '.join(weights_enum.__members__)}"
+        )
     weights = weights_enum[tag] if tag else weights_enum.DEFAULT
     extra: dict[str, Any] = {} if request.num_classes is None else {"num_classes": request.num_classes}
     if architecture in ("googlenet", "inception_v3") and request.random_weights:
@@ -131,7 +135,9 @@ def from_torchvision(name: str, request: Request) -> RawModel:
     )
     count = request.num_classes or len(weights.meta["categories"])
     labels = label_tables.from_categories(weights.meta["categories"], count)
-    return RawModel(architecture, module, spec, labels, (f"weights {weights.name}",) if not request.random_weights else ())
+    return RawModel(
+        architecture, module, spec, labels, (f"weights {weights.name}",) if not request.random_weights else ()
+    )
 
 
 def from_bundled(name: str, request: Request) -> RawModel:
@@ -160,7 +166,9 @@ def from_bundled(name: str, request: Request) -> RawModel:
     module = timm.create_model(f"tf_{name}", pretrained=False)
     wanted = module.state_dict()
     if len(found) != len(wanted):
-        raise InputError(f"model 'bundled:{name}': {path} has {len(found)} tensors, timm's tf_{name} {len(wanted)}")
+        raise InputError(
+            f"model 'bundled:{name}': {path} has {len(found)} tensors, timm's tf_{name} {len(wanted)}"
+        )
     mapped: dict[str, Tensor] = {}
     for (theirs, tensor), (ours, slot) in zip(found.items(), wanted.items(), strict=True):
         if tensor.shape != slot.shape:
@@ -183,7 +191,9 @@ def from_file(name: str, request: Request) -> RawModel:
     if not path.is_file():
         raise InputError(f"model 'file:{name}': there is no such file")
     if not request.arch:
-        raise InputError(f"model 'file:{name}': the file holds weights only; needed: --arch, such as --arch timm:resnet50")
+        raise InputError(
+            f"model 'file:{name}': the file holds weights only; needed: --arch, such as --arch timm:resnet50"
+        )
     state = _read_state(path)
     source, _, architecture = request.arch.rpartition(":")
     build = SOURCES[source or resolve_bare(architecture)]
@@ -214,11 +224,14 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as failure:
         raise InputError(
-            f"model 'file:{path}': holds pickled Python objects besides tensors, and loading those can run any code; "
+            f"model 'file:{path}': holds pickled Python objects besides tensors, and loading those can run "
+            "any code; "
             "needed: a state dict (torch.save(model.state_dict(), PATH)) or safetensors"
         ) from failure
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as failure:
-        raise InputError(f"model 'file:{path}': cannot be read as torch weights ({' '.join(str(failure).split())[:120]})") from failure
+        raise InputError(
+            f"model 'file:{path}': cannot be read as torch weights ({' '.join(str(failure).split())[:120]})"
+        ) from failure
     for wrapper in ("state_dict", "model", "model_state_dict", "state_dict_ema"):
         if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
             loaded = loaded[wrapper]
@@ -238,7 +251,8 @@ def _check_state(path: Path, arch: str, state: dict[str, Tensor], wanted: dict[s
     for key, slot in wanted.items():
         if state[key].shape != slot.shape:
             raise InputError(
-                f"model 'file:{path}': tensor '{key}' has shape {tuple(state[key].shape)}, {arch} needs {tuple(slot.shape)}"
+                f"model 'file:{path}': tensor '{key}' has shape {tuple(state[key].shape)}, "
+                f"{arch} needs {tuple(slot.shape)}"
             )
 
 

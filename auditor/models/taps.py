@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 
-class _Reached(Exception):
+class _Reached(Exception):  # noqa: N818  no error: the wanted end of a pass
     """Raised by a hook to end a forward pass early; never leaves this module."""
 
 

@@ -1,0 +1,467 @@
+"""The audit: from settings to a directory with numbers, pictures and reports."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import auditor
+from auditor import controls, pictures, scoring
+from auditor.afi.detector import Probe
+from auditor.afi.precision import resolve
+from auditor.afi.responses import OUTPUT, Responses, class_responses
+from auditor.banks import ConceptBank, load_bank
+from auditor.banks.places import cache_root
+from auditor.contrasting import contrast_groups
+from auditor.errors import InputError, StorageError
+from auditor.fitting import ClassFit, cached_fit
+from auditor.models import ClassLabel, InputOverrides, LoadedModel, find_classes, load_model
+from auditor.models.layers import choose_layers
+from auditor.panel import Panel, learn_panel
+from auditor.probing import benchmark_photos, probe_bank
+from auditor.progress import Progress, silent
+from auditor.records import (
+    Audit,
+    BankConcept,
+    BankRecord,
+    ClassLayer,
+    ClassResult,
+    ConceptResult,
+    ContrastResult,
+    Control,
+    Environment,
+    LayerRecord,
+    Skipped,
+)
+from auditor.report import write_reports
+from auditor.scoring import BankLayout
+from auditor.settings import Settings
+from auditor.statistics.agreement import Specificity, class_specificity
+from auditor.statistics.multiplicity import check_permutations
+from auditor.store import AUDIT_FILE, read_audit, write_audit
+
+WORK = ".work"
+"""Folder in the audit directory for what is done of an unfinished audit."""
+
+OUTPUT_WEIGHT = 0.5
+"""Weight of the output's response against all layers' together (docs/decisions/0004-estimator-log.md)."""
+
+METHOD = {
+    "score": "standardised difference of the class's response between the concept's images and the bank's "
+    "other images; response and interval: docs/method.md and docs/statistics.md",
+    "paper_score": "sum over layers of squared MMD between meta-detector maps of the concept's images and "
+    "random benchmark sets, as a share of the bank's total; mean and standard deviation over draws "
+    "(CVPR 2020, section 3.2)",
+    "p_value": "permutation of labels on images, (1 + hits) / (1 + permutations)",
+    "p_adjusted": "Holm over every concept of every bank and class of the audit; contrasts are a family "
+    "of their own",
+    "q_value": "Benjamini-Yekutieli over the same family",
+}
+
+
+@dataclass
+class _Measured:
+    """What is known of one class before corrections over the audit."""
+
+    fit: ClassFit
+    specificity: Specificity
+    concepts: list[ConceptResult] = field(default_factory=list)
+    contrasts: list[ContrastResult] = field(default_factory=list)
+    controls: list[Control] = field(default_factory=list)
+    started: float = 0.0
+    seconds: float = 0.0
+
+
+def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
+    """Audit a model as the settings say and leave everything in ``settings.out``.
+
+    Stopped half way, the same call goes on from the classes that are done.
+
+    Raises:
+        InputError: something asked for does not exist or cannot be used; nothing is written.
+        StorageError: the directory cannot be written.
+    """
+    started = time.monotonic()
+    _check_out(settings)
+    cache = cache_root(settings.cache)
+    banks = [
+        load_bank(
+            b, min_images=settings.min_images, seed=settings.seed, cache=settings.cache, progress=progress
+        )
+        for b in settings.banks
+    ]
+    benchmark = benchmark_photos(settings.benchmark)
+    model = _load(settings, progress)
+    audited = find_classes(model.labels, settings.classes)
+    family = len(audited) * sum(len(bank.concepts) for bank in banks)
+    contrasts = len(audited) * sum(len(bank.contrasts) for bank in banks)
+    check_permutations(settings.permutations, family_size=max(family, contrasts), alpha=settings.alpha)
+    layers = choose_layers(model, settings.layers)
+    names = [layer.name for layer in layers]
+    precision = resolve(settings.precision, model.device)
+    with _reproducible():
+        fits, skipped = _fit_all(model, audited, names, settings, precision, progress)
+        panel = learn_panel(
+            model, audited, names, settings=settings, precision=precision, progress=progress, cache=cache
+        )
+        measured = [_Measured(fit, _specificity(fit, panel, names)) for fit in fits]
+        arrays: dict[str, NDArray[np.generic]] = {}
+        shuffled = controls.shuffle_weights(model, seed=settings.seed)
+        for bank in banks:
+            layout, probe = probe_bank(
+                model, bank, benchmark, names, fits, batch=settings.batch_size, progress=progress
+            )
+            arrays[f"bank/{bank.name}/label"] = layout.labels
+            _, randomised = probe_bank(
+                shuffled, bank, (), names, [], batch=settings.batch_size, progress=progress
+            )
+            with progress.stage(f"bank {bank.name}: statistics", len(measured)) as stage:
+                for place, one in enumerate(measured):
+                    _measure(one, place, layout, probe, randomised, panel, names, settings, family, arrays)
+                    stage.advance()
+        for one in measured:
+            one.controls.insert(0, controls.random_occluder(one.fit))
+            one.controls.insert(1, controls.another_occluder(model, one.fit, panel.fits))
+        concepts = scoring.correct(
+            [m.concepts for m in measured], alpha=settings.alpha, margin=settings.margin
+        )
+        grouped = scoring.correct_contrasts(
+            [m.contrasts for m in measured], alpha=settings.alpha, margin=settings.margin
+        )
+        results: list[ClassResult] = []
+        files: dict[str, bytes] = {}
+        with progress.stage("pictures", len(measured)) as stage:
+            for one, found, contrasted in zip(measured, concepts, grouped, strict=True):
+                album = _album(model, one, found, banks, layers, precision, settings)
+                files |= album.files
+                results.append(_class_result(one, found, contrasted, album, layers))
+                arrays |= _class_arrays(one.fit)
+                stage.advance()
+    audit = Audit(
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        duration_s=time.monotonic() - started,
+        model=model.record(),
+        settings=settings.record(),
+        environment=_environment(model, precision),
+        layers=layers,
+        banks=[_bank_record(bank) for bank in banks],
+        classes=results,
+        family=f"{family} tests: {len(fits)} classes x {family // max(1, len(audited))} concepts; "
+        f"{sum(len(c) for c in grouped)} contrasts are a family of their own",
+        method=METHOD,
+        skipped=[*skipped, *panel.skipped, *(s for bank in banks for s in bank.skipped)],
+    )
+    with progress.stage("report"):
+        _store(settings, audit, arrays, files)
+    return audit
+
+
+def _check_out(settings: Settings) -> None:
+    out = settings.out
+    if out.exists() and not out.is_dir():
+        raise InputError(f"out '{out}': is a file; needed: a directory")
+    if (out / AUDIT_FILE).exists() and not settings.overwrite:
+        try:
+            held = read_audit(out)
+            what = f"an audit of {held.model.name} from {held.created}"
+        except InputError:
+            what = "another audit"
+        raise InputError(f"out '{out}': holds {what}; needed: another --out, or --overwrite")
+
+
+def _load(settings: Settings, progress: Progress) -> LoadedModel:
+    device = settings.device
+    if device == "auto":
+        device = (
+            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        )
+    if (device == "cuda" and not torch.cuda.is_available()) or (
+        device == "mps" and not torch.backends.mps.is_available()
+    ):
+        raise InputError(f"device '{device}': torch sees none; needed: --device cpu, or a torch built for it")
+    model = load_model(
+        settings.model,
+        arch=settings.arch,
+        labels=settings.labels,
+        overrides=InputOverrides(
+            settings.input_size, settings.crop, settings.interpolation, settings.mean, settings.std
+        ),
+        random_weights=settings.random_weights,
+        device=device,
+    )
+    # Another order in memory, the same values: convolutions run faster.
+    model.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for note in model.notes:
+        progress.note(note)
+    return model
+
+
+@contextmanager
+def _reproducible() -> Iterator[None]:
+    """Deterministic algorithms where torch has them, put back afterwards."""
+    before, warn = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn)
+
+
+def _fit_all(
+    model: LoadedModel,
+    audited: Sequence[ClassLabel],
+    names: Sequence[str],
+    settings: Settings,
+    precision: str,
+    progress: Progress,
+) -> tuple[list[ClassFit], list[Skipped]]:
+    """Stage one of every class; a class that cannot be audited is skipped, unless none is left."""
+    folder = settings.out / WORK
+    fits: list[ClassFit] = []
+    skipped: list[Skipped] = []
+    failures: list[InputError] = []
+    for label in audited:
+        try:
+            fits.append(
+                cached_fit(
+                    model,
+                    label,
+                    names,
+                    settings=settings,
+                    precision=precision,
+                    progress=progress,
+                    folder=folder,
+                )
+            )
+        except InputError as failure:
+            failures.append(failure)
+            skipped.append(Skipped(what=f"class '{label.name}'", reason=str(failure)))
+            progress.note(f"skipped class '{label.name}': {failure}")
+        except OSError as failure:
+            raise StorageError(f"cannot write '{folder}': {failure.strerror or failure}") from failure
+    if not fits:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise failures[0]
+    return fits, skipped
+
+
+def _specificity(fit: ClassFit, panel: Panel, names: Sequence[str]) -> Specificity:
+    refits = {layer: rows[1:] if len(rows) > 1 else rows for layer, rows in fit.importance.items()}
+    reference = {layer: panel.importance(layer) for layer in names} if panel.fits else {}
+    return class_specificity(refits, reference)
+
+
+def _responses(
+    probe: Probe, fit: ClassFit, panel: Panel, names: Sequence[str], specificity: Specificity
+) -> Responses:
+    return class_responses(
+        probe.channels,
+        probe.logits,
+        fit.label.index,
+        signed={layer: _refit_rows(fit.signed[layer]) for layer in names},
+        reference={layer: panel.signed(layer) if panel.fits else np.zeros((0, 1)) for layer in names},
+        layer_weights={agreement.layer: agreement.weight for agreement in specificity.layers},
+        output_weight=OUTPUT_WEIGHT,
+    )
+
+
+def _refit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The refits, or the main occluder alone where there were none."""
+    return rows[1:] if len(rows) > 1 else rows
+
+
+def _measure(
+    one: _Measured,
+    place: int,
+    layout: BankLayout,
+    probe: Probe,
+    randomised: Probe,
+    panel: Panel,
+    names: Sequence[str],
+    settings: Settings,
+    family: int,
+    arrays: dict[str, NDArray[np.generic]],
+) -> None:
+    """Everything about one class that one bank tells."""
+    index = one.fit.label.index
+    begun = time.monotonic()
+    responses = _responses(probe, one.fit, panel, names, one.specificity)
+    rng = np.random.default_rng([settings.seed, index, *layout.bank.name.encode()])
+    maps = {layer: probe.maps[layer][:, place] for layer in names}
+    found = scoring.score_bank(
+        layout,
+        responses,
+        maps,
+        settings=settings,
+        family_size=family,
+        specific=one.specificity.specific,
+        rng=rng,
+    )
+    one.concepts += found
+    one.contrasts += contrast_groups(
+        layout, responses, settings=settings, specific=one.specificity.specific, rng=rng
+    )
+    one.controls += [
+        controls.random_concept(layout, responses, margin=settings.margin, rng=rng),
+        controls.permuted_importance(
+            layout,
+            responses,
+            probe.channels,
+            {layer: one.fit.signed[layer] for layer in names},
+            {layer: panel.signed(layer) if panel.fits else np.zeros((0, 1), np.float32) for layer in names},
+            rng=rng,
+        ),
+        controls.randomised_weights(
+            layout,
+            np.array([result.score for result in found], dtype=np.float64),
+            _responses(randomised, one.fit, panel, names, one.specificity),
+        ),
+    ]
+    arrays[f"class/{index}/response/{layout.bank.name}"] = responses.combined().astype(np.float32)
+    one.seconds += time.monotonic() - begun
+
+
+def _album(
+    model: LoadedModel,
+    one: _Measured,
+    found: Sequence[ConceptResult],
+    banks: Sequence[ConceptBank],
+    layers: Sequence[LayerRecord],
+    precision: str,
+    settings: Settings,
+) -> pictures.Album:
+    """The pictures of one class."""
+    album = pictures.Album(f"{one.fit.label.index:05d}")
+    pictures.class_pictures(model, one.fit, album)
+    pictures.detector_pictures(model, one.fit, layers, album, precision=precision, seed=settings.seed)
+    spatial = [layer for layer in layers if layer.height > 1]
+    best = max(one.specificity.layers, key=lambda agreement: agreement.weight)
+    shown = (
+        best.layer
+        if any(layer.name == best.layer for layer in spatial) and best.weight > 0
+        else spatial[-1].name
+    )
+    for bank in banks:
+        if not bank.report_images:
+            continue
+        ranked = sorted((r for r in found if r.bank == bank.name), key=lambda r: r.rank or 0)
+        for result in ranked[:3]:
+            concept = next(c for c in bank.concepts if c.name == result.concept)
+            pictures.overlay_pictures(
+                model, one.fit, shown, bank.name, concept.name, concept.images[:4], album
+            )
+    return album
+
+
+def _class_result(
+    one: _Measured,
+    found: list[ConceptResult],
+    contrasted: list[ContrastResult],
+    album: pictures.Album,
+    layers: Sequence[LayerRecord],
+) -> ClassResult:
+    rows = []
+    for agreement in one.specificity.layers:
+        main = one.fit.importance[agreement.layer][0]
+        signed = one.fit.signed[agreement.layer][0]
+        total = float(np.abs(signed).sum())
+        rows.append(
+            ClassLayer(
+                layer=agreement.layer,
+                reliability=agreement.reliability,
+                similarity=agreement.similarity,
+                weight=agreement.weight,
+                success_mass=float(np.clip(signed, 0, None).sum()) / total if total else None,
+                top_channels=[int(c) for c in np.argsort(-main)[:5]],
+            )
+        )
+    return ClassResult(
+        index=one.fit.label.index,
+        name=one.fit.label.name,
+        synset=one.fit.label.synset,
+        images=one.fit.images.record,
+        occluder=one.fit.occluder,
+        layers=rows,
+        concepts=found,
+        contrasts=contrasted,
+        controls=one.controls,
+        specific=one.specificity.specific,
+        pictures=album.records,
+        skipped=list(one.fit.images.skipped),
+        duration_s=one.seconds,
+    )
+
+
+def _class_arrays(fit: ClassFit) -> dict[str, NDArray[np.generic]]:
+    prefix = f"class/{fit.label.index}"
+    arrays: dict[str, NDArray[np.generic]] = {f"{prefix}/occluder": fit.perturbations[0]}
+    arrays |= {f"{prefix}/importance/{layer}": rows for layer, rows in fit.importance.items()}
+    return arrays
+
+
+def _bank_record(bank: ConceptBank) -> BankRecord:
+    return BankRecord(
+        name=bank.name,
+        title=bank.title,
+        source=bank.source,
+        digest=bank.digest,
+        licence=bank.licence,
+        terms=bank.terms,
+        report_images=bank.report_images,
+        concepts=[
+            BankConcept(name=c.name, title=c.title or c.name, definition=c.definition, n=len(c.images))
+            for c in bank.concepts
+        ],
+        datasheet=dict(bank.datasheet),
+    )
+
+
+def _environment(model: LoadedModel, precision: str) -> Environment:
+    packages = {}
+    for name in ("torch", "torchvision", "timm", "numpy", "scipy", "pillow", "safetensors"):
+        try:
+            packages[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            packages[name] = "not installed"
+    device = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else model.device.type
+    return Environment(
+        auditor=auditor.__version__,
+        python=platform.python_version(),
+        platform=platform.platform(),
+        packages=packages,
+        device=device,
+        precision=precision,
+        threads=torch.get_num_threads(),
+    )
+
+
+def _store(
+    settings: Settings, audit: Audit, arrays: dict[str, NDArray[np.generic]], files: dict[str, bytes]
+) -> None:
+    """Replace what the directory held, then drop the work folder: the audit is complete."""
+    out: Path = settings.out
+    if (out / AUDIT_FILE).exists():
+        (out / AUDIT_FILE).unlink()
+        shutil.rmtree(out / "pictures", ignore_errors=True)
+    write_audit(out, audit, arrays, pictures=files)
+    write_reports(out, audit, formats=settings.formats)
+    shutil.rmtree(out / WORK, ignore_errors=True)
+
+
+__all__ = ["OUTPUT", "run_audit"]

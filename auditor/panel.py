@@ -1,0 +1,97 @@
+"""Reference classes: what a detector finds for any class, learned once per model and cached."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.errors import InputError
+from auditor.fitting import ClassFit, cached_fit
+from auditor.models.loaded import ClassLabel, LoadedModel
+from auditor.progress import Progress
+from auditor.records import Skipped
+from auditor.settings import Settings
+
+IMPRESSIONS = 6
+"""Impressions of a reference class: its channel profile is averaged with others', so few will do."""
+STEPS = 64
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The reference classes of one audit."""
+
+    fits: tuple[ClassFit, ...]
+    skipped: tuple[Skipped, ...]
+
+    def importance(self, layer: str) -> NDArray[np.float32]:
+        """Channel importance, equation 8: [classes, channels]."""
+        return _rows([fit.importance[layer][0] for fit in self.fits])
+
+    def signed(self, layer: str) -> NDArray[np.float32]:
+        """Equation 6 per channel with its sign: [classes, channels]."""
+        return _rows([fit.signed[layer][0] for fit in self.fits])
+
+    def clean(self, layer: str) -> NDArray[np.float32]:
+        """Mean activation of each channel over the classes' images: [classes, channels]."""
+        return _rows([fit.clean[layer][0] for fit in self.fits])
+
+
+def _rows(rows: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.stack(rows) if rows else np.zeros((0, 1), np.float32)
+
+
+def choose_classes(
+    labels: Sequence[ClassLabel], audited: Sequence[ClassLabel], count: int, *, seed: int
+) -> list[ClassLabel]:
+    """Reference classes drawn by seed alone, so that every audit of a model uses the same ones."""
+    order = list(range(len(labels)))
+    random.Random(seed).shuffle(order)  # noqa: S311  a seeded draw is wanted, not a secret
+    taken = {label.index for label in audited}
+    return [labels[i] for i in order if i not in taken][:count]
+
+
+def learn_panel(
+    model: LoadedModel,
+    audited: Sequence[ClassLabel],
+    layers: Sequence[str],
+    *,
+    settings: Settings,
+    precision: str,
+    progress: Progress,
+    cache: Path,
+) -> Panel:
+    """Learn (or read from the cache) one occluder for each reference class, from class impressions."""
+    wanted = settings.model_copy(
+        update={
+            "images": "impressions",
+            "n_impressions": IMPRESSIONS,
+            "impression_steps": STEPS,
+            "heldout": 0.0,
+            "refits": 1,
+        }
+    )
+    fits: list[ClassFit] = []
+    skipped: list[Skipped] = []
+    classes = choose_classes(model.labels, audited, settings.panel, seed=settings.seed)
+    for label in classes:
+        try:
+            fits.append(
+                cached_fit(
+                    model,
+                    label,
+                    layers,
+                    settings=wanted,
+                    precision=precision,
+                    progress=progress,
+                    folder=cache / "panel",
+                )
+            )
+        except InputError as failure:
+            skipped.append(Skipped(what=f"reference class '{label.name}'", reason=str(failure)))
+    return Panel(tuple(fits), tuple(skipped))

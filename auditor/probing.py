@@ -1,0 +1,101 @@
+"""Show the bank's images to the model, once for all classes, refits and controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from auditor.afi.detector import Probe, probe
+from auditor.banks.bank import ConceptBank
+from auditor.errors import InputError
+from auditor.fitting import ClassFit
+from auditor.images.decode import decode_image, list_images
+from auditor.images.inputs import preprocessing
+from auditor.models.loaded import LoadedModel
+from auditor.progress import Progress
+from auditor.scoring import BankLayout
+
+
+def probe_bank(
+    model: LoadedModel,
+    bank: ConceptBank,
+    benchmark: Sequence[Path],
+    layers: Sequence[str],
+    fits: Sequence[ClassFit],
+    *,
+    batch: int,
+    progress: Progress,
+) -> tuple[BankLayout, Probe]:
+    """One pass over a bank, its control images and the random photos of the benchmark.
+
+    Args:
+        model: the audited model.
+        bank: the concepts' images.
+        benchmark: random photos for the paper's score; not used for auditor's.
+        layers: layer names.
+        fits: classes whose meta-detectors (main occluder, equation 9) are read off, in this order.
+        batch: images per pass.
+        progress: told of every image.
+    """
+    labels = [c for c, concept in enumerate(bank.concepts) for _ in concept.images]
+    control = bank.control.images if bank.control else ()
+    labels += [-1] * (len(control) + len(benchmark))
+    detectors = {
+        layer: torch.from_numpy(np.stack([fit.importance[layer][0] for fit in fits])).to(model.device)
+        for layer in layers
+    }
+
+    def pictures() -> Iterator[Image.Image]:
+        for concept in bank.concepts:
+            for image in concept.images:
+                yield image.load()
+        for image in control:
+            yield image.load()
+        for path in benchmark:
+            yield decode_image(path)
+
+    with progress.stage(f"bank {bank.name}", len(labels)) as stage:
+
+        def batches() -> Iterator[Tensor]:
+            transform = preprocessing(model)
+            waiting: list[Tensor] = []
+            for picture in pictures():
+                waiting.append(transform(picture))
+                if len(waiting) == batch:
+                    yield torch.stack(waiting).to(model.device)
+                    stage.advance(len(waiting))
+                    waiting = []
+            if waiting:
+                yield torch.stack(waiting).to(model.device)
+                stage.advance(len(waiting))
+
+        found = probe(model, batches(), layers, detectors if fits else None)
+    label_array: NDArray[np.int64] = np.array(labels, dtype=np.int64)
+    compared = np.arange(len(labels)) < len(labels) - len(benchmark)
+    return BankLayout(bank=bank, labels=label_array, compared=compared), found
+
+
+def benchmark_photos(folder: Path | None) -> list[Path]:
+    """The readable photos of the benchmark folder, in order of name.
+
+    Raises:
+        InputError: no such folder, or no readable image in it.
+    """
+    if folder is None:
+        return []
+    usable = []
+    for path in list_images(folder):
+        try:
+            decode_image(path)
+        except InputError:
+            continue
+        usable.append(path)
+    if not usable:
+        raise InputError(f"benchmark '{folder}': no readable image; needed: random photos")
+    return usable

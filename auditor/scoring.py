@@ -1,0 +1,200 @@
+"""Stage two for one class and one bank: from what the model made of the images to findings.
+
+No torch from here on: arrays in, records out. Corrections over the whole audit come afterwards, in
+:func:`correct`, because they need every p-value of the family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.afi.responses import Responses
+from auditor.banks.bank import ConceptBank
+from auditor.records import ConceptResult, ContrastResult, LayerEffect
+from auditor.settings import Settings
+from auditor.statistics.contrasts import contrast_direction
+from auditor.statistics.effects import ConceptEffect, concept_effects, direction_of, layer_effects
+from auditor.statistics.mmd import PaperScores, paper_scores
+from auditor.statistics.multiplicity import benjamini_yekutieli, holm
+
+NOT_SPECIFIC = "the detector of this class is not specific: it finds the channels that reference classes find"
+
+
+@dataclass(frozen=True)
+class BankLayout:
+    """Which image of a probe carries which label."""
+
+    bank: ConceptBank
+    labels: NDArray[np.int64]
+    """[images] position of the concept in the bank, -1 for control and benchmark images."""
+    compared: NDArray[np.bool_]
+    """[images] takes part in auditor's score: the bank's own images, not foreign benchmark photos."""
+
+    @property
+    def names(self) -> list[str]:
+        """The concepts' names in order."""
+        return [concept.name for concept in self.bank.concepts]
+
+
+def score_bank(
+    layout: BankLayout,
+    responses: Responses,
+    maps: Mapping[str, NDArray[np.floating]],
+    *,
+    settings: Settings,
+    family_size: int,
+    specific: bool | None,
+    rng: np.random.Generator,
+) -> list[ConceptResult]:
+    """Every concept of a bank for one class; p-values not yet corrected over the audit.
+
+    Args:
+        layout: labels of the probe images.
+        responses: of the class on the same images.
+        maps: layer to meta-detector maps [images, positions], for the paper's score.
+        settings: permutations, resamples, level, margin, runs.
+        family_size: tests corrected together, over all classes and banks.
+        specific: whether the class's detector is specific; ``False`` makes every finding inconclusive.
+        rng: source of every draw.
+    """
+    own = layout.compared
+    labels = layout.labels[own]
+    effects = concept_effects(
+        responses.combined()[:, own],
+        labels,
+        concepts=layout.names,
+        permutations=settings.permutations,
+        bootstrap=settings.bootstrap,
+        alpha=settings.alpha,
+        margin=settings.margin,
+        rng=rng,
+        family_size=family_size,
+    )
+    stacked = np.stack([values[:, own] for values in responses.by_layer.values()], axis=1)
+    layers = layer_effects(stacked, labels, concepts=len(effects), alpha=settings.alpha)
+    foreign = np.flatnonzero(layout.labels < 0)
+    paper = paper_scores(
+        maps, layout.labels, benchmark=foreign if len(foreign) else None, runs=settings.runs, rng=rng
+    )
+    order = np.argsort([-effect.effect for effect in effects])
+    rank = {int(c): place + 1 for place, c in enumerate(order)}
+    results = []
+    for c, effect in enumerate(effects):
+        per_layer = [
+            LayerEffect(
+                layer=layer,
+                effect=float(layers.effect[place, c]),
+                low=float(layers.low[place, c]),
+                high=float(layers.high[place, c]),
+            )
+            for place, layer in enumerate(responses.by_layer)
+        ]
+        results.append(_result(layout.bank.name, effect, paper, c, rank[c], per_layer, specific))
+    return results
+
+
+def _result(
+    bank: str,
+    effect: ConceptEffect,
+    paper: PaperScores,
+    place: int,
+    rank: int,
+    layers: list[LayerEffect],
+    specific: bool | None,
+) -> ConceptResult:
+    mean = float(paper.mean[place])
+    return ConceptResult(
+        bank=bank,
+        concept=effect.concept,
+        n=effect.n,
+        n_benchmark=effect.n_benchmark,
+        score=effect.effect,
+        score_low=effect.low,
+        score_high=effect.high,
+        score_adjusted_low=effect.adjusted_low,
+        score_adjusted_high=effect.adjusted_high,
+        p_value=effect.p_value,
+        p_adjusted=None,
+        direction="inconclusive",
+        smallest_detectable=effect.smallest_detectable,
+        rank=rank,
+        reason=NOT_SPECIFIC if specific is False else "",
+        paper_score=None if np.isnan(mean) else min(max(mean, 0.0), 1.0),
+        paper_score_sd=None if np.isnan(mean) else float(paper.sd[place]),
+        layers=layers,
+        responses=list(effect.deciles),
+    )
+
+
+def correct(
+    by_class: Sequence[list[ConceptResult]], *, alpha: float, margin: float
+) -> list[list[ConceptResult]]:
+    """Holm and Benjamini-Yekutieli over every concept of every bank and class, and the directions."""
+    flat = [result for results in by_class for result in results]
+    if not flat:
+        return [list(results) for results in by_class]
+    p = [result.p_value or 1.0 for result in flat]
+    adjusted, q = holm(p), benjamini_yekutieli(p)
+    decided: list[ConceptResult] = []
+    for result, p_adjusted, q_value in zip(flat, adjusted, q, strict=True):
+        low, high = result.score_low or 0.0, result.score_high or 0.0
+        direction = direction_of(low, high, float(p_adjusted), alpha=alpha, margin=margin)
+        reason = result.reason
+        if reason:
+            direction = "inconclusive"
+        elif direction == "inconclusive":
+            reason = (
+                f"the interval from {low:.2f} to {high:.2f} does not settle which side of the margin "
+                f"of {margin:g} it is"
+            )
+        change = {
+            "p_adjusted": float(p_adjusted),
+            "q_value": float(q_value),
+            "direction": direction,
+            "reason": reason,
+        }
+        decided.append(result.model_copy(update=change))
+    rest = iter(decided)
+    return [[next(rest) for _ in results] for results in by_class]
+
+
+def correct_contrasts(
+    by_class: Sequence[list[ContrastResult]], *, alpha: float, margin: float
+) -> list[list[ContrastResult]]:
+    """The same for group contrasts, which are a family of their own."""
+    flat = [result for results in by_class for result in results if result.p_value is not None]
+    if not flat:
+        return [list(results) for results in by_class]
+    p = [result.p_value or 1.0 for result in flat]
+    corrected = {
+        id(result): (float(a), float(q))
+        for result, a, q in zip(flat, holm(p), benjamini_yekutieli(p), strict=True)
+    }
+    return [
+        [_decide(result, corrected.get(id(result)), alpha, margin) for result in results]
+        for results in by_class
+    ]
+
+
+def _decide(
+    result: ContrastResult, corrected: tuple[float, float] | None, alpha: float, margin: float
+) -> ContrastResult:
+    if corrected is None or result.difference_low is None or result.difference_high is None:
+        return result
+    direction = contrast_direction(
+        result.difference_low, result.difference_high, corrected[0], alpha=alpha, margin=margin
+    )
+    reason = result.reason
+    if reason:
+        direction = "inconclusive"
+    elif direction == "inconclusive":
+        reason = (
+            f"the interval from {result.difference_low:.2f} to {result.difference_high:.2f} "
+            f"does not settle which side of the margin of {margin:g} it is"
+        )
+    change = {"p_adjusted": corrected[0], "q_value": corrected[1], "direction": direction, "reason": reason}
+    return result.model_copy(update=change)
