@@ -25,7 +25,7 @@ apt_install() {
     command -v apt-get >/dev/null || return 1
     say "installing with apt-get: $*"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq || return 1
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 recent_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }

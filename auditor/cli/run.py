@@ -1,9 +1,10 @@
-"""``auditor run``: audit a model, write the audit directory, say where the report lies."""
+"""``auditor run``: audit a model, write the audit directory, say where the report lies, obey a gate."""
 
 from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 from auditor.cli.flags import parameters, settings_from_flags
 from auditor.errors import InputError
 from auditor.progress import duration, progress_for
+from auditor.report import FORMATS
 from auditor.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -23,34 +25,79 @@ def register(app: typer.Typer) -> None:
     app.command()(_with_flags())
 
 
+CONFIG = typer.Option(
+    "--config",
+    metavar="FILE",
+    help="TOML file with any of these settings: max_images = 40 for --max-images 40. Flags win.",
+    rich_help_panel="What to audit",
+)
+GATE = typer.Option(
+    "--gate",
+    metavar="FILE",
+    help="Hold the audit against this policy at once, as `auditor gate` does; the exit status is its answer.",
+    rich_help_panel="Release gate",
+)
+BASELINE = typer.Option(
+    "--baseline",
+    metavar="AUDIT",
+    help="With --gate: audit of the release before, for limits on growth.",
+    rich_help_panel="Release gate",
+)
+OPTIONS = {"config": CONFIG, "gate": GATE, "baseline": BASELINE}
+
+
 def _with_flags() -> Any:
-    def run(*, config: Path | None, **flags: Any) -> None:
+    def run(*, config: Path | None, gate: Path | None, baseline: Path | None, **flags: Any) -> int:
         settings = load_settings(config, settings_from_flags(flags))
+        judge = _judge(gate, baseline)
         audit = _audit(settings)
         for line in summary(audit, settings):
             print(line)
         if settings.strict:
             refuse_skipped(audit)
+        return judge(settings.out) if judge else 0
 
     run.__doc__ = DESCRIPTION
-    config = inspect.Parameter(
-        "config",
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[
-            Path | None,
-            typer.Option(
-                "--config",
-                metavar="FILE",
-                help="TOML file with any of these settings: max_images = 40 for --max-images 40. Flags win.",
-                rich_help_panel="What to audit",
-            ),
-        ],
-    )
-    run.__signature__ = inspect.Signature([config, *parameters()])  # type: ignore[attr-defined]
+    own = {
+        name: inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Path | None, option]
+        )
+        for name, option in OPTIONS.items()
+    }
+    every = [own["config"], *parameters(), own["gate"], own["baseline"]]
+    run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
     # Typer reads types from here as well; the strings that this module's annotations are must not mislead it.
-    run.__annotations__ = {p.name: p.annotation for p in inspect.signature(run).parameters.values()}
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
     return run
+
+
+def _judge(policy: Path | None, baseline: Path | None) -> Callable[[Path], int] | None:
+    """What is to be done with the audit directory at the end; policy and baseline are read at once.
+
+    Raises:
+        InputError: a file cannot be used. Better before an audit of an hour than after it.
+    """
+    if policy is None:
+        if baseline is not None:
+            raise InputError("--baseline is given without --gate, needed both")
+        return None
+    from auditor.policy import load_policy
+    from auditor.store import read_audit
+
+    loaded = load_policy(policy)
+    if baseline is not None:
+        read_audit(baseline)
+
+    def judge(directory: Path) -> int:
+        from auditor.cli.gate import in_actions, print_verdict
+        from auditor.gate import gate as decide
+
+        verdict = decide(directory, loaded, baseline=baseline)
+        print_verdict(verdict)
+        in_actions(verdict)
+        return verdict.exit_status
+
+    return judge
 
 
 DESCRIPTION = """Audit a model: which concepts it associates with a class, how strongly, how surely.
@@ -86,11 +133,7 @@ def summary(audit: Audit, settings: Settings) -> list[str]:
     if skipped:
         lines.append(f"skipped: {len(skipped)}, listed in the report; first: {skipped[0]}")
     lines.append(f"done in {duration(audit.duration_s)}")
-    lines.extend(
-        f"report: {path}"
-        for path in (settings.out / f"report.{name}" for name in settings.formats)
-        if path.exists()
-    )
+    lines.extend(f"report: {settings.out / FORMATS[name][0]}" for name in settings.formats)
     lines.append(f"audit: {settings.out / 'audit.json'}")
     return lines
 

@@ -135,20 +135,20 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"auditor \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS)])
-def test_help_answers_without_torch(arguments: list[str]) -> None:
+def test_help_answers_without_torch() -> None:
     code = (
-        "import sys; from auditor.cli import main; status = main(sys.argv[1:]); "
-        "sys.exit(status or ('torch' in sys.modules and 'torch was imported') or 0)"
+        "import sys; from auditor.cli import COMMANDS, main\n"
+        "for words in ([], *([name] for name in COMMANDS)):\n"
+        "    assert main([*words, '--help']) == 0\n"
+        "    assert 'torch' not in sys.modules, words\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "100"},
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "COLUMNS": "100"}
     )
     assert done.returncode == 0, done.stderr
-    assert "Usage: auditor" in re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    for words in ("", *COMMANDS):
+        assert f"Usage: auditor {words}".rstrip() in shown
 
 
 def test_every_setting_has_a_flag_under_one_heading() -> None:
@@ -209,6 +209,65 @@ def test_strict_refuses_what_was_skipped_and_says_what(tmp_path: Path) -> None:
         InputError, match=r"--strict: \d+ skipped, needed none; first: class 'apron': 2 images"
     ):
         refuse_skipped(audit)
+
+
+@pytest.fixture
+def audited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Settings]:
+    """``auditor run`` leaves the sample audit at once; what it was asked for is listed."""
+    asked: list[Settings] = []
+
+    def audit(settings: Settings) -> Any:
+        asked.append(settings)
+        return sample.build(settings.out)
+
+    monkeypatch.setattr("auditor.cli.run._audit", audit)
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
+    return asked
+
+
+def run_gated(tmp_path: Path, tolerance: float, *more: str) -> int:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        "[trust]\noccluder_success = 0\nrequired_controls = []\n[[association]]\n"
+        f"name = 'x'\nclasses = ['zebra']\nconcepts = ['banded']\nlargest_effect = {tolerance}\n"
+    )
+    out = str(tmp_path / "audit")
+    return main(["run", "-m", "timm:resnet18", "-c", "zebra", "-o", out, "--gate", str(policy), *more])
+
+
+@pytest.mark.parametrize(("tolerance", "status", "said"), [(0.5, 3, "gate failed"), (10, 0, "gate passed")])
+def test_a_gate_decides_the_exit_status_of_run(
+    audited: list[Settings],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    tolerance: float,
+    status: int,
+    said: str,
+) -> None:
+    assert run_gated(tmp_path, tolerance) == status
+    assert said in capsys.readouterr().out
+    assert len(audited) == 1
+
+
+def test_a_policy_or_baseline_that_cannot_be_used_is_refused_before_the_audit(
+    audited: list[Settings], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    minimal = ["run", "-m", "timm:resnet18", "-c", "zebra", "-o", str(tmp_path / "audit")]
+    assert main([*minimal, "--gate", str(tmp_path / "none.toml")]) == 2
+    assert main([*minimal, "--baseline", str(tmp_path / "old")]) == 2
+    assert run_gated(tmp_path, 1, "--baseline", str(tmp_path / "old")) == 2
+    policy, alone, old = capsys.readouterr().err.splitlines()
+    assert "none.toml" in policy
+    assert alone == "error: --baseline is given without --gate, needed both"
+    assert "old" in old
+    assert audited == []
+
+
+def test_every_report_format_can_be_asked_for() -> None:
+    from auditor.report import FORMATS
+
+    assert flags.choices("formats") == tuple(FORMATS)
 
 
 def test_columns_put_numbers_to_the_right() -> None:

@@ -15,6 +15,7 @@ MINIMAL = {"model": "timm:resnet18", "classes": ["zebra"]}
 OTHER: dict[str, object] = {
     "model": "file:a.pt",
     "arch": "timm:resnet18",
+    "random_weights": True,
     "labels": Path("labels.txt"),
     "classes": ("apron",),
     "images": "photos",
@@ -95,7 +96,7 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> N
             {"arch": "timm:resnet18"},
             "arch is given but model is 'timm:resnet18', needed model = file:PATH",
         ),
-        ("", {"formats": ["docx"]}, "--formats: got 'docx', needed a list, each one of html, pdf"),
+        ("", {"formats": ["docx"]}, "--formats: got 'docx', needed a list, each one of html, pdf, json,"),
     ],
 )
 def test_an_error_says_where_what_was_seen_and_what_was_needed(
