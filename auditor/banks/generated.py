@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,7 +18,8 @@ from PIL import Image
 from auditor.banks.bank import BankImage, Concept
 from auditor.banks.manifest import ConceptEntry, Generator
 from auditor.banks.textures import GENERATOR_VERSION, render
-from auditor.errors import InputError, StorageError
+from auditor.banks.writing import write_bytes
+from auditor.errors import InputError
 from auditor.images.decode import decode_image
 from auditor.progress import Progress, silent
 
@@ -112,18 +112,4 @@ def _sha256(pixels: NDArray[np.uint8]) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """All of it or nothing: other processes may read the same cache."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise StorageError(
-            f"cache '{path.parent}': cannot be written ({error.strerror}); name another with AUDITOR_CACHE"
-        ) from error
+    write_bytes(path, data, advice="name another cache with AUDITOR_CACHE")

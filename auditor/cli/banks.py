@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,101 +10,261 @@ import typer
 from auditor.cli.text import columns
 
 if TYPE_CHECKING:
-    from auditor.banks.manifest import Manifest
+    from auditor.banks.importing import Imported
+    from auditor.progress import Progress
 
 BankArgument = Annotated[
     str, typer.Argument(metavar="BANK", help="A bank's name (`auditor banks list`) or a folder.")
+]
+NameFlag = Annotated[str, typer.Option("--name", help="Name of the bank; by default the source's.")]
+MinorsFlag = Annotated[
+    bool, typer.Option("--with-minors", help="Face sets: keep images labelled younger than 18.")
 ]
 
 
 def register(app: typer.Typer) -> None:
     """Add the group of commands."""
-    group = typer.Typer(no_args_is_help=True, help=_HELP)
-    group.command("list")(list_)
-    group.command()(show)
+    group = typer.Typer(no_args_is_help=True, help=_HELP, rich_markup_mode="markdown")
+    for name, command in (
+        ("list", list_),
+        ("show", show),
+        ("import", import_),
+        ("fetch", fetch),
+        ("new", new),
+        ("check", check),
+        ("verify", verify),
+        ("preview", preview),
+    ):
+        group.command(name)(command)
     app.add_typer(group, name="banks")
 
 
 _HELP = """Concept banks: images that carry a label, with where they come from.
 
-The bank `textures` is made by auditor itself. Any folder with one folder of images per concept
-is a bank too:
+`textures` is made by auditor itself. Any folder with one folder of images per concept is a bank too.
+`gender` and `race` select from face sets that you import:
 
-    auditor run --model bundled:efficientnet_lite0 --classes zebra --banks textures
+    auditor banks import utkface ~/UTKFace
+
+    auditor run --model bundled:efficientnet_lite0 --classes "ping-pong ball" --banks gender
 """
 
 
 def list_() -> None:
     """List the banks that ship with auditor and those imported here."""
     from auditor.banks import list_banks
+    from auditor.banks.places import imported_root
 
     rows = [(b.name, b.kind, b.concepts, b.title) for b in list_banks()]
     for line in columns(("bank", "images", "concepts", "title"), rows):
         print(line)
+    print(f"\nimported banks lie in {imported_root()} (or AUDITOR_BANKS)")
 
 
 def show(bank: BankArgument) -> None:
-    """Print a bank's concepts, sources and datasheet. Reads no image.
+    """Print a bank's concepts, contrasts, covariates, sources and datasheet. Reads no image.
 
     auditor banks show textures
     """
-    from pathlib import Path
-
     from auditor.banks.folder import subfolders
     from auditor.banks.loading import find_bank
+    from auditor.banks.lock import has_lock, read_lock
     from auditor.banks.manifest import read_manifest
+    from auditor.cli.bank_text import described, described_lock
     from auditor.images.decode import list_images
 
     found = find_bank(bank)
-    if found is not None:
-        for line in described(read_manifest(found)):
+    if found is None:
+        root = Path(bank)
+        print(f"{root.resolve().name}: a folder without bank.toml; licence and labels are not stated\n")
+        rows = [(entry.name, len(list_images(root / entry.folder))) for entry in subfolders(root)]
+        for line in columns(("concept", "image files"), rows):
             print(line)
-        print(f"\nmanifest: {found / 'bank.toml'}")
+        print(f"\nWrite down where the images come from: auditor banks new {bank}")
         return
-    root = Path(bank)
-    print(f"{root.resolve().name}: a folder without bank.toml; licence and labels are not stated\n")
-    rows = [(entry.name, len(list_images(root / entry.folder))) for entry in subfolders(root)]
-    for line in columns(("concept", "image files"), rows):
+    for line in described(read_manifest(found)):
         print(line)
-    print("\nWrite down where the images come from: auditor banks new")
+    if has_lock(found):
+        for line in described_lock(read_lock(found)):
+            print(line)
+    print(f"\nmanifest: {found / 'bank.toml'}")
 
 
-def described(manifest: Manifest) -> list[str]:
-    """A manifest as lines for a terminal."""
-    lines = [manifest.title, "=" * len(manifest.title), ""]
-    if manifest.generator:
-        size = manifest.generator.size
-        lines.append(f"{manifest.generator.images} images of {size} x {size} for each concept, generated")
-    lines.append(f"smallest number of images: {manifest.min_images}")
-    lines.append(f"a report may show its images: {'yes' if manifest.report_images else 'no'}")
-    lines += ["", f"Concepts ({len(manifest.concepts)})"]
-    width = max(len(concept.name) for concept in manifest.concepts)
-    for concept in manifest.concepts:
-        labels = ", ".join(f"{key} = {value}" for key, value in concept.where.items())
-        text = concept.definition + (f" [{labels}]" if labels else "")
-        hanging = " " * (width + 4)
-        lines += textwrap.wrap(f"  {concept.name.ljust(width)}  {text}", 100, subsequent_indent=hanging)
-    if manifest.contrasts:
-        lines += ["", "Contrasts"]
-        for contrast in manifest.contrasts:
-            matched = f", matched on {', '.join(contrast.match)}" if contrast.match else ", not matched"
-            lines.append(f"  {contrast.more} against {contrast.less}{matched}")
-    if manifest.covariates:
-        lines += ["", "Covariates"]
-        for name, covariate in manifest.covariates.items():
-            lines += _paragraph(f"{name} ({covariate.kind})", covariate.description)
-    for source in manifest.sources:
-        lines += ["", f"Source: {source.name}"]
-        for key, text in source.model_dump(exclude={"name"}).items():
-            if text:
-                lines += _paragraph(key.replace("_", " "), text)
-    lines += ["", "Datasheet"]
-    for key, text in manifest.datasheet.model_dump().items():
-        lines += _paragraph(key.replace("_", " "), text)
-    if manifest.control:
-        lines += _paragraph("control pool", manifest.control.description)
-    return lines
+def import_(
+    importer: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="Layout: dtd, utkface, fairface, lfw, celeba, broden, folder or csv."
+        ),
+    ],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder, or zip or tar archive.")],
+    name: NameFlag = "",
+    with_minors: MinorsFlag = False,
+    table: Annotated[str, typer.Option(help="csv: file name of the table, where there are several.")] = "",
+    category: Annotated[str, typer.Option(help="broden: texture or scene.")] = "texture",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Write over a bank of that name and its bank.toml.")
+    ] = False,
+) -> None:
+    """Make a bank from labelled images that are already on this machine.
+
+    Images stay where they are. Each is decoded and measured; copies are left out, and of faces those
+    labelled younger than 18. A lock file names every image by its checksum. The bank appears whole or
+    not at all; importing again renews the lock and keeps what you wrote into bank.toml.
+
+        auditor banks import utkface ~/UTKFace
+    """
+    from auditor.banks.importers import Options
+    from auditor.banks.importing import import_bank
+    from auditor.banks.places import imported_root
+
+    imported = import_bank(
+        importer,
+        directory,
+        into=imported_root(),
+        name=name,
+        options=Options(adults_only=not with_minors, category=category, table=table),
+        replace=replace,
+        progress=_progress(),
+    )
+    _tell(imported)
 
 
-def _paragraph(heading: str, text: str) -> list[str]:
-    return textwrap.wrap(f"  {heading}: {text}", 100, subsequent_indent="    ") if text else [f"  {heading}"]
+def fetch(
+    name: Annotated[str, typer.Argument(help="dtd, celeba or fairface.")],
+    accept_terms: Annotated[
+        bool, typer.Option("--accept-terms", help="Accept licence and terms without being asked.")
+    ] = False,
+    with_minors: MinorsFlag = False,
+) -> None:
+    """Download an image set whose owners allow it, check it and import it.
+
+    Shows licence and terms and asks first. A transfer that broke off goes on where it stopped.
+
+        auditor banks fetch dtd
+    """
+    import sys
+
+    from auditor.banks.fetch import fetch_bank, terms_of
+    from auditor.banks.importers import Options
+    from auditor.banks.places import cache_root, imported_root
+
+    for line in terms_of(name):
+        print(line)
+    asked = sys.stdin.isatty() and not accept_terms
+    accepted = accept_terms or (asked and typer.confirm("Do you accept these terms?"))
+    imported = fetch_bank(
+        name,
+        accepted=accepted,
+        into=imported_root(),
+        downloads=cache_root() / "downloads",
+        options=Options(adults_only=not with_minors),
+        progress=_progress(),
+    )
+    _tell(imported)
+
+
+def new(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="One folder of images per concept.")],
+    name: NameFlag = "",
+    title: Annotated[str, typer.Option(help="What reports call the bank.")] = "",
+) -> None:
+    """Start a bank of your own: writes a bank.toml beside your folders, for you to complete.
+
+    Images that a table labels: auditor banks import csv DIR
+
+        auditor banks new scanner-marks
+    """
+    from auditor.banks.manifest import read_manifest
+    from auditor.banks.starting import not_stated, start_manifest
+
+    path = start_manifest(directory, name=name, title=title)
+    open_points = not_stated(read_manifest(path))
+    print(f"wrote {path}; {len(open_points)} entries to complete: {', '.join(open_points[:4])} ...")
+    print(f"then: auditor banks check {directory}; auditor banks preview {directory}")
+
+
+def check(
+    bank: BankArgument,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a pair leaks.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every pair, not only those that leak.")] = False,
+) -> None:
+    """Ask whether trivial features tell a bank's concepts apart: size, quality, colour, brightness...
+
+    For each pair of concepts a classifier on these features alone is cross-validated. 0.5 is chance;
+    what is well above says that a finding about the pair may be a finding about the feature.
+
+        auditor banks check gender
+    """
+    from auditor.banks import load_bank
+    from auditor.banks.leakage import leakage
+    from auditor.cli.bank_text import described_leaks
+
+    pairs = leakage(load_bank(bank, min_images=10, progress=_progress()), progress=_progress())
+    for line in described_leaks(pairs, every=every):
+        print(line)
+    if strict and any(pair.leaks for pair in pairs):
+        raise typer.Exit(3)
+
+
+def verify(bank: BankArgument) -> None:
+    """Prove that an imported bank's images are those that were imported; exit with 3 if not.
+
+    auditor banks verify utkface
+    """
+    from auditor.banks.loading import find_bank
+    from auditor.banks.lock import has_lock, read_lock
+    from auditor.banks.lock import verify as verified
+    from auditor.errors import InputError
+
+    found = find_bank(bank)
+    if found is None or not has_lock(found):
+        raise InputError(f"bank '{bank}': not an imported bank, so there is no lock file to verify")
+    wrong = verified(found, progress=_progress())
+    for skip in wrong:
+        print(f"{skip.what}: {skip.reason}")
+    lock = read_lock(found)
+    print(f"{len(lock.images) - len(wrong)} of {len(lock.images)} images as imported; digest {lock.digest()}")
+    if wrong:
+        raise typer.Exit(3)
+
+
+def preview(
+    bank: BankArgument,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File; by default BANK.html here.")] = None,
+    images: Annotated[int, typer.Option(min=1, max=500, help="Of each concept.")] = 24,
+) -> None:
+    """Make a contact sheet of a bank, with its datasheet: one HTML file that needs nothing else.
+
+    auditor banks preview textures -o textures.html
+    """
+    from auditor.banks import load_bank
+    from auditor.banks.preview import contact_sheet
+    from auditor.banks.writing import write_text
+
+    loaded = load_bank(bank, min_images=1, progress=_progress())
+    path = out or Path(f"{loaded.name.replace(':', '-')}.html")
+    write_text(path, contact_sheet(loaded, per_concept=images, progress=_progress()))
+    print(f"wrote {path}" + ("" if loaded.report_images else "; it shows images that must not be published"))
+
+
+def _tell(imported: Imported) -> None:
+    lock = imported.lock
+    print(f"{imported.folder.name}: {len(lock.images)} images imported, {len(lock.left_out)} left out")
+    for label, counts in imported.counts().items():
+        print(f"  {label}: " + ", ".join(f"{value} {count}" for value, count in sorted(counts.items())))
+    from auditor.cli.bank_text import described_left_out
+
+    for line in described_left_out(lock):
+        print(line)
+    if imported.manifest_kept:
+        print("  bank.toml was kept as you left it")
+    print(f"in {imported.folder}\nnext: auditor banks check {imported.folder.name}")
+
+
+def _progress() -> Progress:
+    import sys
+
+    from auditor.progress import progress_for
+
+    return progress_for(sys.stderr)

@@ -1,0 +1,52 @@
+"""A contact sheet: a bank's images and its datasheet on one page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import numpy as np
+from PIL import Image, ImageOps
+
+from auditor.banks.bank import ConceptBank
+from auditor.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class _Picture:
+    name: str
+    data: str
+
+
+def contact_sheet(
+    bank: ConceptBank, *, per_concept: int = 24, side: int = 160, progress: Progress = silent
+) -> str:
+    """HTML with up to ``per_concept`` images of each concept, evenly spread over the bank's order.
+
+    Raises:
+        InputError: an image has changed or cannot be read.
+    """
+    sheets = []
+    with progress.stage("drawing the contact sheet", len(bank.concepts)) as stage:
+        for concept in bank.concepts:
+            count = min(per_concept, len(concept.images))
+            chosen = np.linspace(0, len(concept.images) - 1, count).round().astype(int)
+            images = [concept.images[i] for i in chosen]
+            sheets.append((concept, [_Picture(i.name, _data_uri(i.load(), side)) for i in images]))
+            stage.advance()
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    count = sum(len(concept.images) for concept in bank.concepts)
+    return environment.get_template("preview.html.j2").render(bank=bank, sheets=sheets, count=count)
+
+
+def _data_uri(image: Image.Image, side: int) -> str:
+    buffer = io.BytesIO()
+    ImageOps.fit(image, (side, side)).save(buffer, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
