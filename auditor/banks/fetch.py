@@ -69,9 +69,8 @@ def _fairface(folder: Path) -> Path:
     try:
         from datasets import load_dataset
     except ImportError as error:
-        raise InputError(
-            "fetch 'fairface': needs the package datasets: pip install 'auditor[datasets]'"
-        ) from error
+        needed = "the package datasets: pip install 'auditor[datasets]'"
+        raise InputError(f"fetch 'fairface': needs {needed}") from error
     for split, short in (("train", "train"), ("validation", "val")):
         data = load_dataset("HuggingFaceM4/FairFace", "0.25", split=split)
         words = {column: data.features[column].names for column in ("age", "gender", "race")}

@@ -175,6 +175,7 @@ def _checked(
             width=m.width,
             height=m.height,
             brightness=m.brightness,
+            contrast=m.contrast,
             sharpness=m.sharpness,
             dhash=m.dhash,
         )

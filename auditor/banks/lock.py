@@ -35,6 +35,7 @@ class LockedImage(BaseModel):
     width: Annotated[int, Field(ge=1)]
     height: Annotated[int, Field(ge=1)]
     brightness: float
+    contrast: float
     sharpness: float
     dhash: str
 

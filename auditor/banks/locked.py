@@ -65,6 +65,7 @@ def _bank_image(image: LockedImage, root: Path) -> BankImage:
     path = root / image.file
     measured: dict[str, str | float] = {
         "brightness": image.brightness,
+        "contrast": image.contrast,
         "sharpness": image.sharpness,
         "image size": float(min(image.width, image.height)),
     }

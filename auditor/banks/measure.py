@@ -25,6 +25,8 @@ class Measures:
     height: int
     brightness: float
     """Mean luminance, 0 to 1."""
+    contrast: float
+    """Standard deviation of the luminance, 0 to 0.5."""
     sharpness: float
     """Natural logarithm of the mean squared Laplacian of the luminance at 128 pixels, plus 1e-6."""
     dhash: str
@@ -47,6 +49,7 @@ def measured(data: bytes) -> Measures:
         width=image.width,
         height=image.height,
         brightness=round(float(luma.mean()), 4),
+        contrast=round(float(luma.std()), 4),
         sharpness=round(sharpness_of(grey), 4),
         dhash=difference_hash(grey),
         thumbnail=np.asarray(grey.resize((32, 32), Image.Resampling.BOX)).astype(np.float32)

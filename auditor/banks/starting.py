@@ -29,10 +29,8 @@ def start_manifest(root: Path, *, name: str = "", title: str = "") -> Path:
     entries = subfolders(root)
     text = (resource("concept_banks") / "importers" / "folder.toml").read_text(encoding="utf-8")
     text = text.split("\n", 1)[1]  # the first line speaks of an import
-    text = text.replace("@name@", _escaped(name or root.resolve().name))
-    text = text.replace(
-        '"Imported bank"', json.dumps(title or name or root.resolve().name, ensure_ascii=False)
-    )
+    name = name or root.resolve().name
+    text = text.replace("@name@", _escaped(name)).replace("Imported bank", _escaped(title or name))
     for entry in entries:
         quoted = json.dumps(entry.name, ensure_ascii=False)
         text += f'\n[[concepts]]\nname = {quoted}\ndefinition = "{NOT_STATED}"\nfolder = {quoted}\n'
@@ -47,17 +45,10 @@ def start_manifest(root: Path, *, name: str = "", title: str = "") -> Path:
 
 def not_stated(manifest: Manifest) -> list[str]:
     """Keys that still hold the placeholder: a bank that nobody has described yet."""
-    sheet = [
-        f"datasheet.{key}" for key, text in manifest.datasheet.model_dump().items() if text == NOT_STATED
-    ]
-    sources = [
-        f"sources.{key}"
-        for s in manifest.sources
-        for key, text in s.model_dump().items()
-        if text == NOT_STATED
-    ]
-    concepts = [f"concepts.{c.name}.definition" for c in manifest.concepts if c.definition == NOT_STATED]
-    return [*concepts, *sources, *sheet]
+    parts = [(f"concepts.{concept.name}", concept.model_dump()) for concept in manifest.concepts]
+    parts += [("sources", source.model_dump()) for source in manifest.sources]
+    parts.append(("datasheet", manifest.datasheet.model_dump()))
+    return [f"{part}.{key}" for part, keys in parts for key, text in keys.items() if text == NOT_STATED]
 
 
 def _escaped(text: str) -> str:

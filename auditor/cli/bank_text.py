@@ -77,8 +77,8 @@ def described_lock(lock: Lock) -> list[str]:
             lines += _paragraph(name, ", ".join(f"{value} {n}" for value, n in sorted(counts.items())))
         else:
             lines += _paragraph(name, f"{len(counts)} values")
-    for name, measure in (("brightness", "brightness"), ("sharpness", "sharpness")):
-        found = sorted(float(getattr(image, measure)) for image in lock.images)
+    for name in ("brightness", "contrast", "sharpness"):
+        found = sorted(float(getattr(image, name)) for image in lock.images)
         lines += _paragraph(name, f"{found[0]:.2f} to {found[-1]:.2f}, median {found[len(found) // 2]:.2f}")
     return lines + described_left_out(lock)
 
@@ -120,6 +120,6 @@ def described_leaks(pairs: Sequence[PairLeak], *, every: bool = False) -> list[s
 
 
 def _paragraph(heading: str, text: str) -> list[str]:
-    return (
-        textwrap.wrap(f"  {heading}: {text}", _WIDTH, subsequent_indent="    ") if text else [f"  {heading}"]
-    )
+    if not text:
+        return [f"  {heading}"]
+    return textwrap.wrap(f"  {heading}: {text}", _WIDTH, subsequent_indent="    ")
