@@ -66,7 +66,9 @@ _SMALL = 9.5
 _ROW = 19.5
 """Height of a row of a chart in points."""
 _WIDTH = 520.0
-_LEFT_SHARE = 0.63
+_HALF_WIDTH = 400.0
+"""Of charts that stand two in a row on a screen."""
+_LEFT_SHARE = 0.66
 """Of the width, for the scores, where the paper's score stands beside them."""
 _LABEL_WIDTH = 156.0
 _MARKERS = {"found": "^", "against": "v", "none": "o", "open": "o"}
@@ -108,6 +110,7 @@ def class_charts(
     of = f"for class “{view.name}”"
     key = view.anchor
     sections = view.banks
+    profile = _WIDTH if side_by_side else _HALF_WIDTH
     return ClassCharts(
         occlusion=occlusion(view.occlusion, key=f"{key}-occlusion", of=of, colours=colours),
         scores={
@@ -139,9 +142,11 @@ def class_charts(
             for s in sections
             if any(len(row.responses) == _DECILES for row in s.charted)
         },
-        layers=layers(view.layers, key=f"{key}-layers", of=of, colours=colours) if view.layers else None,
+        layers=layers(view.layers, key=f"{key}-layers", of=of, colours=colours, width=profile)
+        if view.layers
+        else None,
         effects={
-            s.key: effects(s.charted, key=f"{s.key}-effects", of=of, colours=colours)
+            s.key: effects(s.charted, key=f"{s.key}-effects", of=of, colours=colours, width=profile)
             for s in sections
             if any(len(row.effects) > 1 for row in s.charted)
         },
@@ -162,7 +167,7 @@ def scores(
 ) -> Chart:
     """Ranked concepts: score, 95% interval, margin of relevance."""
     with _figure(len(rows) * _ROW + 58, width) as (figure, canvas):
-        axes = _rows_axes(figure, [row.title for row in rows])
+        axes = _rows_axes(figure, [row.title for row in rows], label_width=min(_LABEL_WIDTH, 0.36 * width))
         _margin(axes, margin)
         for y, row in enumerate(rows):
             _whisker(axes, y, row.score_value, row.low, row.high, row.direction.tone)
@@ -291,10 +296,12 @@ def occlusion(data: OcclusionFigure, *, key: str, of: str, colours: Mapping[str,
     return _chart(svg, key, f"Effect of the occluder {of}", _summary(start, found), colours)
 
 
-def layers(rows: Sequence[LayerRow], *, key: str, of: str, colours: Mapping[str, str]) -> Chart:
+def layers(
+    rows: Sequence[LayerRow], *, key: str, of: str, colours: Mapping[str, str], width: float = _WIDTH
+) -> Chart:
     """Per layer: weight in the score, reliability between refits, similarity to other classes."""
-    with _figure(190) as (figure, canvas):
-        axes = _plain_axes(figure, bottom=0.24, right=0.8)
+    with _figure(190, width) as (figure, canvas):
+        axes = _plain_axes(figure)
         x = range(len(rows))
         axes.bar(x, [row.weight_value for row in rows], width=0.55, color=_LINE, zorder=1)
         series = (
@@ -340,15 +347,17 @@ _EFFECT_LINES = 5
 _LINE_STYLES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)))
 
 
-def effects(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, str]) -> Chart:
+def effects(
+    rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, str], width: float = _WIDTH
+) -> Chart:
     """The strongest concepts' effect in each layer."""
     strongest = sorted(
         (r for r in rows if len(r.effects) > 1), key=lambda r: -max(abs(e) for _, e in r.effects)
     )
     strongest = strongest[:_EFFECT_LINES]
     names = list(dict.fromkeys(layer for row in strongest for layer, _ in row.effects))
-    with _figure(190) as (figure, canvas):
-        axes = _plain_axes(figure, bottom=0.24, right=0.8)
+    with _figure(190, width) as (figure, canvas):
+        axes = _plain_axes(figure)
         axes.axhline(0, color=_SOFT, linewidth=0.8)
         ends = []
         for row, style in zip(strongest, _LINE_STYLES, strict=False):
@@ -438,8 +447,9 @@ def _rows_axes(
     return axes
 
 
-def _plain_axes(figure: Figure, *, bottom: float, right: float) -> Axes:
-    axes = figure.add_axes((0.1, bottom, right - 0.1, 0.95 - bottom))
+def _plain_axes(figure: Figure) -> Axes:
+    width = figure.get_figwidth() * 72
+    axes = figure.add_axes((48 / width, 0.24, 1 - 148 / width, 0.71))
     axes.grid(axis="y", color=_LINE, linewidth=0.6, zorder=0)
     axes.set_axisbelow(True)
     axes.patch.set_visible(False)

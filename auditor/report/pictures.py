@@ -60,15 +60,22 @@ def encode(
         Path to encoded picture; a picture that is missing or unreadable is not in it.
     """
     images = {path: image for path in paths if (image := _read(directory, path, side)) is not None}
-    encoded: dict[str, Encoded] = {}
-    for share, quality in ((level[0] / _LEVELS[0][0], level[1]) for level in _LEVELS):
+    level = 0
+    while True:
+        longest, quality = _LEVELS[level]
         encoded = {
-            path: _encode(image, side=max(1, round(side * share)), kind=kind, quality=quality)
+            path: _encode(
+                image, side=max(1, round(side * longest / _LEVELS[0][0])), kind=kind, quality=quality
+            )
             for path, image in images.items()
         }
-        if sum(len(picture.data) for picture in encoded.values()) <= budget:
-            break
-    return encoded
+        total = sum(len(picture.data) for picture in encoded.values())
+        if total <= budget or level == len(_LEVELS) - 1:
+            return encoded
+        # Bytes go with the area at least, so levels that cannot fit are passed over.
+        level += 1
+        while level < len(_LEVELS) - 1 and total * (_LEVELS[level][0] / longest) ** 2 > budget * 1.5:
+            level += 1
 
 
 def _read(directory: Path, path: str, side: int) -> Image.Image | None:

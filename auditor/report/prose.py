@@ -18,10 +18,10 @@ LIMITS = (
 )
 
 IMPRESSIONS_WARNING = (
-    "No photos were given for {classes}. The images that stand for the class were made from the model "
-    "itself. They show what the model looks for, not what the world looks like: in our measurements "
-    "detectors learned from them agree only partly with detectors learned from photos. Audit again with "
-    "photos before relying on these results."
+    "No photos were given for {classes}: the images that stand for the class were made from the model "
+    "itself. They show what it looks for, not what the world looks like, and detectors learned from them "
+    "agree only partly with detectors learned from photos. Audit again with photos before relying on these "
+    "results."
 )
 
 GLOSSARY = (

@@ -39,6 +39,8 @@ from auditor.store import audit_digest, result_digest
 MAX_NAMED = 3
 """Names in a sentence before it says how many more there are."""
 
+_AT_THE_HEAD = ("Weights, SHA-256", "Class images", "Concept banks", "Settings")
+
 
 @dataclass(frozen=True)
 class Banner:
@@ -94,6 +96,8 @@ class ReportView:
     model: str
     created: str
     created_iso: str
+    identity: tuple[Fact, ...]
+    """The few facts that stand at the head: which weights, which images, which banks, which settings."""
     facts: tuple[Fact, ...]
     banners: tuple[Banner, ...]
     headline: str
@@ -129,6 +133,7 @@ def build_view(audit: Audit) -> ReportView:
         class_view(i, result, layers=audit.layers, banks=audit.banks, title=title, failed=failed)
         for i, result in enumerate(audit.classes)
     )
+    facts = _facts(audit)
     top = [] if failed else findings(audit.classes, title)
     return ReportView(
         title=f"Concept audit of {clean(audit.model.name)}",
@@ -137,7 +142,12 @@ def build_view(audit: Audit) -> ReportView:
         model=clean(audit.model.name),
         created=moment(audit.created),
         created_iso=clean(audit.created),
-        facts=_facts(audit),
+        identity=tuple(
+            Fact(fact.label, f"{fact.value[:16]}…" if fact.code else fact.value, code=fact.code)
+            for fact in facts
+            if fact.label in _AT_THE_HEAD
+        ),
+        facts=facts,
         banners=_banners(audit),
         headline=_headline(audit, classes),
         findings=tuple(

@@ -1,0 +1,243 @@
+"""The HTML report in a real browser: every control used, nothing on the console, readable for all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditor.records import Audit
+from auditor.report import html
+from tests.sample import hostile
+
+sync_api = pytest.importorskip("playwright.sync_api")
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NARROW = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(audit: Audit, sample_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(html.render(audit, sample_directory), encoding="utf-8")
+    return path.as_uri()
+
+
+class Opened:
+    """A page, and everything that it complained about or asked the network for."""
+
+    def __init__(self, browser: Any, address: str, **context: Any) -> None:
+        self.context = browser.new_context(**context)
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(address)
+
+    def __enter__(self) -> Opened:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+        assert self.complaints == []
+        assert [url for url in self.requests if not url.startswith(("file:", "data:"))] == []
+
+
+def names(page: Any, table: Any) -> list[str]:
+    return [
+        row.inner_text().split("\n")[0].split("#")[0].strip()
+        for row in table.locator("tbody tr:not([hidden]) th").all()
+    ]
+
+
+def test_sorting(browser: Any, report: str) -> None:
+    with Opened(browser, report) as opened:
+        table = opened.page.locator("#class-1 table[data-sortable]")
+        assert names(opened.page, table)[0] == "Banded"
+        head = table.locator("th", has_text="Score").first
+        for order, first in (("descending", "Banded"), ("ascending", "Dotted")):
+            head.get_by_role("button").click()
+            assert head.get_attribute("aria-sort") == order
+            assert names(opened.page, table)[0] == first
+        concept = table.locator("th", has_text="Concept").first
+        concept.get_by_role("button").press("Enter")
+        assert names(opened.page, table) == sorted(names(opened.page, table))
+        assert head.get_attribute("aria-sort") is None
+        paper = table.locator("th", has_text="Paper's score").first
+        paper.get_by_role("button").click()
+        values = [float(cell.get_attribute("data-value")) for cell in table.locator("tbody td.paper").all()]
+        assert values == sorted(values, reverse=True)
+
+
+def test_filtering(browser: Any, report: str) -> None:
+    with Opened(browser, report) as opened:
+        section = opened.page.locator("#class-1 [data-concepts]")
+        table = section.locator("table")
+        section.get_by_label("Find").fill("BAND")
+        assert names(opened.page, table) == ["Banded"]
+        assert section.locator("[data-count]").inner_text() == "1 of 13 concepts"
+        section.get_by_label("Find").fill("")
+        section.get_by_label("Direction").select_option("inhibiting")
+        assert names(opened.page, table) == ["Dotted"]
+        section.get_by_label("Direction").select_option("")
+        assert len(names(opened.page, table)) == 13
+
+
+def test_switching_scores(browser: Any, report: str) -> None:
+    with Opened(browser, report) as opened:
+        section = opened.page.locator("#class-1 [data-concepts]")
+
+        def shown() -> set[str]:
+            kinds = ("score", "paper", "responses")
+            return {kind for kind in kinds if section.locator(f".of-{kind}").is_visible()}
+
+        assert shown() == {"score"}
+        for label, expected in (
+            ("paper's score", {"paper"}),
+            ("responses", {"responses"}),
+            ("all", {"score", "paper", "responses"}),
+            ("auditor's score", {"score"}),
+        ):
+            section.locator(".switch label", has_text=label).last.click()
+            assert shown() == expected
+        section.get_by_role("radio", name="auditor's score").focus()
+        opened.page.keyboard.press("ArrowRight")
+        assert shown() == {"paper"}
+
+
+def test_switching_layers_and_matching(browser: Any, report: str) -> None:
+    with Opened(browser, report) as opened:
+        section = opened.page.locator("#class-2 [data-layers]")
+        visible = section.locator(".layer-card:not([hidden]) h4")
+        assert visible.count() == 1
+        section.get_by_role("combobox", name="Layer").select_option(label="blocks.4.2")
+        assert visible.inner_text().startswith("blocks.4.2")
+        section.get_by_role("combobox", name="Layer").select_option(label="all layers")
+        assert visible.count() == 4
+        contrasts = opened.page.locator("#class-2 [data-contrasts]")
+        rows = contrasts.locator("tr[data-matched]:not([hidden])")
+        assert rows.count() == 2
+        contrasts.get_by_role("combobox", name="Show").select_option("yes")
+        assert rows.count() == 1
+        assert "matched on age band" in rows.inner_text()
+
+
+def test_copying_a_link_that_leads_to_the_finding(browser: Any, report: str) -> None:
+    options = {"permissions": ["clipboard-read", "clipboard-write"]}
+    with Opened(browser, report, **options) as opened:
+        opened.page.get_by_role("button", name="Copy the link to this finding").first.click()
+        opened.page.get_by_text("Link copied").wait_for()
+        link = opened.page.evaluate("navigator.clipboard.readText()")
+        assert link.startswith(report + "#class-1-concept-")
+        opened.page.goto(link)
+        assert "Banded" in opened.page.locator(":target").inner_text()
+
+
+def test_dark_light_and_the_switch_between(browser: Any, report: str) -> None:
+    def page_colour(page: Any) -> str:
+        colour: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return colour
+
+    with (
+        Opened(browser, report, color_scheme="light") as light,
+        Opened(browser, report, color_scheme="dark") as dark,
+    ):
+        bright, dim = page_colour(light.page), page_colour(dark.page)
+        assert bright != dim
+        chart = "document.querySelector('#class-1 .of-score svg text')"
+        inks = [o.page.evaluate(f"getComputedStyle({chart}).fill") for o in (light, dark)]
+        assert inks[0] != inks[1]
+        light.page.get_by_role("button", name="Switch to dark colours").click()
+        assert page_colour(light.page) == dim
+        light.page.get_by_role("button", name="Switch to light colours").click()
+        assert page_colour(light.page) == bright
+
+
+@pytest.mark.parametrize("options", [{"viewport": NARROW}, {"viewport": {"width": 320, "height": 640}}])
+def test_a_phone_need_not_scroll_sideways(browser: Any, report: str, options: dict[str, Any]) -> None:
+    with Opened(browser, report, **options) as opened:
+        wide, inner = opened.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= inner
+
+
+def test_complete_without_javascript(browser: Any, report: str) -> None:
+    with Opened(browser, report, java_script_enabled=False) as opened:
+        page = opened.page
+        for kind in ("score", "paper", "responses"):
+            assert page.locator(f"#class-1 .of-{kind}").is_visible()
+        assert (
+            page.locator("#class-1 .layer-card").count()
+            == page.locator("#class-1 .layer-card:visible").count()
+            == 4
+        )
+        assert page.locator(".needs-js:visible").count() == 0
+
+
+def test_printing_shows_everything(browser: Any, report: str, tmp_path: Path) -> None:
+    with Opened(browser, report) as opened:
+        opened.page.locator("#class-1").get_by_label("Find").fill("banded")
+        opened.page.emulate_media(media="print")
+        assert opened.page.locator("#class-1 .concept-table tbody tr:visible").count() == 13
+        for kind in ("score", "paper", "responses"):
+            assert opened.page.locator(f"#class-1 .of-{kind}").is_visible()
+        assert not opened.page.locator("nav").is_visible()
+        opened.page.pdf(path=tmp_path / "printed.pdf")
+        assert (tmp_path / "printed.pdf").stat().st_size > 100_000
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": NARROW}],
+    ids=["light", "dark", "narrow"],
+)
+def test_axe_finds_nothing_serious(browser: Any, report: str, options: dict[str, Any]) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    # Axe is put into the page by the test, which the page's own policy would refuse.
+    with Opened(browser, report, bypass_csp=True, **options) as opened:
+        violations = axe.Axe().run(opened.page).response["violations"]
+        bad = [
+            f"{v['id']} ({v['impact']}): {v['help']}: {v['nodes'][0]['html'][:200]}"
+            for v in violations
+            if v["impact"] in ("serious", "critical", "moderate")
+        ]
+        assert bad == []
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "<img src=x onerror=alert(1)>",
+        '"><script>alert(1)</script>',
+        "</title></svg></style><svg onload=alert(1)>",
+    ],
+)
+def test_hostile_names_run_nothing(
+    browser: Any, audit: Audit, sample_directory: Path, tmp_path: Path, attack: str
+) -> None:
+    evil = hostile(audit.model_copy(update={"classes": audit.classes[1:2]}), attack)
+    path = tmp_path / "evil.html"
+    path.write_text(html.render(evil, sample_directory), encoding="utf-8")
+    # Without the policy as well: escaping must hold by itself.
+    with Opened(browser, path.as_uri(), bypass_csp=True) as opened:
+        opened.page.wait_for_timeout(300)
+        assert opened.page.locator("script").count() == 1
+        assert opened.page.locator("img[src='x'], svg[onload]").count() == 0
+        assert attack in opened.page.locator("h1").inner_text()
