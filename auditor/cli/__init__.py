@@ -27,6 +27,8 @@ COMMANDS = (
     "render",
     "gate",
     "policy",
+    "verify",
+    "sign",
     "doctor",
 )
 """Modules of ``auditor.cli``, in the order of ``auditor --help``; each has ``register(app)``."""

@@ -1,0 +1,299 @@
+"""Whether a report says what its audit says, and the audit is about what it names.
+
+A report in PDF carries its ``audit.json``. It is rendered again from there and compared, byte by
+byte where the pictures are at hand, word by word otherwise. A number changed in the pages is found,
+and so is one changed in the attachment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from auditor.errors import AuditorError, InputError
+from auditor.evidence import Evidence, read_pdf
+from auditor.records import Audit
+from auditor.signing import SIGNATURE_FILE, fingerprint, read_signature, signature_holds
+from auditor.store import AUDIT_FILE, audit_bytes, inside, parse_audit, write_bytes
+
+Outcome = Literal["ok", "failed", "not checked"]
+
+LARGEST_SIDE = 4096
+"""Pixels of a stand-in for a picture."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    outcome: Outcome
+    detail: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Everything that was looked at, and the audit it was about."""
+
+    checks: list[Check]
+    audit: Audit | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed and something was checked."""
+        return all(c.outcome != "failed" for c in self.checks) and any(c.outcome == "ok" for c in self.checks)
+
+
+def verify(
+    path: Path,
+    *,
+    public_key: Path | None = None,
+    signature: Path | None = None,
+    model: str | None = None,
+    arch: str | None = None,
+    banks: Sequence[str] = (),
+) -> Verification:
+    """Check a report in PDF, or an audit directory with the reports in it.
+
+    Args:
+        path: The PDF or the directory.
+        public_key: PEM file; the signature must be by this key.
+        signature: The ``audit.sig``; by default the one beside the audit.
+        model: Load this model and compare its weights' hash; needs torch.
+        arch: Architecture, for ``file:PATH``.
+        banks: Load these banks and compare their digests.
+
+    Raises:
+        InputError: There is nothing that could be checked.
+    """
+    if path.is_dir():
+        content = _read(path / AUDIT_FILE)
+        pictures: Path | None = path
+        reports = [path / name for name in ("report.pdf", "report.html") if (path / name).exists()]
+        signature = signature or (path / SIGNATURE_FILE if (path / SIGNATURE_FILE).exists() else None)
+    else:
+        evidence = read_pdf(_read(path), where=str(path))
+        if AUDIT_FILE not in evidence.attachments:
+            raise InputError(f"'{path}': no {AUDIT_FILE} is attached; this is not a report of auditor")
+        content, pictures, reports = evidence.attachments[AUDIT_FILE], None, [path]
+        beside = path.parent / SIGNATURE_FILE
+        signature = signature or (beside if beside.exists() else None)
+    audit, checks = _audit(content, str(path))
+    if audit is not None:
+        for report in reports:
+            checks += _report(report, content, audit, pictures)
+        if not reports:
+            checks.append(Check("report", "not checked", "there is none beside the audit"))
+    checks += _signature(content, signature, public_key)
+    if audit is not None:
+        checks += _model(audit, model, arch)
+        checks += _banks(audit, banks)
+    return Verification(checks, audit)
+
+
+def _audit(content: bytes, where: str) -> tuple[Audit | None, list[Check]]:
+    digest = hashlib.sha256(content).hexdigest()
+    try:
+        audit = parse_audit(content, where=where)
+    except InputError as error:
+        return None, [Check("audit", "failed", str(error))]
+    if audit_bytes(audit) != content:
+        text = f"{AUDIT_FILE} was written or changed by something else than auditor (SHA-256 {digest})"
+        return audit, [Check("audit", "failed", text)]
+    return audit, [Check("audit", "ok", f"follows its schema; SHA-256 {digest}")]
+
+
+def _report(path: Path, content: bytes, audit: Audit, pictures: Path | None) -> Iterator[Check]:
+    raw = _read(path)
+    if path.suffix == ".html":
+        yield _html(path, raw, audit, pictures)
+        return
+    try:
+        evidence = read_pdf(raw, where=str(path))
+    except InputError as error:
+        yield Check(path.name, "failed", str(error))
+        return
+    if pictures is not None:
+        attached = evidence.attachments.get(AUDIT_FILE)
+        same = attached == content
+        text = "is the audit beside it" if same else "is missing" if attached is None else "is another audit"
+        yield Check(f"{path.name}: attachment", "ok" if same else "failed", f"{AUDIT_FILE} {text}")
+    yield _pdf(path, raw, evidence, audit, pictures)
+
+
+def _pdf(path: Path, raw: bytes, evidence: Evidence, audit: Audit, pictures: Path | None) -> Check:
+    from auditor.report import render
+
+    name = f"{path.name}: numbers"
+    if pictures is not None and render(audit, pictures, name="pdf") == raw:
+        return Check(name, "ok", "rendered again from the audit, the file is the same to the byte")
+    with tempfile.TemporaryDirectory(prefix="auditor-verify-") as folder:
+        if pictures is None:
+            _stand_ins(audit, Path(folder))
+        again = render(audit, pictures or Path(folder), name="pdf")
+    expected = read_pdf(again, where="the report rendered again").pages
+    difference = first_difference(evidence.pages, expected)
+    if difference:
+        return Check(name, "failed", f"not the audit's: {difference}{_hint(audit)}")
+    return Check(
+        name, "ok", "rendered again from the audit, every word is the same; pictures were not compared"
+    )
+
+
+def _hint(audit: Audit) -> str:
+    from auditor import __version__
+
+    made = audit.environment.auditor
+    if made == __version__:
+        return ""
+    return f" (the audit is by auditor {made}, this is {__version__}: its reports may look different)"
+
+
+def _html(path: Path, raw: bytes, audit: Audit, pictures: Path | None) -> Check:
+    from auditor.report import render
+
+    name = f"{path.name}: numbers"
+    if pictures is not None and render(audit, pictures, name="html") == raw:
+        return Check(name, "ok", "rendered again from the audit, the file is the same to the byte")
+    text = f"not what auditor renders from the audit{_hint(audit)}"
+    return Check(name, "failed", text)
+
+
+def first_difference(seen: Sequence[str], expected: Sequence[str]) -> str:
+    """Where two texts differ, page by page and white space aside; empty where they do not.
+
+    Other fonts can break lines elsewhere, which is no difference, or pages, which is one: two numbers
+    that changed places must not pass for a page break.
+    """
+    for number, (page, other) in enumerate(zip_longest(seen, expected, fillvalue=""), start=1):
+        if "".join(page.split()) != "".join(other.split()):
+            return (
+                f"page {number} has '{_around(page, other)}' where the audit gives '{_around(other, page)}'"
+            )
+    return ""
+
+
+def _around(text: str, other: str) -> str:
+    position = next(
+        (i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), min(len(text), len(other))
+    )
+    start = text.rfind(" ", 0, max(position - 20, 0)) + 1
+    return text[start : position + 30]
+
+
+def _stand_ins(audit: Audit, folder: Path) -> None:
+    """Grey pictures of the recorded sizes, so that the pages are laid out as they were."""
+    for result in audit.classes:
+        for picture in result.pictures:
+            try:
+                path = inside(folder, picture.path)
+            except InputError:
+                continue
+            size = tuple(min(max(side, 1), LARGEST_SIDE) for side in (picture.width, picture.height))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (size[0], size[1]), "grey").save(path, format="PNG")
+
+
+def _signature(content: bytes, path: Path | None, public_key: Path | None) -> Iterator[Check]:
+    if path is None:
+        if public_key is not None:
+            yield Check("signature", "failed", "there is none, and a public key was given")
+        else:
+            yield Check("signature", "not checked", "there is none")
+        return
+    try:
+        signature = read_signature(path)
+        holds = signature_holds(content, signature, public_key)
+    except InputError as error:
+        if public_key is not None and "key" in str(error):
+            raise
+        yield Check("signature", "failed", str(error))
+        return
+    if not holds:
+        by = f" by the key in {public_key}" if public_key else ""
+        yield Check("signature", "failed", f"not a signature of this audit{by}")
+    elif public_key is None:
+        text = (
+            f"of this audit, by a key that nobody vouched for ({fingerprint(signature)}): give --public-key"
+        )
+        yield Check("signature", "not checked", text)
+    else:
+        yield Check(
+            "signature", "ok", f"of this audit, by the key in {public_key} ({fingerprint(signature)})"
+        )
+
+
+def _model(audit: Audit, spec: str | None, arch: str | None) -> Iterator[Check]:
+    recorded = audit.model.weights_sha256
+    if spec is None:
+        yield Check("model weights", "not checked", f"give --model to compare with {recorded[:16]}")
+        return
+    from auditor.models import load_model
+
+    try:
+        seen = load_model(spec, arch=arch).record().weights_sha256
+    except AuditorError as error:
+        yield Check("model weights", "failed", str(error))
+        return
+    if seen == recorded:
+        yield Check("model weights", "ok", f"{spec} has the recorded hash {recorded[:16]}")
+    else:
+        yield Check("model weights", "failed", f"{spec} has {seen[:16]}, the audit is of {recorded[:16]}")
+
+
+def _banks(audit: Audit, specs: Sequence[str]) -> Iterator[Check]:
+    if not specs:
+        names = ", ".join(b.name for b in audit.banks)
+        yield Check("banks", "not checked", f"give --bank to compare: {names}")
+        return
+    from auditor.banks import load_bank
+
+    recorded = {b.name: b for b in audit.banks}
+    for spec in specs:
+        try:
+            bank = load_bank(
+                spec,
+                min_images=int(audit.settings.get("min_images", 30)),
+                seed=int(audit.settings.get("seed", 0)),
+            )
+        except AuditorError as error:
+            yield Check(f"bank {spec}", "failed", str(error))
+            continue
+        if bank.name not in recorded:
+            yield Check(f"bank {spec}", "failed", f"the audit has no bank '{bank.name}'")
+        elif bank.digest == recorded[bank.name].digest:
+            yield Check(f"bank {spec}", "ok", f"has the recorded digest {bank.digest[:16]}")
+        else:
+            known = recorded[bank.name].digest
+            yield Check(f"bank {spec}", "failed", f"has {bank.digest[:16]}, the audit used {known[:16]}")
+
+
+def extract(path: Path, out: Path) -> list[Path]:
+    """Write what a report in PDF carries into a folder.
+
+    Raises:
+        InputError: No readable PDF, or a file of that name exists already.
+        StorageError: It could not be written.
+    """
+    written = []
+    for name, content in read_pdf(_read(path), where=str(path)).attachments.items():
+        target = inside(out, Path(name).name)
+        if target.exists():
+            raise InputError(f"'{target}': exists already")
+        write_bytes(target, content)
+        written.append(target)
+    return written
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"'{path}': cannot be read: {error.strerror}") from error
