@@ -129,7 +129,7 @@ def learn(
             break
         if step == settings.iterations:
             break
-        loss = (z_plain[:, class_index] + z_moved[:, class_index]).mean() + weight * delta.abs().mean()
+        loss = objective(z_plain, z_moved, class_index, delta, weight=weight)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -150,6 +150,22 @@ def learn(
         evaluations=evaluations,
         lambda_=weight,
     )
+
+
+def objective(plain: Tensor, moved: Tensor, class_index: int, delta: Tensor, *, weight: float) -> Tensor:
+    """What Adam minimises (equation 5).
+
+    Args:
+        plain: logits Z(x_i - delta), [n, classes].
+        moved: logits Z(t(x_i - delta)), [n, classes].
+        class_index: y.
+        delta: the perturbation, any shape.
+        weight: lambda.
+
+    Returns:
+        Mean over images of both logits of y, plus lambda times D(delta), the mean absolute value.
+    """
+    return (plain[:, class_index] + moved[:, class_index]).mean() + weight * delta.abs().mean()
 
 
 def _check(

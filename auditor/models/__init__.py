@@ -58,7 +58,9 @@ def load_model(
         raise InputError(f"model '{spec}': unknown source '{source}'; known: {', '.join(SOURCES)}")
     if not name:
         raise InputError(f"model '{spec}': no name behind '{source}:'")
-    raw = SOURCES[source](name, Request(arch=arch, random_weights=random_weights))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # random weights, too, are the same every time
+        raw = SOURCES[source](name, Request(arch=arch, random_weights=random_weights))
     if random_weights:
         notes.append("random weights: nothing measured on it says anything about a released model")
     module = freeze(raw.module)
