@@ -20,9 +20,12 @@ import typer
 NEEDED_PYTHON = (3, 11)
 NEEDED_PACKAGES = (
     *("torch", "torchvision", "timm", "safetensors", "numpy", "scipy", "pillow", "pydantic"),
-    *("jinja2", "matplotlib", "weasyprint", "typer", "rich", "platformdirs"),
+    *("jinja2", "matplotlib", "weasyprint", "pypdf", "typer", "rich", "platformdirs"),
 )
-OPTIONAL_PACKAGES = {"datasets": "pip install 'auditor[datasets]' for --images hf:DATASET"}
+OPTIONAL_PACKAGES = {
+    "datasets": "pip install 'auditor[datasets]' for --images hf:DATASET",
+    "cryptography": "pip install 'auditor[sign]' for signed audits",
+}
 BUNDLED = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 NEEDED_SPACE = 1 << 30
 """Bytes: a large model's weights and an audit of some classes fit."""
