@@ -142,7 +142,7 @@ def _checked(
             if isinstance(result, InputError):
                 if own and not (root / row.file).exists():
                     raise InputError(f"{row.where}: there is no file '{row.file}' in '{root}'") from result
-                reason = str(result).rpartition("': ")[2]
+                reason = str(result).rpartition("': ")[2].removeprefix("image: ")
                 left_out.append(Skipped(what=f"image '{row.file}'", reason=reason))
                 continue
             kept.append(row)
@@ -160,7 +160,7 @@ def _checked(
                 f"but labelled {_told(kept[copy])}, not {_told(kept[first])}; concepts cannot share an image"
             )
     for position in sorted(contradicted | set(copies)):
-        other = copies.get(position) or next((c for c, f in copies.items() if f == position), position)
+        other = copies[position] if position in copies else _copy_of(position, copies)
         same = measures[position].sha256 == measures[other].sha256
         what = f"{'the same file as' if same else 'the same picture as'} '{kept[other].file}'"
         reason = f"{what}, labelled otherwise" if position in contradicted else what
@@ -193,6 +193,10 @@ def _measure(row: Row, root: Path) -> Measures | InputError:
         return measured(read_limited(path))
     except InputError as error:
         return error
+
+
+def _copy_of(first: int, copies: dict[int, int]) -> int:
+    return next(copy for copy, of in copies.items() if of == first)
 
 
 def _told(row: Row) -> str:

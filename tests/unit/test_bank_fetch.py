@@ -1,0 +1,190 @@
+"""Fetching from a server on loopback: consent, resume, checksums, a broken transfer, a full disk."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import tarfile
+import threading
+from collections import namedtuple
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from auditor.banks import fetch
+from auditor.banks.fetch import ConsentError, Remote, RemoteFile, download, fetch_bank, terms_of
+from auditor.errors import AuditorError, InputError, StorageError
+from tests.bank_data import picture
+
+
+class Server(ThreadingHTTPServer):
+    """Serves ``content``; ``break_after`` cuts the next answers off, ``ranges`` is what was asked for."""
+
+    content = b""
+    break_after: int | None = None
+    status = 200
+    allows_ranges = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.ranges: list[str | None] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/dtd.tar.gz"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        server = self.server
+        assert isinstance(server, Server)
+        asked = self.headers.get("Range")
+        server.ranges.append(asked)
+        if server.status != 200:
+            self.send_error(server.status)
+            return
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and server.allows_ranges else 0
+        if start and start >= len(server.content):
+            self.send_error(416)
+            return
+        body = server.content[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body if server.break_after is None else body[: server.break_after])
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    root = tmp_path / "dtd"
+    for i in range(6):
+        name = "banded" if i % 2 else "dotted"
+        picture(root / "images" / name / f"{name}_{i:04d}.jpg", i)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        archive.add(root, arcname="dtd")
+    shutil.rmtree(root)
+    running = Server()
+    running.content = buffer.getvalue()
+    thread = threading.Thread(target=running.serve_forever, daemon=True)
+    thread.start()
+    yield running
+    running.shutdown()
+    running.server_close()
+    thread.join()
+
+
+def remotes(server: Server, *, md5: str = "") -> dict[str, Remote]:
+    file = RemoteFile(server.url, "dtd.tar.gz", md5 or hashlib.md5(server.content).hexdigest())  # noqa: S324
+    return {"dtd": Remote("dtd", "Textures", "research", "cite", (file,))}
+
+
+def get(server: Server, tmp_path: Path, **options: object) -> fetch.Imported:
+    known = remotes(server, md5=str(options.pop("md5", "")))
+    given = {"accepted": True, "into": tmp_path / "banks", "downloads": tmp_path / "down", **options}
+    return fetch_bank("dtd", remotes=known, **given)  # type: ignore[arg-type]
+
+
+def test_fetched_checked_and_imported(server: Server, tmp_path: Path) -> None:
+    found = get(server, tmp_path)
+    assert dict(found.counts()["concept"]) == {"dotted": 3, "banded": 3}
+    assert list((tmp_path / "down").iterdir()) == []
+    assert all((found.lock.folder(found.folder) / i.file).is_file() for i in found.lock.images)
+
+
+def test_terms_are_shown_and_must_be_accepted(server: Server, tmp_path: Path) -> None:
+    text = "\n".join(terms_of("dtd", remotes(server)))
+    assert "licence: research" in text
+    assert server.url in text
+    with pytest.raises(ConsentError, match="have to be accepted first"):
+        get(server, tmp_path, accepted=False)
+    assert server.ranges == []  # not a byte was asked for
+
+
+def test_a_broken_transfer_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
+    server.break_after = 1000
+    with pytest.raises(AuditorError, match="broke off"):
+        get(server, tmp_path)
+    assert (tmp_path / "down/dtd.tar.gz.part").stat().st_size == 1000
+    assert not (tmp_path / "banks").exists()
+    server.break_after = None
+    assert len(get(server, tmp_path).lock.images) == 6
+    assert server.ranges == [None, "bytes=1000-"]
+
+
+def test_a_server_that_cannot_resume_starts_again(server: Server, tmp_path: Path) -> None:
+    server.break_after, server.allows_ranges = 1000, False
+    with pytest.raises(AuditorError, match="broke off"):
+        get(server, tmp_path)
+    server.break_after = None
+    assert len(get(server, tmp_path).lock.images) == 6
+
+
+def test_a_whole_part_needs_no_more_bytes(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "down").mkdir()
+    (tmp_path / "down/dtd.tar.gz.part").write_bytes(server.content)
+    assert len(get(server, tmp_path).lock.images) == 6
+
+
+def test_wrong_checksum(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"md5 is .*, need 0000.*; deleted, fetch it again"):
+        get(server, tmp_path, md5="0" * 32)
+    assert list((tmp_path / "down").iterdir()) == []
+    assert not (tmp_path / "banks").exists()
+
+
+def test_full_disk_is_said_before_anything_is_written(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _: usage(100, 90, 10))
+    with pytest.raises(StorageError, match="10 bytes free, need"):
+        get(server, tmp_path)
+    assert not (tmp_path / "down/dtd.tar.gz.part").exists()
+
+
+def test_disk_that_fills_up_keeps_what_came(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fetch, "_copy", full)
+    with pytest.raises(StorageError, match=r"disk full while fetching 'dtd.tar.gz'"):
+        get(server, tmp_path)
+
+
+def test_refusing_and_absent_server(server: Server, tmp_path: Path) -> None:
+    server.status = 404
+    with pytest.raises(AuditorError, match="the server answered 404"):
+        get(server, tmp_path)
+    closed = RemoteFile("http://127.0.0.1:9/x", "x", "")
+    with pytest.raises(AuditorError, match="cannot be reached"):
+        download(closed, tmp_path)
+    with pytest.raises(InputError, match="need an http or https address"):
+        download(RemoteFile("file:///etc/passwd", "x", ""), tmp_path)
+
+
+def test_unknown_set() -> None:
+    with pytest.raises(InputError, match="'lfw': cannot be fetched, need one of celeba, dtd, fairface"):
+        terms_of("lfw")
+
+
+def test_a_set_that_a_library_downloads(tmp_path: Path) -> None:
+    def prepare(folder: Path) -> Path:
+        for i in range(4):
+            picture(folder / "inner" / f"img_align_celeba/{i}.jpg", i)
+        rows = [f"{i}.jpg {1 if i % 2 else -1} 1" for i in range(4)]
+        (folder / "inner/list_attr_celeba.txt").write_text("\n".join(["4", "Male Young", *rows]))
+        return folder / "inner"
+
+    known = {"celeba": Remote("celeba", "CelebA", "research", "none", prepare=prepare)}
+    found = fetch_bank("celeba", accepted=True, into=tmp_path / "b", downloads=tmp_path / "d", remotes=known)
+    assert dict(found.counts()["gender"]) == {"man": 2, "woman": 2}
+    assert found.lock.folder(found.folder) == (tmp_path / "d/celeba/inner").resolve()

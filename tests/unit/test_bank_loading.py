@@ -1,0 +1,152 @@
+"""From a name or a folder to a checked bank."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from auditor.banks import load_bank, loading, places
+from auditor.banks.manifest import Manifest, read_manifest
+from auditor.errors import InputError, StorageError
+from tests.bank_data import folder_of_folders, picture
+
+
+@pytest.fixture(autouse=True)
+def _own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDITOR_BANKS", str(tmp_path / "imported"))
+    monkeypatch.setenv("AUDITOR_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def few_textures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shipped bank with 3 textures of 4 small images."""
+
+    def small(path: Path) -> Manifest:
+        manifest = read_manifest(path)
+        generator = manifest.generator and manifest.generator.model_copy(update={"images": 4, "size": 64})
+        return manifest.model_copy(update={"concepts": manifest.concepts[:3], "generator": generator})
+
+    monkeypatch.setattr(loading, "read_manifest", small)
+
+
+def test_folder_of_folders(tmp_path: Path) -> None:
+    bank = load_bank(str(folder_of_folders(tmp_path / "mine")), min_images=4)
+    assert (bank.name, bank.source) == ("mine", "folder")
+    assert [(c.name, len(c.images)) for c in bank.concepts] == [("dots", 4), ("lines", 4)]
+    assert bank.concepts[0].images[0].name == "dots/00.png"
+    assert bank.concepts[0].images[0].load().size == (48, 48)
+
+
+def test_digest_depends_on_content_and_label_only(tmp_path: Path) -> None:
+    first = load_bank(str(folder_of_folders(tmp_path / "a")), min_images=2)
+    assert load_bank(str(folder_of_folders(tmp_path / "b")), min_images=2).digest == first.digest
+    shutil.move(tmp_path / "b/dots/00.png", tmp_path / "b/lines/x.png")
+    assert load_bank(str(tmp_path / "b"), min_images=2).digest != first.digest
+
+
+def test_small_concepts_and_unreadable_images_are_skipped_with_the_reason(tmp_path: Path) -> None:
+    root = folder_of_folders(tmp_path / "mine", concepts=("dots", "lines", "few"), count=4)
+    for i in range(2, 4):
+        (root / f"few/{i:02d}.png").unlink()
+    (root / "dots/empty.png").touch()
+    (root / "dots/broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no")
+    picture(root / "lines/ünï.png", 77)
+    shutil.copy(root / "dots/00.png", root / "dots/copy.png")
+    bank = load_bank(str(root), min_images=4)
+    assert {c.name: len(c.images) for c in bank.concepts} == {"dots": 4, "lines": 5}
+    reasons = {s.what: s.reason for s in bank.skipped}
+    assert reasons["concept 'few'"] == "2 images, need 4"
+    assert reasons["image 'dots/empty.png'"].startswith("0 bytes")
+    assert "image 'dots/broken.jpg'" in reasons
+    assert reasons["image 'dots/copy.png'"] == "a copy of 'dots/00.png'"
+
+
+def test_no_concept_left(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no concept with enough images .*'dots' has 4 images, need 30"):
+        load_bank(str(folder_of_folders(tmp_path / "mine")))
+
+
+def test_concepts_cannot_share_an_image(tmp_path: Path) -> None:
+    root = folder_of_folders(tmp_path / "mine")
+    shutil.copy(root / "dots/01.png", root / "lines/zz.png")
+    with pytest.raises(
+        InputError, match=r"'dots' and 'lines' share an image: 'dots/01.png' and 'lines/zz.png'"
+    ):
+        load_bank(str(root), min_images=2)
+
+
+def test_folders_that_differ_in_case(tmp_path: Path) -> None:
+    root = folder_of_folders(tmp_path / "mine", concepts=("dots", "Dots"))
+    if len(list(root.iterdir())) < 2:
+        pytest.skip("this file system does not tell case")
+    with pytest.raises(InputError, match="'Dots' and 'dots' differ only in case"):
+        load_bank(str(root), min_images=2)
+
+
+def test_image_that_changes_after_loading_is_refused(tmp_path: Path) -> None:
+    root = folder_of_folders(tmp_path / "mine")
+    image = load_bank(str(root), min_images=2).concepts[0].images[0]
+    picture(root / "dots/00.png", 999)
+    with pytest.raises(InputError, match="has changed since it was recorded"):
+        image.load()
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [("texture", "did you mean textures"), ("xyz", "neither a known bank nor a folder; known banks: gender")],
+)
+def test_unknown_bank_lists_the_nearest(spec: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        load_bank(spec)
+
+
+def test_file_and_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(InputError, match="a file, need a folder"):
+        load_bank(str(tmp_path / "a.txt"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no subfolders"):
+        load_bank(str(tmp_path / "empty"))
+
+
+@pytest.mark.usefixtures("few_textures")
+def test_generated_bank_is_cached_and_heals(tmp_path: Path) -> None:
+    first = load_bank("textures")
+    assert [len(c.images) for c in first.concepts] == [4, 4, 4]
+    files = sorted((tmp_path / "cache").rglob("*.png"))
+    assert len(files) == 12
+    stamps = [f.stat().st_mtime_ns for f in files]
+    again = load_bank("textures")
+    assert again.digest == first.digest
+    assert [f.stat().st_mtime_ns for f in files] == stamps  # nothing was made anew
+    want = np.asarray(first.concepts[0].images[0].load())
+    files[0].write_bytes(b"damaged")
+    assert np.array_equal(np.asarray(again.concepts[0].images[0].load()), want)
+    Image.new("RGB", (64, 64)).save(files[0])  # a readable picture, but not the right one
+    assert np.array_equal(np.asarray(again.concepts[0].images[0].load()), want)
+    next((tmp_path / "cache").rglob("sha256.json")).write_text("[1, ")
+    assert load_bank("textures").digest == first.digest
+    assert load_bank("textures", seed=1).digest != first.digest
+
+
+@pytest.mark.usefixtures("few_textures")
+def test_cache_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "blocked").touch()
+    with pytest.raises(StorageError, match=r"cannot be written .*AUDITOR_CACHE"):
+        load_bank("textures", cache=tmp_path / "blocked")
+
+
+def test_cache_can_be_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert places.cache_root() == tmp_path / "cache"
+    assert places.cache_root(tmp_path / "x") == tmp_path / "x"
+    monkeypatch.delenv("AUDITOR_CACHE")
+    assert "auditor" in str(places.cache_root())
+
+
+def test_face_bank_without_an_imported_set_says_what_to_do() -> None:
+    with pytest.raises(InputError, match="bank 'race': no imported set has labels 'race'; import one"):
+        load_bank("race")

@@ -1,0 +1,216 @@
+"""Every importer on a made-up set in the real layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from auditor.banks import load_bank
+from auditor.banks.importers import Options
+from auditor.banks.importing import Imported, import_bank
+from auditor.errors import InputError
+from tests.bank_data import picture
+
+
+@pytest.fixture(autouse=True)
+def _own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDITOR_BANKS", str(tmp_path / "imported"))
+
+
+def imported(importer: str, source: Path, **options: object) -> Imported:
+    into = source.parent / "imported"
+    return import_bank(importer, source, into=into, options=Options(**options))  # type: ignore[arg-type]
+
+
+def labels(found: Imported) -> dict[str, dict[str, int]]:
+    return {label: dict(counts) for label, counts in found.counts().items()}
+
+
+def test_utkface(tmp_path: Path) -> None:
+    names = [
+        "25_0_1_20170109150557335.jpg.chip.jpg",
+        "31_1_0_20170109150557336.jpg.chip.jpg",
+        "18_1_3_20170109150557337.jpg",
+        "9_1_2_20170109150557338.jpg.chip.jpg",
+        "61_1_20170109142408075.jpg.chip.jpg",  # a known defect: no race
+    ]
+    for seed, name in enumerate(names):
+        picture(tmp_path / "utk" / "part1" / name, seed)
+    found = imported("utkface", tmp_path / "utk")
+    assert labels(found) == {"gender": {"man": 1, "woman": 2}, "race": {"black": 1, "white": 1, "indian": 1}}
+    reasons = {s.what.split("/")[-1].rstrip("'"): s.reason for s in found.lock.left_out}
+    assert reasons == {
+        names[3]: "labelled 9 years, adults only",
+        names[4]: "not named age_gender_race_date with gender 0-1 and race 0-4",
+    }
+    first = next(i for i in found.lock.images if "25_0_1" in i.file)
+    assert first.covariates == {"age": 25.0, "age band": "20-29", "source": "20170109"}
+    assert (first.width, first.height) == (48, 48)
+    assert len(imported("utkface", tmp_path / "utk", adults_only=False).lock.images) == 4
+
+
+def test_utkface_of_another_layout(tmp_path: Path) -> None:
+    picture(tmp_path / "utk/face.jpg", 0)
+    with pytest.raises(InputError, match="no image is named age_gender_race_date"):
+        imported("utkface", tmp_path / "utk")
+
+
+def fairface(root: Path, lines: list[str]) -> Path:
+    for seed, name in enumerate(("train/1.jpg", "train/2.jpg", "train/3.jpg", "val/1.jpg")):
+        picture(root / name, seed)
+    header = "file,age,gender,race,service_test\n"
+    (root / "fairface_label_train.csv").write_text(header + "\n".join(lines[:3]) + "\n")
+    (root / "fairface_label_val.csv").write_text(header + "\n".join(lines[3:]) + "\n")
+    return root
+
+
+FAIRFACE = [
+    "train/1.jpg,50-59,Male,East Asian,True",
+    "train/2.jpg,30-39,Female,Latino_Hispanic,False",
+    "train/3.jpg,3-9,Female,Black,False",
+    "val/1.jpg,more than 70,Female,Middle Eastern,True",
+]
+
+
+def test_fairface(tmp_path: Path) -> None:
+    found = imported("fairface", fairface(tmp_path / "fair", FAIRFACE))
+    assert labels(found) == {
+        "gender": {"man": 1, "woman": 2},
+        "race": {"east asian": 1, "latino hispanic": 1, "middle eastern": 1},
+    }
+    assert [i.covariates["age band"] for i in found.lock.images] == ["50-59", "30-39", "70 and over"]
+    assert [s.reason for s in found.lock.left_out] == ["labelled 3-9 years, adults only"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("train/2.jpg,30-39,F,Black,False", r"train\.csv:3: gender 'F', need Male or Female"),
+        ("train/2.jpg,33,Female,Black,False", r"train\.csv:3: age '33', need one of"),
+        ("../2.jpg,30-39,Female,Black,False", r"train\.csv:3: file '\.\./2\.jpg' leads out"),
+        ("train/2.jpg,30-39,Female", r"train\.csv:3: 3 columns, need 5"),
+    ],
+)
+def test_fairface_with_an_error(tmp_path: Path, line: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        imported("fairface", fairface(tmp_path / "fair", [FAIRFACE[0], line, *FAIRFACE[2:]]))
+    assert not (tmp_path / "imported/fairface").exists()
+
+
+def test_lfw(tmp_path: Path) -> None:
+    people = [("Ann Lee", 1, -1.2, 0.4, -1.0, -2.0, -1.0), ("Bo Kay", 1, 2.0, -1.0, 1.5, 0.2, -1.0)]
+    people += [("Bo Kay", 2, 1.0, -1.0, -0.5, -0.2, -1.0), ("Kid Doe", 1, 1.0, -1.0, 0.5, -0.2, 0.9)]
+    root = tmp_path / "lfwset"
+    header = "#\tperson\timagenum\tMale\tAsian\tWhite\tBlack\tChild"
+    lines = ["# LFW attributes, made up", header]
+    for seed, person in enumerate(people):
+        lines.append("\t".join(map(str, person)))
+        name = person[0].replace(" ", "_")
+        picture(root / "lfw" / name / f"{name}_{person[1]:04d}.jpg", seed)
+    (root / "lfw_attributes.txt").write_text("\n".join(lines))
+    found = imported("lfw", root)
+    assert [(i.file.split("/")[-1], i.labels) for i in found.lock.images] == [
+        ("Ann_Lee_0001.jpg", {"gender": "woman", "race": "asian"}),
+        ("Bo_Kay_0001.jpg", {"gender": "man", "race": "white"}),
+        ("Bo_Kay_0002.jpg", {"gender": "man"}),  # no race scored above 0
+    ]
+    assert [s.reason for s in found.lock.left_out] == ["scored as baby or child, adults only"]
+    (root / "lfw_attributes.txt").write_text("\n".join([*lines, "Cy Dee\t1\t0.5"]))
+    with pytest.raises(InputError, match=r"lfw_attributes\.txt:7: 3 columns, need 7"):
+        imported("lfw", root)
+
+
+@pytest.mark.parametrize("kind", ["txt", "csv"])
+def test_celeba(tmp_path: Path, kind: str) -> None:
+    root = tmp_path / "celeb"
+    for i in range(3):
+        picture(root / f"img_align_celeba/{i + 1:06d}.jpg", i)
+    rows = [(1, -1), (-1, 1), (-1, 1)]
+    if kind == "txt":
+        body = [f"{i + 1:06d}.jpg  {m:2d} {y:2d}" for i, (m, y) in enumerate(rows)]
+        (root / "list_attr_celeba.txt").write_text("\n".join(["3", "Male Young", *body]))
+    else:
+        body = [f"{i + 1:06d}.jpg,{m},{y}" for i, (m, y) in enumerate(rows)]
+        (root / "list_attr_celeba.csv").write_text("\n".join(["image_id,Male,Young", *body]))
+    found = imported("celeba", root)
+    assert labels(found) == {"gender": {"man": 1, "woman": 2}}
+    assert [i.covariates["age band"] for i in found.lock.images] == ["not young", "young", "young"]
+
+
+def test_celeba_with_an_error(tmp_path: Path) -> None:
+    root = tmp_path / "celeb"
+    picture(root / "img_align_celeba/000001.jpg", 0)
+    (root / "list_attr_celeba.txt").write_text("1\nMale Young\n000001.jpg 1 0\n")
+    with pytest.raises(InputError, match=r"list_attr_celeba\.txt:3: Male 1, Young 0; need 1 or -1"):
+        imported("celeba", root)
+
+
+@pytest.mark.parametrize("inner", ["images", ""])
+def test_dtd(tmp_path: Path, inner: str) -> None:
+    root = tmp_path / "dtd-r1"
+    for seed, name in enumerate(
+        ("banded/banded_0002.jpg", "banded/banded_0004.jpg", "dotted/dotted_0001.jpg")
+    ):
+        picture(root / inner / name, seed)
+    found = imported("dtd", root)
+    assert labels(found) == {"concept": {"banded": 2, "dotted": 1}}
+    assert found.lock.images[0].file == f"{inner}/banded/banded_0002.jpg".lstrip("/")
+
+
+def test_broden(tmp_path: Path) -> None:
+    root = tmp_path / "broden"
+    for seed, name in enumerate(("dtd/a.jpg", "dtd/b.jpg", "ade/c.jpg", "dtd/d.jpg")):
+        picture(root / "images" / name, seed)
+    (root / "label.csv").write_text(
+        "number,name,category,frequency,coverage,syns\n1,striped,texture(9),9,1,\n2,dotted,texture(9),9,1,\n"
+        "3,street-s,scene(5),5,1,\n"
+    )
+    (root / "index.csv").write_text(
+        "image,split,ih,iw,sh,sw,color,object,part,material,scene,texture\n"
+        "dtd/a.jpg,train,48,48,24,24,a_color.png,,,,,1\n"
+        "dtd/b.jpg,train,48,48,24,24,b_color.png,,,,,2\n"
+        "ade/c.jpg,val,48,48,24,24,c_color.png,c_obj.png,,,3,\n"
+        "dtd/d.jpg,val,48,48,24,24,d_color.png,,,,,1;2\n"
+    )
+    found = imported("broden", root)
+    assert labels(found) == {"concept": {"striped": 1, "dotted": 1}}
+    assert [s.reason for s in found.lock.left_out] == [
+        "labelled striped and dotted; one image serves one concept"
+    ]
+    scenes = imported("broden", root, category="scene")
+    assert labels(scenes) == {"concept": {"street": 1}}
+    with pytest.raises(InputError, match="--category object: labelled by pixel"):
+        imported("broden", root, category="object")
+
+
+def test_views_and_intersections(tmp_path: Path) -> None:
+    seed = 0
+    for age in (25, 35):
+        for gender in (0, 1):
+            for race in (0, 1):
+                for n in range(15):
+                    picture(tmp_path / "utk" / f"{age}_{gender}_{race}_201701091505{n:05d}.jpg", seed)
+                    seed += 1
+    imported("utkface", tmp_path / "utk")
+    gender = load_bank("gender", min_images=30)
+    assert (gender.name, gender.source) == ("gender:utkface", "utkface")
+    assert {c.name: len(c.images) for c in gender.concepts} == {"women": 60, "men": 60}
+    assert not gender.report_images
+    assert "UTKFace" in " ".join(gender.datasheet)
+    image = gender.concepts[0].images[0]
+    assert {"race", "age band", "brightness", "contrast", "sharpness", "image size"} <= set(image.covariates)
+    race = load_bank("race:utkface")
+    assert {c.name for c in race.concepts} == {"white", "black"}
+    assert [(c.more, c.less) for c in race.contrasts] == [("white", "black")]
+    both = load_bank("gender-race")
+    assert {c.name: len(c.images) for c in both.concepts if "white" in c.name} == {
+        "white women": 30,
+        "white men": 30,
+    }
+    imported_again = import_bank("utkface", tmp_path / "utk", into=tmp_path / "imported", name="second")
+    assert imported_again.folder.name == "second"
+    with pytest.raises(InputError, match="choose: gender:second or gender:utkface"):
+        load_bank("gender")
+    with pytest.raises(InputError, match="'third' is not an imported set; those that do: second, utkface"):
+        load_bank("gender:third")
