@@ -70,7 +70,7 @@ def test_a_texture_does_not_depend_on_the_others(monkeypatch: pytest.MonkeyPatch
 
 
 def test_unknown_texture() -> None:
-    with pytest.raises(InputError, match="'velvet': unknown, need one of banded"):
+    with pytest.raises(InputError, match="'velvet': unknown, need one of"):
         render("velvet", index=0)
 
 
