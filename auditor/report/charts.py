@@ -65,14 +65,13 @@ _TEXT = 11.0
 _SMALL = 9.5
 _ROW = 19.5
 """Height of a row of a chart in points."""
-_WIDTH = 520.0
-_HALF_WIDTH = 400.0
-"""Of charts that stand two in a row on a screen."""
+PRINT_WIDTH = 520.0
+SCREEN_WIDTH = 420.0
+"""Narrow enough that a phone shows it whole and its text can still be read."""
 _LEFT_SHARE = 0.66
 """Of the width, for the scores, where the paper's score stands beside them."""
-_LABEL_WIDTH = 156.0
 _MARKERS = {"found": "^", "against": "v", "none": "o", "open": "o"}
-MAX_LABEL = 24
+MAX_LABEL = 22
 """Signs of a row's name; the table has the whole."""
 
 
@@ -110,9 +109,9 @@ def class_charts(
     of = f"for class “{view.name}”"
     key = view.anchor
     sections = view.banks
-    profile = _WIDTH if side_by_side else _HALF_WIDTH
+    width = PRINT_WIDTH if side_by_side else SCREEN_WIDTH
     return ClassCharts(
-        occlusion=occlusion(view.occlusion, key=f"{key}-occlusion", of=of, colours=colours),
+        occlusion=occlusion(view.occlusion, key=f"{key}-occlusion", of=of, colours=colours, width=width),
         scores={
             s.key: scores(
                 s.charted,
@@ -120,7 +119,7 @@ def class_charts(
                 key=f"{s.key}-scores",
                 of=of,
                 colours=colours,
-                width=_WIDTH * _LEFT_SHARE if side_by_side else _WIDTH,
+                width=width * _LEFT_SHARE if side_by_side else width,
             )
             for s in sections
             if any(row.score_value is not None for row in s.charted)
@@ -131,26 +130,28 @@ def class_charts(
                 key=f"{s.key}-paper",
                 of=of,
                 colours=colours,
-                width=_WIDTH * (1 - _LEFT_SHARE) if side_by_side else _WIDTH,
+                width=width * (1 - _LEFT_SHARE) if side_by_side else width,
                 named=not side_by_side,
             )
             for s in sections
             if any(row.paper_value is not None for row in s.charted)
         },
         responses={
-            s.key: responses(s.charted, key=f"{s.key}-responses", of=of, colours=colours)
+            s.key: responses(s.charted, key=f"{s.key}-responses", of=of, colours=colours, width=width)
             for s in sections
             if any(len(row.responses) == _DECILES for row in s.charted)
         },
-        layers=layers(view.layers, key=f"{key}-layers", of=of, colours=colours, width=profile)
+        layers=layers(view.layers, key=f"{key}-layers", of=of, colours=colours, width=width)
         if view.layers
         else None,
         effects={
-            s.key: effects(s.charted, key=f"{s.key}-effects", of=of, colours=colours, width=profile)
+            s.key: effects(s.charted, key=f"{s.key}-effects", of=of, colours=colours, width=width)
             for s in sections
             if any(len(row.effects) > 1 for row in s.charted)
         },
-        contrasts=contrasts(view.contrasts, margin=margin, key=f"{key}-contrasts", of=of, colours=colours)
+        contrasts=contrasts(
+            view.contrasts, margin=margin, key=f"{key}-contrasts", of=of, colours=colours, width=width
+        )
         if any(c.value is not None for c in view.contrasts)
         else None,
     )
@@ -163,11 +164,11 @@ def scores(
     key: str,
     of: str,
     colours: Mapping[str, str],
-    width: float = _WIDTH,
+    width: float,
 ) -> Chart:
     """Ranked concepts: score, 95% interval, margin of relevance."""
     with _figure(len(rows) * _ROW + 58, width) as (figure, canvas):
-        axes = _rows_axes(figure, [row.title for row in rows], label_width=min(_LABEL_WIDTH, 0.36 * width))
+        axes = _rows_axes(figure, [row.title for row in rows], label_width=_label_width(width))
         _margin(axes, margin)
         for y, row in enumerate(rows):
             _whisker(axes, y, row.score_value, row.low, row.high, row.direction.tone)
@@ -186,13 +187,15 @@ def paper(
     key: str,
     of: str,
     colours: Mapping[str, str],
-    width: float = _WIDTH,
+    width: float,
     named: bool = True,
 ) -> Chart:
     """The paper's score with the standard deviation over benchmark draws, in the order of our score."""
     with _figure(len(rows) * _ROW + 58, width) as (figure, canvas):
         axes = _rows_axes(
-            figure, [row.title if named else "" for row in rows], label_width=_LABEL_WIDTH if named else 8
+            figure,
+            [row.title if named else "" for row in rows],
+            label_width=_label_width(width) if named else 8,
         )
         for y, row in enumerate(rows):
             if row.paper_value is None:
@@ -215,11 +218,11 @@ def paper(
 _DECILES = 11
 
 
-def responses(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, str]) -> Chart:
+def responses(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, str], width: float) -> Chart:
     """How the detector's response spreads over each concept's images, in deciles."""
     rows = [row for row in rows if len(row.responses) == _DECILES]
-    with _figure(len(rows) * _ROW + 58) as (figure, canvas):
-        axes = _rows_axes(figure, [row.title for row in rows])
+    with _figure(len(rows) * _ROW + 58, width) as (figure, canvas):
+        axes = _rows_axes(figure, [row.title for row in rows], label_width=_label_width(width))
         axes.axvline(0, color=_SOFT, linewidth=0.8, zorder=1)
         for y, row in enumerate(rows):
             r = row.responses
@@ -234,7 +237,7 @@ def responses(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, s
                     y, r[high] - r[low], left=r[low], height=height, color=_ACCENT, alpha=strength, zorder=2
                 )
             axes.plot([r[5], r[5]], [y - 0.34, y + 0.34], color=_INK, linewidth=1.6, zorder=3)
-        axes.set_xlabel("response per image, standardised; bands: deciles, tick: median, line: range")
+        axes.set_xlabel("standardised response per image")
         svg = canvas()
     found = [f"{row.title} median {number(row.responses[5])}" for row in rows]
     return _chart(
@@ -243,18 +246,24 @@ def responses(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, s
 
 
 def contrasts(
-    rows: Sequence[ContrastRow], *, margin: float | None, key: str, of: str, colours: Mapping[str, str]
+    rows: Sequence[ContrastRow],
+    *,
+    margin: float | None,
+    key: str,
+    of: str,
+    colours: Mapping[str, str],
+    width: float,
 ) -> Chart:
     """Differences between groups with 95% intervals."""
     rows = [row for row in rows if row.value is not None]
-    with _figure(len(rows) * (_ROW + 10) + 58) as (figure, canvas):
+    with _figure(len(rows) * (_ROW + 10) + 58, width) as (figure, canvas):
         labels = [f"{_short(r.label, 34)}\n{'matched' if r.matched else 'not matched'}" for r in rows]
-        axes = _rows_axes(figure, labels, shorten=False, label_width=208)
+        axes = _rows_axes(figure, labels, shorten=False, label_width=0.42 * width)
         _margin(axes, margin)
         for y, row in enumerate(rows):
             _whisker(axes, y, row.value, row.low, row.high, row.direction.tone)
         axes.axvline(0, color=_SOFT, linewidth=0.8, zorder=1)
-        axes.set_xlabel("difference between the groups, in standard deviations, with 95% interval")
+        axes.set_xlabel("difference in standard deviations, 95% interval")
         svg = canvas()
     found = [
         f"{r.label}, {'' if r.matched else 'not '}matched: {r.difference} {r.interval}, {r.direction.text}"
@@ -265,12 +274,12 @@ def contrasts(
     )
 
 
-def occlusion(data: OcclusionFigure, *, key: str, of: str, colours: Mapping[str, str]) -> Chart:
+def occlusion(data: OcclusionFigure, *, key: str, of: str, colours: Mapping[str, str], width: float) -> Chart:
     """The class's probability before and after, and how often the prediction changed."""
     rows = len(data.bars) + 1
-    with _figure(rows * (_ROW + 2) + 52) as (figure, canvas):
-        labels = ["probability of the class", *(label for label, _ in data.bars)]
-        axes = _rows_axes(figure, labels, label_width=160)
+    with _figure(rows * (_ROW + 2) + 52, width) as (figure, canvas):
+        labels = ["class probability", *(label for label, _ in data.bars)]
+        axes = _rows_axes(figure, labels, label_width=min(160.0, 0.37 * width))
         axes.set_xlim(-0.02, 1.12)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1.0], ["0", "25%", "50%", "75%", "100%"])
         before, after = data.before, data.after
@@ -289,16 +298,14 @@ def occlusion(data: OcclusionFigure, *, key: str, of: str, colours: Mapping[str,
             _label(axes, value, y, percent(value), left=False)
         axes.axhline(0.6, color=_LINE, linewidth=0.8)
         axes.set_ylim(rows - 0.4, -0.75)
-        axes.set_xlabel("first row: mean probability; below: share of predictions changed")
+        axes.set_xlabel("top: mean probability; below: predictions changed")
         svg = canvas()
     found = [f"{label}: {percent(value)} of predictions changed" for label, value in data.bars]
     start = f"Mean probability of the class {percent(before)} before and {percent(after)} after"
     return _chart(svg, key, f"Effect of the occluder {of}", _summary(start, found), colours)
 
 
-def layers(
-    rows: Sequence[LayerRow], *, key: str, of: str, colours: Mapping[str, str], width: float = _WIDTH
-) -> Chart:
+def layers(rows: Sequence[LayerRow], *, key: str, of: str, colours: Mapping[str, str], width: float) -> Chart:
     """Per layer: weight in the score, reliability between refits, similarity to other classes."""
     with _figure(190, width) as (figure, canvas):
         axes = _plain_axes(figure)
@@ -347,9 +354,7 @@ _EFFECT_LINES = 5
 _LINE_STYLES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)))
 
 
-def effects(
-    rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, str], width: float = _WIDTH
-) -> Chart:
+def effects(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, str], width: float) -> Chart:
     """The strongest concepts' effect in each layer."""
     strongest = sorted(
         (r for r in rows if len(r.effects) > 1), key=lambda r: -max(abs(e) for _, e in r.effects)
@@ -388,7 +393,7 @@ def effects(
 
 
 @contextmanager
-def _figure(height: float, width: float = _WIDTH) -> Iterator[tuple[Figure, Any]]:
+def _figure(height: float, width: float) -> Iterator[tuple[Figure, Any]]:
     """A figure of ``width`` by ``height`` points in our style, and a function that gives its SVG."""
     style: dict[Any, Any] = {
         "svg.fonttype": "none",
@@ -421,9 +426,7 @@ def _figure(height: float, width: float = _WIDTH) -> Iterator[tuple[Figure, Any]
         yield figure, svg
 
 
-def _rows_axes(
-    figure: Figure, labels: Sequence[str], *, shorten: bool = True, label_width: float = _LABEL_WIDTH
-) -> Axes:
+def _rows_axes(figure: Figure, labels: Sequence[str], *, shorten: bool = True, label_width: float) -> Axes:
     """Axes with one row per label, first on top, and a grid that stays in the background."""
     height = figure.get_figheight() * 72
     left = label_width / (figure.get_figwidth() * 72)
@@ -445,6 +448,11 @@ def _rows_axes(
     for side in axes.spines.values():
         side.set_visible(False)
     return axes
+
+
+def _label_width(width: float) -> float:
+    """Points for the names of rows in a figure of ``width`` points."""
+    return min(150.0, 0.35 * width)
 
 
 def _plain_axes(figure: Figure) -> Axes:

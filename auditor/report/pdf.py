@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,7 +74,7 @@ def render(audit: Audit, directory: Path) -> bytes:
         content[name] = (chart.svg.encode(), "image/svg+xml")
         return name
 
-    created = _created(audit)
+    created = stated_time(audit.created)
     page = (
         environment()
         .get_template("print.html.j2")
@@ -87,20 +87,48 @@ def render(audit: Audit, directory: Path) -> bytes:
             digest=audit_digest(audit),
         )
     )
-    fetcher = _OnlyGiven(content)
-    attached = (
-        (AUDIT_FILE, audit_bytes(audit), "The audit: every number of this report", "Data"),
-        (SCHEMA_FILE, schema_text().encode(), "JSON Schema of audit.json", "Supplement"),
+    return printed(
+        page,
+        styles=[static("print.css")],
+        content=content,
+        created=created,
+        identifier=audit_digest(audit)[:32],
+        attachments=[
+            (AUDIT_FILE, audit_bytes(audit), "The audit: every number of this report", "Data"),
+            (SCHEMA_FILE, schema_text().encode(), "JSON Schema of audit.json", "Supplement"),
+        ],
     )
+
+
+def printed(
+    page: str,
+    *,
+    styles: Sequence[str],
+    content: Mapping[str, tuple[bytes, str]],
+    created: datetime,
+    identifier: str,
+    attachments: Sequence[tuple[str, bytes, str, str]],
+) -> bytes:
+    """A page as a tagged PDF/A-3 with attachments; the same input gives the same bytes.
+
+    Args:
+        page: HTML.
+        styles: Style sheets.
+        content: URL to bytes and media type of everything the page may show; nothing else is read.
+        created: The time that the file states.
+        identifier: 32 signs that name the document.
+        attachments: Name, bytes, description and relationship of each file inside.
+    """
+    fetcher = _OnlyGiven(content)
     with _clock(created):
         document = weasyprint.HTML(string=page, url_fetcher=fetcher, base_url=_SCHEME).render(
-            stylesheets=[weasyprint.CSS(string=static("print.css"), url_fetcher=fetcher)],
+            stylesheets=[weasyprint.CSS(string=style, url_fetcher=fetcher) for style in styles],
             pdf_variant="pdf/a-3a",
         )
         _call_it_pdf_ua(document.metadata)
         pdf: bytes = document.write_pdf(
             pdf_variant="pdf/a-3a",
-            pdf_identifier=audit_digest(audit)[:32].encode(),
+            pdf_identifier=identifier.encode(),
             attachments=[
                 weasyprint.Attachment(
                     string=data,
@@ -110,7 +138,7 @@ def render(audit: Audit, directory: Path) -> bytes:
                     modified=created,
                     relationship=relationship,
                 )
-                for name, data, description, relationship in attached
+                for name, data, description, relationship in attachments
             ],
         )
     return pdf
@@ -132,9 +160,10 @@ class _OnlyGiven(URLFetcher):  # type: ignore[misc]
         return URLFetcherResponse(url, data, {"Content-Type": media_type})
 
 
-def _created(audit: Audit) -> datetime:
+def stated_time(created: str) -> datetime:
+    """The time that an audit states, in UTC; 1980 where it states none."""
     try:
-        when = datetime.fromisoformat(audit.created)
+        when = datetime.fromisoformat(created)
     except ValueError:
         return datetime(1980, 1, 1, tzinfo=UTC)
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
