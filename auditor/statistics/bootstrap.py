@@ -2,38 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from auditor.statistics.arrays import FloatArray, Groups
 
 
-def bootstrap_pivots(
-    influence: FloatArray, groups: Groups, *, draws: int, rng: np.random.Generator
-) -> FloatArray:
-    """[draws, concepts] Studentised bootstrap (Efron and Tibshirani 1993, section 12.5).
+@dataclass(frozen=True)
+class Resamples:
+    """What estimates do when their images are drawn anew."""
 
-    Images are resampled within their group; every row serves all concepts. The estimate is
+    pivots: FloatArray
+    """[draws, estimates] Resampled estimate minus estimate, in the resample's own standard errors."""
+    errors: FloatArray
+    """[draws, estimates] The resample's standard error over the sample's; 1 where nothing varies."""
+
+
+def bootstrap_images(
+    influence: FloatArray, groups: Groups, *, draws: int, rng: np.random.Generator
+) -> Resamples:
+    """Studentised bootstrap (Efron and Tibshirani 1993, section 12.5).
+
+    Images are resampled within their group; every draw serves all estimates. The estimate is
     linearised: each image adds its influence, so that a resample costs one matrix product.
 
     Args:
-        influence: [concepts, images] in ``groups.order``; the mean over each group is 0.
+        influence: [estimates, images] in ``groups.order``; the mean over each group is 0.
         groups: Who has which label.
         draws: Number of resamples.
         rng: Source of the resamples.
     """
-    concepts = len(influence)
+    count = len(influence)
     columns = np.concatenate([influence, influence**2]).T
-    shift = np.zeros((draws, concepts))
-    variance = np.zeros((draws, concepts))
+    shift = np.zeros((draws, count))
+    variance = np.zeros((draws, count))
+    of_sample = np.zeros(count)
     for start, size in zip(groups.starts, groups.sizes, strict=True):
         counts = resample_counts(int(size), draws, rng)
         sums = counts @ columns[start : start + size]
-        means = sums[:, :concepts] / size
-        squares = sums[:, concepts:] / size - means**2
+        means = sums[:, :count] / size
+        squares = sums[:, count:] / size - means**2
         shift += means
         variance += np.maximum(squares, 0.0) / (size - 1)
+        of_sample += influence[:, start : start + size].var(axis=1) / (size - 1)
     error = np.sqrt(variance)
-    return np.divide(shift, error, out=np.zeros_like(shift), where=error > 1e-12)
+    usual = np.sqrt(of_sample)
+    return Resamples(
+        pivots=np.divide(shift, error, out=np.zeros_like(shift), where=error > 1e-12),
+        errors=np.divide(error, usual, out=np.ones_like(shift), where=usual > 1e-12),
+    )
 
 
 def resample_counts(size: int, draws: int, rng: np.random.Generator) -> FloatArray:

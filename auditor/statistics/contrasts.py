@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from auditor.errors import InputError
 from auditor.statistics.arrays import BoolArray, FloatArray, as_responses, standardise_rows
-from auditor.statistics.bootstrap import bootstrap_pivots
+from auditor.statistics.bootstrap import Resamples, bootstrap_images
 from auditor.statistics.inference import (
     Estimate,
     check_settings,
@@ -129,8 +129,8 @@ def group_contrasts(
     designs = [_design(members, pair, strata) for pair in wanted]
     estimates = [_estimate(rows[:, d.order], d) for d in designs]
     effects = np.stack([e.effects for e in estimates], axis=1)
-    pivots = [
-        bootstrap_pivots(e.influence[None], d.resampled, draws=bootstrap, rng=rng)[:, 0]
+    resamples = [
+        bootstrap_images(e.influence[None], d.resampled, draws=bootstrap, rng=rng)
         for e, d in zip(estimates, designs, strict=True)
     ]
     permuted = [
@@ -141,7 +141,10 @@ def group_contrasts(
     ]
     inferred = infer(
         estimates,
-        pivots=np.stack(pivots, axis=1),
+        resamples=Resamples(
+            pivots=np.concatenate([r.pivots for r in resamples], axis=1),
+            errors=np.concatenate([r.errors for r in resamples], axis=1),
+        ),
         permuted=np.stack(permuted, axis=1),
         refits=refit_variance(effects, overlap=refit_overlap, borrowed=lent_effects(borrowed, len(rows))),
         alpha=alpha,

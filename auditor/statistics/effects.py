@@ -16,7 +16,7 @@ from scipy import stats
 from auditor.errors import InputError
 from auditor.records import Direction
 from auditor.statistics.arrays import FloatArray, Groups, as_responses, group_images, standardise_rows
-from auditor.statistics.bootstrap import bootstrap_pivots
+from auditor.statistics.bootstrap import bootstrap_images
 from auditor.statistics.inference import (
     Estimate,
     check_settings,
@@ -137,7 +137,9 @@ def concept_effects(
     effects = np.stack([estimate.effects for estimate in estimates], axis=1)
     inferred = infer(
         estimates,
-        pivots=bootstrap_pivots(np.stack([e.influence for e in estimates]), groups, draws=bootstrap, rng=rng),
+        resamples=bootstrap_images(
+            np.stack([e.influence for e in estimates]), groups, draws=bootstrap, rng=rng
+        ),
         permuted=permuted_statistics(values.mean(axis=0), groups, permutations=permutations, rng=rng),
         refits=refit_variance(effects, overlap=refit_overlap, borrowed=lent_effects(borrowed, len(values))),
         alpha=alpha,

@@ -15,6 +15,7 @@ from scipy import stats
 
 from auditor.errors import InputError
 from auditor.statistics.arrays import FloatArray, Groups
+from auditor.statistics.bootstrap import Resamples
 from auditor.statistics.permutation import group_moments
 from auditor.statistics.refits import RefitVariance, noise_draws
 
@@ -69,7 +70,7 @@ class Inference:
 def infer(
     estimates: Sequence[Estimate],
     *,
-    pivots: FloatArray,
+    resamples: Resamples,
     permuted: FloatArray,
     refits: RefitVariance,
     alpha: float,
@@ -81,7 +82,7 @@ def infer(
 
     Args:
         estimates: One for each test.
-        pivots: [draws, tests] Studentised bootstrap of each.
+        resamples: Studentised bootstrap of each.
         permuted: [permutations, tests] Studentised differences under permuted labels.
         refits: Variance that refits add to each mean effect.
         alpha: 1 minus the coverage of the intervals.
@@ -89,25 +90,29 @@ def infer(
         family_size: Number of tests corrected together.
         rng: Source of the refits' noise.
     """
-    boot_noise = noise_draws(refits.of_mean, refits.df, len(pivots), rng)
+    boot_noise = noise_draws(refits.of_mean, refits.df, len(resamples.pivots), rng)
     null_noise = noise_draws(refits.null_of_mean, refits.null_df, len(permuted), rng)
+    boot_null_noise = noise_draws(refits.null_of_mean, refits.null_df, len(resamples.pivots), rng)
     results = []
     for index, estimate in enumerate(estimates):
         effect = float(estimate.effects.mean())
         # Estimate minus truth, as images and refits together have it.
-        noise = pivots[:, index] * np.sqrt(estimate.image_variance) + boot_noise[:, index]
+        noise = resamples.pivots[:, index] * np.sqrt(estimate.image_variance) + boot_noise[:, index]
         low = effect - float(np.quantile(noise, 1 - alpha / 2))
         high = effect - float(np.quantile(noise, alpha / 2))
         of_refits = float(refits.of_mean[index])
         df = satterthwaite(estimate.image_variance, estimate.image_df, of_refits, float(refits.df[index]))
         ordinary = float(stats.t.ppf(1 - alpha / 2, df))
         strict = float(stats.t.ppf(1 - alpha / 2 / family_size, df))
-        if_null = float(refits.null_of_mean[index])
-        null_df = satterthwaite(
-            estimate.null_variance, estimate.image_df, if_null, float(refits.null_df[index])
-        )
-        detected = stats.t.ppf(1 - alpha / 2 / family_size, null_df) + stats.t.ppf(POWER, null_df)
         p_images, p_value = _permutation_p(estimate, permuted[:, index], null_noise[:, index])
+        null_error = float(np.sqrt(estimate.null_variance))
+        detectable = smallest_detectable(
+            np.abs(permuted[:, index] * null_error + null_noise[:, index]),
+            shift=resamples.pivots[:, index] * resamples.errors[:, index] * null_error
+            + boot_null_noise[:, index],
+            errors=resamples.errors[:, index],
+            level=alpha / family_size,
+        )
         results.append(
             Inference(
                 effect=effect,
@@ -119,7 +124,7 @@ def infer(
                 p_images=p_images,
                 p_beyond=p_beyond_margin(effect, noise, margin=margin),
                 p_within=p_within_margin(effect, noise, margin=margin),
-                smallest_detectable=float(detected * np.sqrt(estimate.null_variance + if_null)),
+                smallest_detectable=detectable,
                 standard_error=float(np.sqrt(estimate.image_variance + of_refits)),
                 error_images=float(np.sqrt(estimate.image_variance)),
                 error_refits=float(np.sqrt(of_refits)),
@@ -166,6 +171,23 @@ def p_within_margin(effect: float, noise: FloatArray, *, margin: float) -> float
     from_above = (1 + np.sum(margin + noise <= effect)) / (1 + len(noise))
     from_below = (1 + np.sum(-margin + noise >= effect)) / (1 + len(noise))
     return float(max(from_above, from_below))
+
+
+def smallest_detectable(null: FloatArray, *, shift: FloatArray, errors: FloatArray, level: float) -> float:
+    """Smallest absolute effect, of either sign, whose p-value reaches ``level`` with power 0.8.
+
+    Skewed responses make effects of one sign harder to find, and permutations know it where a formula
+    with two normal quantiles does not.
+
+    Args:
+        null: [permutations] Absolute effects under permuted labels; enough of them for ``level``.
+        shift: [draws] What a resample adds to the true effect.
+        errors: [draws] Its standard error, over the sample's: the bar rises with it.
+        level: Of the test, after correction.
+    """
+    allowed = max(1, int(level * (1 + len(null)) + 1e-9))
+    bar = float(np.partition(null, -allowed)[-allowed]) * errors
+    return float(max(np.quantile(bar - shift, POWER), np.quantile(bar + shift, POWER)))
 
 
 def satterthwaite(first: float, first_df: float, second: float, second_df: float) -> float:

@@ -78,8 +78,8 @@ def refit_variance(
     typical, prior_df = _prior(ratios[positive], df)
     moderated = _weighted(typical, prior_df, ratios, df)
     # Never more degrees of freedom than the variances behind the trend can know at that place.
-    own_df = np.minimum(prior_df + df, df / trend.leverage)
-    null_df = np.full(len(variances), min(prior_df + df, df / trend.leverage_at_zero))
+    own_df = np.clip(df / trend.leverage, df, prior_df + df)
+    null_df = np.full(len(variances), np.clip(df / trend.leverage_at_zero, df, prior_df + df))
     return RefitVariance(
         of_mean=(factor * trend.fitted * moderated)[:count],
         df=own_df[:count],
@@ -118,7 +118,8 @@ def _weighted(typical: float, prior_df: float, ratios: FloatArray, df: float) ->
 def _fit_trend(variances: FloatArray, squared_effects: FloatArray) -> _Trend:
     """Weighted least squares with coefficients of 0 or more; every variance counts alike (gamma errors)."""
     basis = np.stack([np.ones_like(squared_effects), squared_effects], axis=1)
-    floor = 1e-3 * float(variances.mean())
+    # An effect of 0 still varies between refits; chance must not make it look as if it did not.
+    floor = 0.1 * float(np.median(variances[variances > 0.0]))
     fitted = np.full(len(variances), variances.mean())
     coefficients = np.array([variances.mean(), 0.0])
     for _ in range(20):

@@ -189,8 +189,8 @@ def permutation_p(observed, permuted, factor=1.0, noise=None):
 
 
 def pivots(influence, groups, counts):
-    """Studentised bootstrap from given counts: ``counts[g][draw][j]`` times image j of group g."""
-    result = []
+    """Studentised bootstrap and its standard errors; ``counts[g][draw][j]`` times image j of group g."""
+    result, errors = [], []
     for draw in range(len(counts[0])):
         shift, error2 = 0.0, 0.0
         for g, of_group in zip(groups, counts, strict=True):
@@ -198,9 +198,11 @@ def pivots(influence, groups, counts):
             for j, times in zip(g, of_group[draw], strict=True):
                 drawn += [influence[j]] * int(times)
             shift += mean(drawn)
-            error2 += variance(drawn) / len(drawn)
+            # A resample's variance estimates the sample's, which divides by n - 1 in its turn.
+            error2 += mean([(x - mean(drawn)) ** 2 for x in drawn]) / (len(drawn) - 1)
         result.append(shift / math.sqrt(error2))
-    return result
+        errors.append(math.sqrt(error2))
+    return result, errors
 
 
 # --- contrasts ---

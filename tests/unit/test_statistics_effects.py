@@ -10,7 +10,7 @@ from scipy import stats
 
 from auditor.errors import InputError
 from auditor.statistics.arrays import group_images, standardise_rows
-from auditor.statistics.bootstrap import bootstrap_pivots, resample_counts
+from auditor.statistics.bootstrap import Resamples, bootstrap_images, resample_counts
 from auditor.statistics.classwise import against_classes, class_effects, compare_with_classes
 from auditor.statistics.effects import _estimates, concept_effects, direction_of, layer_effects
 from auditor.statistics.inference import (
@@ -19,6 +19,7 @@ from auditor.statistics.inference import (
     p_beyond_margin,
     p_within_margin,
     satterthwaite,
+    smallest_detectable,
     variance_over_images,
 )
 from auditor.statistics.permutation import permuted_statistics, studentised
@@ -144,12 +145,15 @@ def test_pivots_are_those_of_the_loops():
     groups = group_images(LABELS, 3)
     influence = responses(refits=2)[:, groups.order]
     influence -= np.repeat(np.add.reduceat(influence, groups.starts, 1) / groups.sizes, groups.sizes, axis=1)
-    got = bootstrap_pivots(influence, groups, draws=25, rng=np.random.default_rng(4))
+    got = bootstrap_images(influence, groups, draws=25, rng=np.random.default_rng(4))
     rng = np.random.default_rng(4)
     counts = [resample_counts(int(size), 25, rng) for size in groups.sizes]
     members = [list(range(s, s + n)) for s, n in zip(groups.starts, groups.sizes, strict=True)]
     for row in range(2):
-        np.testing.assert_allclose(got[:, row], slow.pivots(influence[row], members, counts), rtol=1e-9)
+        pivots, errors = slow.pivots(influence[row], members, counts)
+        np.testing.assert_allclose(got.pivots[:, row], pivots, rtol=1e-9)
+        usual = np.sqrt(slow.sum_of_means_variance(influence[row], members))
+        np.testing.assert_allclose(got.errors[:, row] * usual, errors, rtol=1e-9)
 
 
 def test_resamples_draw_with_replacement():
@@ -175,7 +179,8 @@ def estimate_of(effect=0.5, image_variance=0.04):
 
 def inferred(estimate, pivots, permuted, refits=NO_REFITS, **changes):
     options = {"alpha": 0.1, "margin": 0.2, "family_size": 5, "rng": np.random.default_rng(0)} | changes
-    return infer([estimate], pivots=pivots[:, None], permuted=permuted[:, None], refits=refits, **options)[0]
+    resamples = Resamples(pivots=pivots[:, None], errors=np.ones((len(pivots), 1)))
+    return infer([estimate], resamples=resamples, permuted=permuted[:, None], refits=refits, **options)[0]
 
 
 def test_interval_turns_the_bootstrap_round():
@@ -191,10 +196,26 @@ def test_interval_turns_the_bootstrap_round():
     assert found.standard_error == found.error_images == pytest.approx(0.2)
 
 
-def test_smallest_detectable_is_the_sum_of_two_quantiles():
-    found = inferred(estimate_of(), np.zeros(9), np.ones(9))
-    expected = (stats.t.ppf(1 - 0.1 / 2 / 5, 30) + stats.t.ppf(0.8, 30)) * 0.1
-    assert found.smallest_detectable == pytest.approx(expected)
+def test_smallest_detectable_of_normal_noise_is_the_sum_of_two_quantiles():
+    rng = np.random.default_rng(0)
+    found = inferred(estimate_of(), rng.normal(size=20_000), rng.normal(size=20_000))
+    expected = (stats.norm.ppf(1 - 0.1 / 2 / 5) + stats.norm.ppf(0.8)) * 0.1
+    assert found.smallest_detectable == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_smallest_detectable_is_found_four_times_out_of_five_whatever_its_sign(sign):
+    rng = np.random.default_rng(1)
+    null, shift = rng.normal(size=999), sign * (rng.gamma(1.0, size=4000) - 1.0)
+    errors = rng.uniform(0.5, 1.5, size=4000)
+    size = smallest_detectable(np.abs(null), shift=shift, errors=errors, level=0.05)
+    # The 50th largest of 999 is the value that p = 50/1000 may not reach.
+    bar = sorted(np.abs(null))[-50]
+    upwards = np.mean(size + shift >= bar * errors)
+    downwards = np.mean(-size + shift <= -bar * errors)
+    assert min(upwards, downwards) == pytest.approx(0.8, abs=0.001)
+    p = slow.permutation_p(bar * 1.001, null)
+    assert p <= 0.05 < slow.permutation_p(bar * 0.999, null)
 
 
 def test_refits_widen_everything():
@@ -209,7 +230,9 @@ def test_refits_widen_everything():
     assert found.low == pytest.approx(0.5 - np.quantile(noise, 0.95), abs=0.03)
     df = satterthwaite(0.01, 30, 0.02, 7)
     expected = (stats.t.ppf(0.99, df) + stats.t.ppf(0.8, df)) * np.sqrt(0.03)
-    assert found.smallest_detectable == pytest.approx(expected)
+    assert found.smallest_detectable == pytest.approx(expected, rel=0.06)
+    strict, ordinary = (stats.t.ppf(1 - 0.05 / m, satterthwaite(0.04, 30, 0.05, 4)) for m in (5, 1))
+    assert found.effect - found.adjusted_low == pytest.approx((found.effect - found.low) * strict / ordinary)
     assert found.p_images == slow.permutation_p(0.3, permuted, np.sqrt(0.041))
     null_noise = stats.t.rvs(7, size=200_000, random_state=4) * np.sqrt(0.02) * 0.5
     null_noise += stats.norm.rvs(size=200_000, random_state=5) * 0.2
@@ -354,7 +377,7 @@ def test_the_order_of_images_changes_nothing_that_is_not_drawn(seed):
     values = responses(seed)
     order = np.random.default_rng(seed).permutation(len(LABELS))
     for one, two in zip(effects_of(values), effects_of(values[:, order], LABELS[order]), strict=True):
-        for name in ("effect", "standard_error", "smallest_detectable", "refit_effects", "deciles"):
+        for name in ("effect", "standard_error", "refit_effects", "deciles"):
             np.testing.assert_allclose(getattr(one, name), getattr(two, name), atol=1e-9)
 
 
@@ -427,6 +450,16 @@ def test_a_lone_large_effect_knows_little_about_its_own_variance():
     assert got.df[0] < 3
     assert got.null_df[0] > 10
     assert got.null_of_mean[0] < 0.1 * got.of_mean[0]
+
+
+def test_degrees_of_freedom_never_fall_below_those_of_the_refits():
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        # Effects that are all large and vary in proportion say nothing about an effect of 0.
+        means = rng.choice([-3.0, 3.0], size=8) + rng.normal(size=8)
+        got = refit_variance(means * (1 + 0.3 * rng.normal(size=(3, 8))))
+        assert min(got.df.min(), got.null_df.min()) >= 2
+        assert (got.null_of_mean > 0).all()
 
 
 # --- layers and classes ---
