@@ -158,6 +158,16 @@ def test_permutations_stay_within_strata(paired):
         assert of_draw == pytest.approx(expected)
 
 
+def test_permutations_are_drawn_in_chunks_as_they_would_be_at_once(monkeypatch):
+    values, first, second, stratum = setting(refits=1)
+    design, _ = laid_out(first, second, stratum)
+    row = values[0, design.order]
+    at_once = permuted_differences(row, design, permutations=23, rng=np.random.default_rng(3))
+    monkeypatch.setattr("auditor.statistics.strata.CHUNK_VALUES", 5 * len(row))
+    in_chunks = permuted_differences(row, design, permutations=23, rng=np.random.default_rng(3))
+    np.testing.assert_allclose(in_chunks, at_once)
+
+
 def test_what_strata_explain_is_not_taken_for_a_difference():
     rng = np.random.default_rng(3)
     stratum = np.repeat([0, 1], 60)

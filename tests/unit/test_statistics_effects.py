@@ -125,6 +125,15 @@ def test_permuted_statistics_are_those_of_relabelled_images():
             assert of_row[c] == pytest.approx(slow.difference(row, sorted_labels, c, 3) / error)
 
 
+def test_permutations_are_drawn_in_chunks_as_they_would_be_at_once(monkeypatch):
+    groups = group_images(LABELS, 3)
+    ordered = responses(refits=1)[0][groups.order]
+    at_once = permuted_statistics(ordered, groups, permutations=23, rng=np.random.default_rng(3))
+    monkeypatch.setattr("auditor.statistics.permutation.CHUNK_VALUES", 5 * len(ordered))
+    in_chunks = permuted_statistics(ordered, groups, permutations=23, rng=np.random.default_rng(3))
+    np.testing.assert_allclose(in_chunks, at_once)
+
+
 def test_p_of_two_groups_agrees_with_scipy():
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], [14, 20])

@@ -30,6 +30,12 @@ def test_kernel_and_bandwidth_are_those_of_the_loops():
     np.testing.assert_allclose(gaussian_kernel(points, bandwidth=width), expected, atol=1e-12)
 
 
+def test_kernel_of_maps_far_from_zero_is_still_exact():
+    points = np.random.default_rng(0).normal(size=(8, 3))
+    far = gaussian_kernel(points + 1e7, bandwidth=1.0)
+    np.testing.assert_allclose(far, gaussian_kernel(points, bandwidth=1.0), atol=1e-6)
+
+
 @pytest.mark.parametrize("bandwidth", [0.0, -1.0, float("nan")])
 def test_bandwidth_must_be_positive(bandwidth):
     with pytest.raises(InputError, match="bandwidth"):
@@ -105,6 +111,13 @@ def test_paper_scores_are_those_of_the_loops(with_pool, sizes):
     expected_mean, expected_sd = slow.paper_scores(maps, labels, chosen, against)
     np.testing.assert_allclose(got.mean, expected_mean, rtol=1e-4)
     np.testing.assert_allclose(got.sd, expected_sd, rtol=1e-3)
+    for layer, values in maps.items():
+        assert got.bandwidths[layer] == pytest.approx(slow.median_distance(values))
+    first = sum(
+        slow.mmd2_biased(values[chosen[0]], values[against[0][0]], got.bandwidths[layer])
+        for layer, values in maps.items()
+    )
+    assert got.raw[0, 0] == pytest.approx(first, rel=1e-4)
     assert got.mean.sum() == pytest.approx(1.0)
 
 
@@ -190,6 +203,27 @@ def test_mmd_test_finds_the_shifted_concept_and_holds_its_level_on_the_others():
     got = mmd_test([gaussian_kernel(points, bandwidth=2.0)], labels, concepts=3, permutations=99, rng=rng)
     assert got.p_value[1] == 0.01
     assert got.z[1] > 4
+
+
+def test_mmd_test_draws_in_chunks_what_it_would_draw_at_once(monkeypatch):
+    labels = np.repeat([0, 1, -1], 6)
+    kernel = gaussian_kernel(np.random.default_rng(0).normal(size=(18, 2)), bandwidth=1.0)
+    at_once = mmd_test([kernel], labels, concepts=2, permutations=23, rng=np.random.default_rng(1))
+    null = []
+    rng = np.random.default_rng(1)
+    for row in rng.permuted(np.broadcast_to(np.arange(18), (23, 18)), axis=1):
+        null.append(
+            [
+                mmd2_unbiased(kernel, row[:6], row[6:]),
+                mmd2_unbiased(kernel, row[6:12], np.delete(row, range(6, 12))),
+            ]
+        )
+    null = np.array(null)
+    np.testing.assert_allclose(at_once.z, (at_once.statistic - null.mean(axis=0)) / null.std(axis=0))
+    np.testing.assert_allclose(at_once.p_value, (1 + (null >= at_once.statistic).sum(axis=0)) / 24)
+    monkeypatch.setattr("auditor.statistics.mmd_permutation.CHUNK_VALUES", 5 * 36)
+    in_chunks = mmd_test([kernel], labels, concepts=2, permutations=23, rng=np.random.default_rng(1))
+    np.testing.assert_allclose(in_chunks.z, at_once.z)
 
 
 def test_mmd_test_counts_ties_as_hits():
