@@ -1,0 +1,108 @@
+"""Which images stand for a class, and what is said of those that do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from auditor.errors import InputError
+from auditor.images.class_images import ImageSet, collect
+from auditor.images.folder import class_folder
+from auditor.images.impressions import ImpressionSettings, make_impressions
+from auditor.models.loaded import ClassLabel
+from tests.tiny import SIDE, striped, tiny_model
+
+MODEL = tiny_model()
+
+
+def save(folder: Path, count: int, *, vertical: bool, start: int = 0) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    images = MODEL.pixels(striped(count, vertical=vertical, rng=np.random.default_rng(start)))
+    for i, image in enumerate(images):
+        array = (image.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+        Image.fromarray(array).save(folder / f"{start + i:03d}.png")
+
+
+def gather(root: Path | str, *, most: int = 60, heldout: float = 0.25, index: int = 0) -> ImageSet:
+    return collect(
+        str(root),
+        MODEL,
+        MODEL.labels[index],
+        most=most,
+        heldout=heldout,
+        noise=0.04,
+        rotation=5,
+        impressions=ImpressionSettings(count=6, steps=60, jitter=0, rotation=0, zoom=0),
+        batch=4,
+        generator=torch.Generator().manual_seed(0),
+    )
+
+
+def test_only_recognised_images_are_used_and_the_rest_is_counted(tmp_path: Path) -> None:
+    save(tmp_path / "vertical", 8, vertical=True)
+    save(tmp_path / "vertical", 3, vertical=False, start=50)
+    (tmp_path / "vertical" / "zero.jpg").write_bytes(b"")
+    found = gather(tmp_path)
+    record = found.record
+    assert (record.found, record.used, record.dropped) == (12, 8, 4)
+    assert (record.dropped_unreadable, record.dropped_misclassified) == (1, 3)
+    assert (record.learned, record.heldout) == (6, 2)
+    assert [s.what for s in found.skipped] == ["image 'vertical/zero.jpg'"]
+    assert found.inputs(MODEL).shape == (8, 3, SIDE, SIDE)
+    assert record.digest != gather(tmp_path, most=6).record.digest
+
+
+def test_no_more_than_asked_for(tmp_path: Path) -> None:
+    save(tmp_path / "0", 11, vertical=True)
+    assert gather(tmp_path, most=6).record.used == 6
+
+
+def test_too_few_recognised_is_refused_with_the_numbers(tmp_path: Path) -> None:
+    save(tmp_path / "vertical", 5, vertical=False)
+    with pytest.raises(InputError, match="recognises 0 of 5 as the class; needed: 4 or more"):
+        gather(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["340", "n02391049", "Spider-Web", "spider_web", "arachnid net"])
+def test_folder_is_found_by_index_synset_or_any_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / "other").mkdir()
+    label = ClassLabel(340, "spider web", "n02391049", ("spider web", "arachnid net"))
+    assert class_folder(tmp_path, label) == tmp_path / name
+
+
+def test_folder_problems_are_named(tmp_path: Path) -> None:
+    label = ClassLabel(0, "vertical", "", ("vertical",))
+    with pytest.raises(InputError, match="no folder for class 'vertical'"):
+        class_folder(tmp_path, label)
+    (tmp_path / "0").mkdir()
+    (tmp_path / "vertical").mkdir()
+    with pytest.raises(InputError, match="0, vertical all stand for class 'vertical'"):
+        class_folder(tmp_path, label)
+    with pytest.raises(InputError, match="there is no such folder"):
+        class_folder(tmp_path / "nowhere", label)
+
+
+def test_impressions_are_recognised_and_reproducible() -> None:
+    one, two = (gather("impressions", heldout=0.5, index=2) for _ in range(2))
+    assert one.record.source == "impressions"
+    assert one.record.found == 6
+    assert (one.pixels == two.pixels).all()
+    assert (MODEL.module(one.inputs(MODEL)).argmax(1) == 2).all()
+
+
+def test_impressions_raise_the_logit_and_differ_from_each_other() -> None:
+    settings = ImpressionSettings(count=4, steps=20, batch=3, jitter=2)
+    made = make_impressions(MODEL, 1, settings=settings, generator=torch.Generator().manual_seed(1))
+    start = make_impressions(
+        MODEL, 1, settings=ImpressionSettings(count=4, steps=0, batch=3), generator=torch.Generator().manual_seed(1)
+    )
+    assert (MODEL.module(made)[:, 1] > MODEL.module(start)[:, 1]).all()
+    assert float((made[0] - made[1]).abs().mean()) > 0.05
+    low, high = MODEL.bounds()
+    assert (made >= low).all()
+    assert (made <= high).all()

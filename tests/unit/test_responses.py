@@ -1,0 +1,139 @@
+"""Responses per layer and at the output, and the controls made of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+
+from auditor import controls
+from auditor.afi.responses import OUTPUT, Responses, class_responses, detector_response, output_response, standardise
+from auditor.banks.bank import BankImage, Concept, ConceptBank, digest_of
+from auditor.scoring import BankLayout
+from tests.tiny import tiny_model
+
+
+def layout(concepts: int, each: int) -> BankLayout:
+    def image(name: str) -> BankImage:
+        return BankImage(name=name, load=lambda: None, sha256=name)  # type: ignore[arg-type, return-value]
+
+    made = tuple(
+        Concept(name=f"c{c}", images=tuple(image(f"c{c}/{i}") for i in range(each))) for c in range(concepts)
+    )
+    bank = ConceptBank(name="b", title="B", source="test", concepts=made, digest=digest_of(made))
+    labels = np.repeat(np.arange(concepts), each)
+    return BankLayout(bank=bank, labels=labels, compared=np.ones(len(labels), dtype=bool))
+
+
+def test_output_response_is_the_log_probability() -> None:
+    logits = np.random.default_rng(0).normal(size=(9, 4)) * 5
+    expected = log_softmax(logits, axis=1)[:, 2]
+    expected = (expected - expected.mean()) / expected.std()
+    np.testing.assert_allclose(output_response(logits, 2)[0], expected)
+
+
+def test_output_response_does_not_see_what_all_logits_share() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(9, 4))
+    np.testing.assert_allclose(
+        output_response(logits + rng.normal(size=(9, 1)) * 100, 1), output_response(logits, 1), atol=1e-9
+    )
+
+
+def test_detector_response_in_loops() -> None:
+    rng = np.random.default_rng(1)
+    channels, signed, reference = rng.normal(size=(12, 5)), rng.normal(size=(2, 5)), rng.normal(size=(3, 5))
+    ours = detector_response(channels, signed, reference)
+    spread = channels.std(axis=0)
+    for r in range(2):
+        own = signed[r] / spread
+        own = own / np.sqrt(sum(v**2 for v in own))
+        common = np.zeros(5)
+        for row in reference:
+            common += row / spread / np.sqrt(sum(v**2 for v in row / spread)) / 3
+        raw = [
+            sum((own[c] - common[c]) * (channels[i, c] - channels[:, c].mean()) / spread[c] for c in range(5))
+            for i in range(12)
+        ]
+        np.testing.assert_allclose(ours[r], (np.array(raw) - np.mean(raw)) / np.std(raw))
+
+
+def test_detector_response_ignores_the_scale_of_a_channel_and_dead_channels() -> None:
+    rng = np.random.default_rng(2)
+    channels, signed = rng.normal(size=(12, 5)), rng.normal(size=(2, 5))
+    factor = np.array([1.0, 10.0, 0.1, 3.0, 7.0])
+    none = np.zeros((0, 5))
+    np.testing.assert_allclose(
+        detector_response(channels * factor, signed * factor, none), detector_response(channels, signed, none)
+    )
+    dead = np.hstack([channels, np.full((12, 1), 4.0)])
+    np.testing.assert_allclose(
+        detector_response(dead, np.hstack([signed, np.ones((2, 1))]), np.zeros((0, 6))),
+        detector_response(channels, signed, none),
+    )
+
+
+def test_combination_weighs_layers_and_output() -> None:
+    rng = np.random.default_rng(3)
+    channels = {"a": rng.normal(size=(10, 4)), "b": rng.normal(size=(10, 6))}
+    signed = {"a": rng.normal(size=(2, 4)), "b": rng.normal(size=(2, 6))}
+    none = {"a": np.zeros((0, 4)), "b": np.zeros((0, 6))}
+    found = class_responses(
+        channels, rng.normal(size=(10, 3)), 0, signed=signed, reference=none,
+        layer_weights={"a": 0.25, "b": 0.75}, output_weight=0.4,
+    )  # fmt: skip
+    assert sum(found.weights.values()) == pytest.approx(1)
+    expected = 0.15 * found.by_layer["a"] + 0.45 * found.by_layer["b"] + 0.4 * found.by_layer[OUTPUT]
+    np.testing.assert_allclose(found.combined(), expected)
+    silent = class_responses(
+        channels, rng.normal(size=(10, 3)), 0, signed=signed, reference=none,
+        layer_weights={"a": 0.0, "b": 0.0}, output_weight=0.4,
+    )  # fmt: skip
+    assert silent.weights[OUTPUT] == 1
+
+
+def responses(values: np.ndarray) -> Responses:
+    return Responses(by_layer={OUTPUT: standardise(values[None])}, weights={OUTPUT: 1.0})
+
+
+def test_random_concept_control_passes_on_any_bank_and_fails_with_too_few_images() -> None:
+    rng = np.random.default_rng(0)
+    strong = responses(rng.normal(size=240) + np.repeat([0, 0, 3, 0], 60))
+    assert controls.random_concept(layout(4, 60), strong, margin=0.5, rng=rng).passed
+    few = responses(rng.normal(size=12))
+    assert not controls.random_concept(layout(4, 3), few, margin=0.5, rng=rng).passed
+
+
+def test_randomised_weights_control_tells_collapse_from_persistence() -> None:
+    rng = np.random.default_rng(0)
+    effects = np.linspace(-1, 1, 10)
+    bank = layout(10, 30)
+    same = responses(np.repeat(effects, 30) + rng.normal(0, 0.1, 300))
+    other = responses(rng.normal(size=300))
+    assert controls.randomised_weights(bank, effects, same).passed is False
+    assert controls.randomised_weights(bank, effects, other).passed is True
+    few = controls.randomised_weights(layout(2, 30), effects[:2], responses(rng.normal(size=60)))
+    assert few.passed is None
+    assert "2 concepts, need 8" in few.note
+
+
+def test_permuted_importances_control() -> None:
+    rng = np.random.default_rng(0)
+    bank = layout(4, 30)
+    channels = {"a": rng.normal(size=(120, 40)).astype(np.float32)}
+    channels["a"][:30, 0] += 4  # concept 0 lives in channel 0
+    none = {"a": np.zeros((0, 40), np.float32)}
+    for row, expected in ((np.eye(40)[:1], True), (np.ones((1, 40)), False)):
+        signed = {"a": row.astype(np.float32)}
+        found = Responses(by_layer={"a": detector_response(channels["a"], row, none["a"])}, weights={"a": 1.0})
+        control = controls.permuted_importance(bank, found, channels, signed, none, rng=rng)
+        assert control.passed is expected
+
+
+def test_shuffled_copy_keeps_values_and_leaves_the_model_alone() -> None:
+    model = tiny_model()
+    before = model.module.conv.weight.clone()
+    shuffled = controls.shuffle_weights(model, seed=1)
+    assert (model.module.conv.weight == before).all()
+    assert (shuffled.module.conv.weight != before).any()
+    assert sorted(shuffled.module.conv.weight.flatten().tolist()) == sorted(before.flatten().tolist())
