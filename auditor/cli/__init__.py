@@ -27,6 +27,8 @@ COMMANDS = (
     "render",
     "gate",
     "policy",
+    "compare",
+    "history",
     "verify",
     "sign",
     "doctor",

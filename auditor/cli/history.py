@@ -1,0 +1,34 @@
+"""``auditor history``: a model's findings over its releases."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(history)
+
+
+def history(
+    audits: Annotated[list[Path], typer.Argument(metavar="AUDIT...", help="Audits, oldest release first.")],
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page with charts, too.")
+    ] = None,
+) -> None:
+    """Show a model's findings over its releases, as tables and as a page with charts.
+
+    auditor history audits/v1 audits/v2 audits/v3 --html history.html
+    """
+    from auditor.report.history import render_html, render_markdown
+    from auditor.store import read_audit, write_bytes
+
+    records = [read_audit(path) for path in audits]
+    sys.stdout.write(render_markdown(records))
+    if html is not None:
+        write_bytes(html, render_html(records).encode())
+        print(f"page: {html}", file=sys.stderr)
