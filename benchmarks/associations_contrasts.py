@@ -90,8 +90,9 @@ def contrast_table(found: Sequence[Contrasted]) -> str:
     right = sum(c.difference > 0 for c in found)
     significant = sum(c.difference > 0 and c.p_adjusted < ALPHA for c in found)
     wrong = sum(c.difference < 0 and c.p_adjusted < ALPHA for c in found)
+    n = len(found)
     lines.append(
-        f"\nRight signs {right}/{len(found)} ({right / len(found):.2f}), significant {significant}/{len(found)} "
-        f"({significant / len(found):.2f}), confident sign errors {wrong}."
+        f"\nRight signs {right}/{n} ({right / n:.2f}), significant {significant}/{n} "
+        f"({significant / n:.2f}), confident sign errors {wrong}."
     )
     return "\n".join(lines)

@@ -1,0 +1,123 @@
+"""The association benchmark: lists are checked, ranks and shares are right, unknown names are one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from auditor.errors import InputError
+from benchmarks.associations_contrasts import Contrasted, contrast_table
+from benchmarks.associations_pairs import (
+    Expectation,
+    check_concepts,
+    rank_of,
+    read_expectations,
+    read_pairs,
+    summarise,
+    table,
+)
+
+LISTS = Path(__file__).resolve().parents[2] / "benchmarks" / "pairs"
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "list.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_alternatives_and_lines_are_read(tmp_path: Path) -> None:
+    rows = read_pairs(
+        _write(tmp_path, "class,bank,concept\nzebra,dtd,banded\n\nhamper, textures ,woven | braided\n")
+    )
+    assert [(r.class_name, r.bank, r.expected) for r in rows] == [
+        ("zebra", "dtd", ("banded",)),
+        ("hamper", "textures", ("woven", "braided")),
+    ]
+    assert rows[1].where == "list.csv, line 4"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("class,concept\nzebra,banded\n", "columns class, concept; needed: class,bank,concept"),
+        ("class,bank,concept\nzebra,dtd,\n", "list.csv, line 2: no concept"),
+        ("class,bank,concept\nzebra,dtd,|\n", "list.csv, line 2: no concept"),
+        ("class,bank,concept\n", "no rows"),
+        ("", "columns none"),
+    ],
+)
+def test_a_broken_list_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message.replace("|", r"\|")) as caught:
+        read_pairs(_write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_list_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_expectations(tmp_path / "none.csv")
+
+
+def test_an_unknown_concept_names_the_line_and_what_there_is() -> None:
+    assert check_concepts(["Woven"], ["banded", "woven"], bank="b", where="w") == [1]
+    with pytest.raises(
+        InputError, match=r"list\.csv, line 3: bank 'dtd' has no concept 'stripy'; it has: banded"
+    ):
+        check_concepts(["stripy"], ["banded"], bank="dtd", where="list.csv, line 3")
+
+
+def test_rank_is_that_of_the_best_alternative_and_ties_share() -> None:
+    assert rank_of([0.1, 0.9, 0.5], [1]) == 1
+    assert rank_of([0.1, 0.9, 0.5], [0, 2]) == 2
+    assert rank_of([0.1, 0.9, 0.5], [0]) == 3
+    # TCAV's sign counts saturate: a concept that ties with one other is first half of the time.
+    assert rank_of([1.0, 1.0, 0.0], [0]) == 1.5
+    assert rank_of([0.0, 0.0, 0.0], [1]) == 2
+
+
+def test_summary_counts_pairs_and_resamples_classes() -> None:
+    rng = np.random.default_rng(0)
+    found = summarise([1, 2, 4, 1], ["zebra", "zebra", "tiger", "knot"], rng=rng)
+    assert found.mrr == pytest.approx((1 + 0.5 + 0.25 + 1) / 4)
+    assert found.top1 == 0.5
+    assert found.mrr_low < found.mrr < found.mrr_high
+    # All pairs of a class move together: with a single class there is nothing to resample.
+    alone = summarise([1, 4], ["zebra", "zebra"], rng=rng)
+    assert alone.mrr_low == alone.mrr_high == alone.mrr
+
+
+def test_table_has_a_row_for_each_estimator() -> None:
+    summary = summarise([1, 2], ["a", "b"], rng=np.random.default_rng(0))
+    text = table({"auditor": {"dtd": summary}, "TCAV": {"dtd": summary}})
+    assert text.splitlines()[2].startswith("| auditor | 0.75 (")
+    assert len(text.splitlines()) == 4
+
+
+def test_contrast_table_counts_signs_significance_and_confident_errors() -> None:
+    def found(difference: float, p: float) -> Contrasted:
+        expectation = Expectation("bow tie", "gender", "men", "women", "list.csv, line 2")
+        return Contrasted(expectation, difference, difference - 0.1, difference + 0.1, p, p, "more")
+
+    text = contrast_table([found(0.8, 0.001), found(0.2, 0.3), found(-0.1, 0.6), found(-0.9, 0.001)])
+    assert "Right signs 2/4 (0.50), significant 1/4 (0.25), confident sign errors 1." in text
+
+
+@pytest.mark.parametrize("name", ["development.csv", "confirmation.csv"])
+def test_shipped_pairs_are_readable_and_name_textures_of_the_bank(name: str) -> None:
+    rows = read_pairs(LISTS / name)
+    assert len(rows) >= 25
+    assert len({(r.class_name, r.bank) for r in rows}) == len(rows)
+    text = (LISTS.parents[1] / "concept_banks" / "textures" / "bank.toml").read_text(encoding="utf-8")
+    for row in rows:
+        for concept in row.expected:
+            assert row.bank == "dtd" or f'name = "{concept}"' in text, row
+
+
+def test_development_and_confirmation_share_no_class() -> None:
+    development = {r.class_name for r in read_pairs(LISTS / "development.csv")}
+    assert not development & {r.class_name for r in read_pairs(LISTS / "confirmation.csv")}
+    first = {r.class_name for r in read_expectations(LISTS / "contrasts-development.csv")}
+    assert len(first) >= 8
+    assert not first & {r.class_name for r in read_expectations(LISTS / "contrasts-confirmation.csv")}
