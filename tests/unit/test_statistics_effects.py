@@ -480,10 +480,10 @@ def test_layer_effects_are_the_effects_of_single_layers():
     for layer in range(2):
         alone = effects_of(stack[:, layer])
         np.testing.assert_allclose(got.effect[layer], [f.effect for f in alone])
-        half = (got.high - got.low)[layer] / 2
-        # Between the normal's and a small sample's Student quantile.
-        ratio = half / [f.standard_error for f in alone]
-        assert ((ratio > 1.96) & (ratio < 4.4)).all()
+        for c, found in enumerate(alone):
+            df = satterthwaite(found.error_images**2, SIZES[c] - 1, found.error_refits**2, 2)
+            half = stats.t.ppf(0.975, df) * found.standard_error
+            assert (got.high - got.low)[layer, c] == pytest.approx(2 * half)
     np.testing.assert_allclose(got.low + got.high, 2 * got.effect)
 
 
