@@ -375,3 +375,21 @@ class Audit(Record):
     arrays: str = "arrays.npz"
     """File of the arrays, relative to the audit directory."""
     skipped: list[Skipped] = []
+
+    # The two conveniences below look upwards, to the reports; they import when called, so that the
+    # records themselves depend on nothing.
+    def to_frame(self) -> Any:
+        """Every finding as one row of a pandas frame, with the columns of the CSV; needs pandas.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        from auditor.report.notebook import frame
+
+        return frame(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what was found and how far to trust it."""
+        from auditor.report.notebook import summary
+
+        return summary(self)

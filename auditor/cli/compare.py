@@ -47,11 +47,11 @@ def compare(
 
         auditor compare audits/v1 audits/v2 --format html:changes.html
     """
-    from auditor.gate import compare_on_disk
-    from auditor.store import read_audit, write_bytes
+    from auditor.releases import compare_releases
+    from auditor.store import write_bytes
 
     wanted = [_parse(text) for text in formats or ["markdown"]]
-    found = compare_on_disk(old, read_audit(old), new, read_audit(new), tolerance=tolerance)
+    found = compare_releases(old, new, tolerance=tolerance)
     for name, file in wanted:
         content = RENDERERS[name](found)
         if file is not None:

@@ -51,11 +51,11 @@ def gate(
 
         auditor gate audit --policy policy.toml --baseline audits/v1 --format junit:gate.xml
     """
-    from auditor.gate import gate as decide
+    from auditor.releases import gate_release
     from auditor.store import write_bytes
 
     wanted = [_parse(text) for text in formats or ["text"]]
-    verdict = decide(audit, policy, baseline=baseline, today=today.date() if today else date.today())
+    verdict = gate_release(audit, policy, baseline=baseline, today=today.date() if today else date.today())
     for name, file in wanted:
         if file is not None:
             write_bytes(file, RENDERERS[name](verdict, every).encode())

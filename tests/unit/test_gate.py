@@ -266,7 +266,7 @@ def test_policy_check_lists_every_fault_with_its_line(capsys: pytest.CaptureFixt
 
 def test_the_gate_needs_no_torch() -> None:
     code = (
-        "import sys, auditor.cli.gate, auditor.cli.policy, auditor.gate, auditor.report.as_sarif\n"
+        "import sys, auditor.cli.gate, auditor.cli.policy, auditor.releases, auditor.report.as_sarif\n"
         "import auditor.report.gate_text, auditor.report.as_junit\n"
         "sys.exit(any(m in sys.modules for m in ('torch', 'weasyprint', 'click')))"
     )

@@ -1,4 +1,4 @@
-"""From files to a verdict: reads the audits and the policy, compares, judges."""
+"""Releases on disk: reads audits and policies, compares, judges."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DRAWS = 0
 """Seed of the paired bootstrap. Fixed, so that the same audits give the same verdict."""
 
 
-def gate(
+def gate_release(
     audit: Path, policy: Path | LoadedPolicy, *, baseline: Path | None = None, today: date | None = None
 ) -> Verdict:
     """The verdict on an audit on disk.
@@ -40,25 +40,29 @@ def gate(
     before = comparison = None
     if baseline is not None:
         before = read_audit(baseline)
-        comparison = compare_on_disk(baseline, before, audit, candidate)
+        comparison = _compare(baseline, before, audit, candidate)
     return judge(candidate, loaded, today=today or date.today(), baseline=before, comparison=comparison)
 
 
-def compare_on_disk(
-    old_path: Path, old: Audit, new_path: Path, new: Audit, *, tolerance: float | None = None
-) -> Comparison:
-    """Compare two audits with the arrays that lie beside them.
+def compare_releases(old: Path, new: Path, *, tolerance: float | None = None) -> Comparison:
+    """What changed from one audited release to the next.
 
     Args:
-        old_path: Where ``old`` was read from.
-        old: The release before.
-        new_path: Where ``new`` was read from.
-        new: The candidate.
-        tolerance: As for :func:`auditor.compare.compare`.
+        old: The audit of the release before: its directory, or its ``audit.json``.
+        new: The candidate's.
+        tolerance: Largest change that counts as unchanged, in standard deviations; by default the
+            audits' margin of relevance.
 
     Raises:
-        InputError: They cannot be compared, or an array file is damaged.
+        InputError: A file is missing or damaged, or the audits cannot be compared.
     """
+    return _compare(old, read_audit(old), new, read_audit(new), tolerance=tolerance)
+
+
+def _compare(
+    old_path: Path, old: Audit, new_path: Path, new: Audit, *, tolerance: float | None = None
+) -> Comparison:
+    """With the arrays that lie beside the audits."""
     return compare(
         old,
         new,

@@ -1,0 +1,88 @@
+"""``import auditor`` in a notebook: names, summary, data frame."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import auditor
+from auditor.errors import InputError
+from auditor.store import write_audit
+from tests.hostile import NAMES, hostile
+from tests.releases import audit_of, audited_class, concept, contrast
+
+STRONG = concept(score=1.0, score_low=0.7, score_high=1.3, p_adjusted=0.0004, direction="associated")
+
+
+def test_every_public_name_exists_and_stays_what_it_is() -> None:
+    code = (
+        "import auditor, sys\n"
+        "first = {name: getattr(auditor, name) for name in auditor.__all__}\n"
+        # A module of the same name would take the place of what it was imported for.
+        "assert all(getattr(auditor, name) is thing for name, thing in first.items())\n"
+        "assert all(callable(thing) for thing in first.values())\n"
+        "assert set(auditor.__all__) <= set(dir(auditor))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    with pytest.raises(AttributeError, match="no attribute 'run_adit'"):
+        auditor.run_adit  # noqa: B018
+
+
+def test_importing_costs_nothing_and_judging_needs_no_torch() -> None:
+    code = (
+        "import auditor, sys\n"
+        "assert not {'numpy', 'pydantic', 'torch'} & set(sys.modules)\n"
+        "auditor.read_audit, auditor.gate_release, auditor.compare_releases, auditor.write_reports\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_release_is_judged_and_compared_from_python(tmp_path: Path) -> None:
+    write_audit(tmp_path / "v1", audit_of(audited_class(STRONG)))
+    (tmp_path / "p.toml").write_text("[[association]]\nlargest_effect = 0.5\n")
+    assert auditor.gate_release(tmp_path / "v1", tmp_path / "p.toml").outcome == "fail"
+    assert auditor.compare_releases(tmp_path / "v1", tmp_path / "v1").changes[0].status == "unchanged"
+
+
+class _Tags(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, int]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.found.append((tag, len(attrs)))
+
+
+def test_a_notebook_shows_what_was_found() -> None:
+    page = audit_of(audited_class(STRONG))._repr_html_()
+    assert "associated with images labelled" in page
+    assert "1.00 [0.70, 1.30]" in page
+    assert "zebra" in page
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_runs_no_name(name: str) -> None:
+    audit = audit_of(audited_class(STRONG, contrasts=[contrast(direction="more", difference=0.5)]))
+    assert _Tags(hostile(audit, NAMES[name])._repr_html_()).found == _Tags(audit._repr_html_()).found
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pandas") is None, reason="needs the extra 'frame'")
+def test_a_frame_has_one_row_for_every_finding() -> None:
+    frame = audit_of(audited_class(STRONG, concept("dotted"), contrasts=[contrast(matched=True)])).to_frame()
+    assert list(frame["subject"]) == ["banded", "dotted", "women/men"]
+    assert frame["effect"].dtype == float
+    assert frame.loc[0, "p_adjusted"] == 0.0004
+
+
+def test_without_pandas_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(InputError, match=r"auditor\[frame\]"):
+        audit_of(audited_class(STRONG)).to_frame()
