@@ -150,6 +150,23 @@ def test_p_of_two_groups_agrees_with_scipy():
     assert got[0].p_images == got[0].p_value == got[1].p_value
 
 
+def test_standard_error_and_interval_agree_with_scipys_bootstrap():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [50, 60])
+    values = rng.normal(size=110) + 1.5 * (labels == 0)
+
+    def effect(a, b, axis):
+        return (a.mean(axis=axis) - b.mean(axis=axis)) / b.std(axis=axis, ddof=0)
+
+    expected = stats.bootstrap(
+        (values[:50], values[50:]), effect, n_resamples=4000, method="basic", vectorized=True, rng=1
+    )
+    found = effects_of(values, labels, concepts=2, bootstrap=4000)[0]
+    assert found.standard_error == pytest.approx(expected.standard_error, rel=0.1)
+    assert found.low == pytest.approx(expected.confidence_interval.low, abs=0.15)
+    assert found.high == pytest.approx(expected.confidence_interval.high, abs=0.15)
+
+
 def test_pivots_are_those_of_the_loops():
     groups = group_images(LABELS, 3)
     influence = responses(refits=2)[:, groups.order]
