@@ -90,9 +90,9 @@ def _judge(policy: Path | None, baseline: Path | None) -> Callable[[Path], int] 
 
     def judge(directory: Path) -> int:
         from auditor.cli.gate import in_actions, print_verdict
-        from auditor.gate import gate as decide
+        from auditor.releases import gate_release
 
-        verdict = decide(directory, loaded, baseline=baseline)
+        verdict = gate_release(directory, loaded, baseline=baseline)
         print_verdict(verdict)
         in_actions(verdict)
         return verdict.exit_status
