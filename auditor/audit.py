@@ -114,7 +114,7 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
     with _reproducible():
         fits, skipped = _fit_all(model, audited, names, settings, precision, progress)
         panel = learn_panel(
-            model, audited, names, settings=settings, precision=precision, progress=progress, cache=cache
+            model, audited, layers, settings=settings, precision=precision, progress=progress, cache=cache
         )
         measured = [_Measured(fit, _specificity(fit, panel, names)) for fit in fits]
         arrays: dict[str, NDArray[np.generic]] = {}
@@ -263,7 +263,7 @@ def _fit_all(
 
 def _specificity(fit: ClassFit, panel: Panel, names: Sequence[str]) -> Specificity:
     refits = {layer: rows[1:] if len(rows) > 1 else rows for layer, rows in fit.importance.items()}
-    reference = {layer: panel.importance(layer) for layer in names} if panel.fits else {}
+    reference = {layer: panel.importance(layer) for layer in names}
     return class_specificity(refits, reference)
 
 
@@ -275,7 +275,7 @@ def _responses(
         probe.logits,
         fit.label.index,
         signed={layer: _refit_rows(fit.signed[layer]) for layer in names},
-        reference={layer: panel.signed(layer) if panel.fits else np.zeros((0, 1)) for layer in names},
+        reference={layer: panel.signed(layer) for layer in names},
         layer_weights={agreement.layer: agreement.weight for agreement in specificity.layers},
         output_weight=OUTPUT_WEIGHT,
     )
@@ -324,7 +324,7 @@ def _measure(
             responses,
             probe.channels,
             {layer: one.fit.signed[layer] for layer in names},
-            {layer: panel.signed(layer) if panel.fits else np.zeros((0, 1), np.float32) for layer in names},
+            {layer: panel.signed(layer) for layer in names},
             rng=rng,
         ),
         controls.randomised_weights(

@@ -14,7 +14,7 @@ from auditor.errors import InputError
 from auditor.fitting import ClassFit, cached_fit
 from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.progress import Progress
-from auditor.records import Skipped
+from auditor.records import LayerRecord, Skipped
 from auditor.settings import Settings
 
 IMPRESSIONS = 6
@@ -28,22 +28,23 @@ class Panel:
 
     fits: tuple[ClassFit, ...]
     skipped: tuple[Skipped, ...]
+    channels: dict[str, int]
+    """Layer to its number of channels."""
 
     def importance(self, layer: str) -> NDArray[np.float32]:
         """Channel importance, equation 8: [classes, channels]."""
-        return _rows([fit.importance[layer][0] for fit in self.fits])
+        return self._rows(layer, [fit.importance[layer][0] for fit in self.fits])
 
     def signed(self, layer: str) -> NDArray[np.float32]:
         """Equation 6 per channel with its sign: [classes, channels]."""
-        return _rows([fit.signed[layer][0] for fit in self.fits])
+        return self._rows(layer, [fit.signed[layer][0] for fit in self.fits])
 
     def clean(self, layer: str) -> NDArray[np.float32]:
         """Mean activation of each channel over the classes' images: [classes, channels]."""
-        return _rows([fit.clean[layer][0] for fit in self.fits])
+        return self._rows(layer, [fit.clean[layer][0] for fit in self.fits])
 
-
-def _rows(rows: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    return np.stack(rows) if rows else np.zeros((0, 1), np.float32)
+    def _rows(self, layer: str, rows: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        return np.stack(rows) if rows else np.zeros((0, self.channels[layer]), np.float32)
 
 
 def choose_classes(
@@ -59,7 +60,7 @@ def choose_classes(
 def learn_panel(
     model: LoadedModel,
     audited: Sequence[ClassLabel],
-    layers: Sequence[str],
+    layers: Sequence[LayerRecord],
     *,
     settings: Settings,
     precision: str,
@@ -85,7 +86,7 @@ def learn_panel(
                 cached_fit(
                     model,
                     label,
-                    layers,
+                    [layer.name for layer in layers],
                     settings=wanted,
                     precision=precision,
                     progress=progress,
@@ -94,4 +95,4 @@ def learn_panel(
             )
         except InputError as failure:
             skipped.append(Skipped(what=f"reference class '{label.name}'", reason=str(failure)))
-    return Panel(tuple(fits), tuple(skipped))
+    return Panel(tuple(fits), tuple(skipped), {layer.name: layer.channels for layer in layers})

@@ -48,7 +48,7 @@ def probe_bank(
     labels += [-1] * (len(control) + len(benchmark))
     detectors = {
         layer: torch.from_numpy(np.stack([fit.importance[layer][0] for fit in fits])).to(model.device)
-        for layer in layers
+        for layer in (layers if fits else ())
     }
 
     def pictures() -> Iterator[Image.Image]:
@@ -75,7 +75,7 @@ def probe_bank(
                 yield torch.stack(waiting).to(model.device)
                 stage.advance(len(waiting))
 
-        found = probe(model, batches(), layers, detectors if fits else None)
+        found = probe(model, batches(), layers, detectors or None)
     label_array: NDArray[np.int64] = np.array(labels, dtype=np.int64)
     compared = np.arange(len(labels)) < len(labels) - len(benchmark)
     return BankLayout(bank=bank, labels=label_array, compared=compared), found

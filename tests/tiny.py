@@ -44,7 +44,9 @@ def tiny_model() -> LoadedModel:
         source="test",
         architecture="tiny",
         module=module,
-        input=InputSpec(size=(3, SIDE, SIDE), crop=1.0, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3),
+        input=InputSpec(
+            size=(3, SIDE, SIDE), crop=1.0, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3
+        ),
         labels=tuple(ClassLabel(i, n, "", (n,)) for i, n in enumerate(("vertical", "horizontal", "bright"))),
         sha256=weights_sha256(module),
     )

@@ -115,7 +115,7 @@ def paper_scores(
 ) -> PaperScores:
     """The paper's score: squared MMD to random benchmark sets, summed over layers, as shares.
 
-    Pan et al., CVPR 2020, sections 3.2 and 4.5: equally many images of every concept, one random
+    Wu et al., CVPR 2020, sections 3.2 and 4.5: equally many images of every concept, one random
     benchmark set of the same size per run, "sum the MMD values calculated in all the middle
     layers, and view the normalized results as the importance score". The paper does not say which
     MMD; this is the *squared, biased* one (V-statistic) with a Gaussian kernel, whose width is the

@@ -66,9 +66,7 @@ def test_detector_is_equation_9() -> None:
     ours = detect(torch.from_numpy(maps), torch.from_numpy(weights)).numpy()
     for k in range(2):
         np.testing.assert_allclose(ours[:, k], afi_loops.equation_9(maps, weights[k]))
-        np.testing.assert_allclose(
-            detect(torch.from_numpy(maps), torch.from_numpy(weights[k])), ours[:, k]
-        )
+        np.testing.assert_allclose(detect(torch.from_numpy(maps), torch.from_numpy(weights[k])), ours[:, k])
 
 
 def test_pooling_and_detecting_can_be_exchanged() -> None:

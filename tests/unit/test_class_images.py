@@ -99,7 +99,10 @@ def test_impressions_raise_the_logit_and_differ_from_each_other() -> None:
     settings = ImpressionSettings(count=4, steps=20, batch=3, jitter=2)
     made = make_impressions(MODEL, 1, settings=settings, generator=torch.Generator().manual_seed(1))
     start = make_impressions(
-        MODEL, 1, settings=ImpressionSettings(count=4, steps=0, batch=3), generator=torch.Generator().manual_seed(1)
+        MODEL,
+        1,
+        settings=ImpressionSettings(count=4, steps=0, batch=3),
+        generator=torch.Generator().manual_seed(1),
     )
     assert (MODEL.module(made)[:, 1] > MODEL.module(start)[:, 1]).all()
     assert float((made[0] - made[1]).abs().mean()) > 0.05

@@ -22,7 +22,9 @@ def test_names_synsets_and_indices_mixed_in_order_without_repeats(labels: tuple)
 
 
 def test_ambiguous_name_lists_what_it_fits(labels: tuple) -> None:
-    with pytest.raises(InputError, match=r"ambiguous, it fits crane \(134 n02012849\), crane \(517 n03126707\)"):
+    with pytest.raises(
+        InputError, match=r"ambiguous, it fits crane \(134 n02012849\), crane \(517 n03126707\)"
+    ):
         find_classes(labels, ["crane"])
 
 

@@ -70,7 +70,12 @@ def test_weights_from_files(tmp_path: Path, state: dict[str, torch.Tensor], suff
     if suffix == ".safetensors":
         save_file(changed, path)
     else:
-        torch.save({"state_dict": {f"module.{k}": v for k, v in changed.items()}} if "wrapped" in suffix else changed, path)
+        torch.save(
+            {"state_dict": {f"module.{k}": v for k, v in changed.items()}}
+            if "wrapped" in suffix
+            else changed,
+            path,
+        )
     model = load_model(f"file:{path}", arch=ARCH)
     assert all(torch.equal(v, changed[k]) for k, v in model.module.state_dict().items())
     assert model.source == "file"
@@ -78,7 +83,9 @@ def test_weights_from_files(tmp_path: Path, state: dict[str, torch.Tensor], suff
     assert not any(p.requires_grad for p in model.module.parameters())
 
 
-def test_other_number_of_classes_and_labels_from_a_file(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+def test_other_number_of_classes_and_labels_from_a_file(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
     small = {k: v[:3].clone() if v.shape[:1] == (1000,) else v for k, v in state.items()}
     torch.save(small, tmp_path / "w.pt")
     (tmp_path / "labels.txt").write_text("cat\ndog\nstriped cat\n")
@@ -100,7 +107,7 @@ def test_pickled_objects_are_refused_without_running_them(
     (tmp_path / "trap.pt").write_bytes(pickle.dumps(Trap()))
     torch.save(TinyNet(), tmp_path / "whole.pt")
     for name in ("trap.pt", "whole.pt"):
-        with pytest.raises(InputError, match="pickled Python objects|cannot be read"):
+        with pytest.raises(InputError, match=r"pickled Python objects|cannot be read"):
             load_model(f"file:{tmp_path / name}", arch=ARCH)
     assert "must never run" not in capsys.readouterr().out
 
@@ -110,7 +117,7 @@ def test_files_that_do_not_fit(tmp_path: Path, state: dict[str, torch.Tensor]) -
     torch.save(state, path)
     with pytest.raises(InputError, match="needed: --arch"):
         load_model(f"file:{path}")
-    with pytest.raises(InputError, match="does not fit timm:test_efficientnet: .* tensors missing"):
+    with pytest.raises(InputError, match=r"does not fit timm:test_efficientnet: .* tensors missing"):
         load_model(f"file:{path}", arch="timm:test_efficientnet")
     path.write_bytes(b"not weights")
     with pytest.raises(InputError, match="file:"):

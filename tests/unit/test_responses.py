@@ -7,7 +7,14 @@ import pytest
 from scipy.special import log_softmax
 
 from auditor import controls
-from auditor.afi.responses import OUTPUT, Responses, class_responses, detector_response, output_response, standardise
+from auditor.afi.responses import (
+    OUTPUT,
+    Responses,
+    class_responses,
+    detector_response,
+    output_response,
+    standardise,
+)
 from auditor.banks.bank import BankImage, Concept, ConceptBank, digest_of
 from auditor.scoring import BankLayout
 from tests.tiny import tiny_model
@@ -125,7 +132,9 @@ def test_permuted_importances_control() -> None:
     none = {"a": np.zeros((0, 40), np.float32)}
     for row, expected in ((np.eye(40)[:1], True), (np.ones((1, 40)), False)):
         signed = {"a": row.astype(np.float32)}
-        found = Responses(by_layer={"a": detector_response(channels["a"], row, none["a"])}, weights={"a": 1.0})
+        found = Responses(
+            by_layer={"a": detector_response(channels["a"], row, none["a"])}, weights={"a": 1.0}
+        )
         control = controls.permuted_importance(bank, found, channels, signed, none, rng=rng)
         assert control.passed is expected
 
