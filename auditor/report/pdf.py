@@ -128,6 +128,7 @@ def printed(
         _call_it_pdf_ua(document.metadata)
         pdf: bytes = document.write_pdf(
             pdf_variant="pdf/a-3a",
+            finisher=_scope_headers,
             pdf_identifier=identifier.encode(),
             attachments=[
                 weasyprint.Attachment(
@@ -182,6 +183,18 @@ def _clock(when: datetime) -> Iterator[None]:
                 del os.environ["SOURCE_DATE_EPOCH"]
             else:
                 os.environ["SOURCE_DATE_EPOCH"] = before
+
+
+def _scope_headers(_document: Any, pdf: Any) -> None:
+    """Say of every table head whether it heads a column or a row, for readers that do not follow ids.
+
+    WeasyPrint names a head ``<table>-<row>-<column>``, counted within a page; in our tables the first
+    row, which is repeated on every page, heads columns, and any other head its row.
+    """
+    for item in pdf.objects:
+        if isinstance(item, dict) and item.get("S") == "/TH" and "ID" in item:
+            row = item["ID"].string.split("-")[1]
+            item["A"]["Scope"] = "/Column" if row == "0" else "/Row"
 
 
 def _call_it_pdf_ua(metadata: Any) -> None:

@@ -84,7 +84,7 @@ def test_it_is_tagged_and_has_title_and_language(reader: pypdf.PdfReader) -> Non
     assert metadata.count("<rdf:RDF") == 1
 
 
-def figures(node: object) -> list[dict[str, object]]:
+def tagged(node: object, tag: str) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     stack: list[object] = [node]
     while stack:
@@ -93,18 +93,24 @@ def figures(node: object) -> list[dict[str, object]]:
         if isinstance(item, list):
             stack.extend(item)
         elif isinstance(item, dict):
-            if item.get("/S") == "/Figure":
+            if item.get("/S") == tag:
                 found.append(item)
             stack.append(item.get("/K"))
     return found
 
 
 def test_every_picture_has_a_text(reader: pypdf.PdfReader, small: Audit) -> None:
-    found = figures(reader.trailer["/Root"]["/StructTreeRoot"])
+    found = tagged(reader.trailer["/Root"]["/StructTreeRoot"], "/Figure")
     assert len(found) >= 7 + len([p for p in small.classes[0].pictures if p.kind == "overlay"])
     assert all(str(figure.get("/Alt", "")).strip() for figure in found)
     texts = " ".join(str(figure["/Alt"]) for figure in found)
     assert "Concept scores for class “lipstick”" in texts
+
+
+def test_table_heads_say_what_they_head(reader: pypdf.PdfReader) -> None:
+    heads = tagged(reader.trailer["/Root"]["/StructTreeRoot"], "/TH")
+    scopes = [head["/A"]["/Scope"] for head in heads]  # type: ignore[index]
+    assert set(scopes) == {"/Column", "/Row"}
 
 
 def test_contents_name_pages_and_outline_names_chapters(reader: pypdf.PdfReader) -> None:
