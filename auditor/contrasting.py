@@ -1,71 +1,130 @@
-"""Group contrasts of a bank for one class: images labelled one way against images labelled another."""
+"""Group contrasts of a bank for one class: images labelled one way against images labelled another.
+
+Groups are matched on the covariates that the bank names, pair by pair. Images of one group can raise
+almost every class of a model (a background, a way of lighting), so the response is taken against what
+the same images evoke in all classes, and no difference is claimed that many classes show as well.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from auditor.afi.responses import Responses
+from auditor.afi.responses import Responses, log_probabilities
+from auditor.banks.balance import match_groups
+from auditor.banks.bank import BankImage, GroupContrast
 from auditor.records import ContrastResult
 from auditor.scoring import NOT_SPECIFIC, BankLayout
 from auditor.settings import Settings
-from auditor.statistics.contrasts import group_contrasts
+from auditor.statistics.classwise import against_classes
+from auditor.statistics.contrasts import group_contrasts, group_differences
+
+USUAL = 0.1
+"""A difference that more than this share of the model's classes shows is not claimed for one of them."""
+FEWEST_CLASSES = 50
+"""Fewest classes of a model for which such a share says anything."""
 
 
 def contrast_groups(
     layout: BankLayout,
     responses: Responses,
+    logits: NDArray[np.floating],
+    class_index: int,
     *,
     settings: Settings,
     specific: bool | None,
     rng: np.random.Generator,
 ) -> list[ContrastResult]:
-    """Every contrast that the bank declares, within strata of the covariates it names.
+    """Every contrast that the bank declares; p-values are not yet corrected over the audit.
 
-    P-values are not yet corrected over the audit.
+    Args:
+        layout: labels of the probe images.
+        responses: of the class on the same images.
+        logits: [images, classes].
+        class_index: the class.
+        settings: permutations, resamples, level, margin, fewest images.
+        specific: whether the class's detector is specific.
+        rng: source of every draw.
     """
     bank = layout.bank
     if not bank.contrasts:
         return []
-    images = [image for concept in bank.concepts for image in concept.images]
+    everyone = log_probabilities(logits).T  # [classes, images]
+    own = everyone[class_index]
+    others = np.delete(everyone, class_index, axis=0)
+    values = against_classes(responses.combined(), others)
     members = {concept.name: np.flatnonzero(layout.labels == c) for c, concept in enumerate(bank.concepts)}
-    values = responses.combined()
-    results = []
-    for contrast in bank.contrasts:
-        strata = None
-        if contrast.match:
-            # Images beyond the bank (controls, benchmark) belong to no group: any stratum will do.
-            strata = np.array(
-                ["|".join(str(image.covariates.get(m, "")) for m in contrast.match) for image in images]
-                + [""] * (len(layout.labels) - len(images))
-            )
-        found = group_contrasts(
-            values,
-            {name: members[name] for name in (contrast.more, contrast.less)},
-            strata=strata,
-            permutations=settings.permutations,
-            bootstrap=settings.bootstrap,
-            alpha=settings.alpha,
-            margin=settings.margin,
+    images = {concept.name: concept.images for concept in bank.concepts}
+    return [
+        _contrast(bank.name, contrast, values, own, others, members, images, settings, specific, rng)
+        for contrast in bank.contrasts
+        if contrast.more in members and contrast.less in members
+    ]
+
+
+def _contrast(
+    bank: str,
+    contrast: GroupContrast,
+    values: NDArray[np.float64],
+    own: NDArray[np.float64],
+    others: NDArray[np.float64],
+    members: dict[str, NDArray[np.int64]],
+    images: dict[str, tuple[BankImage, ...]],
+    settings: Settings,
+    specific: bool | None,
+    rng: np.random.Generator,
+) -> ContrastResult:
+    more, less = members[contrast.more], members[contrast.less]
+    strata: NDArray[np.int64] | None = None
+    blank = ContrastResult(
+        bank=bank, more=contrast.more, less=contrast.less, n_more=len(more), n_less=len(less),
+        matched=bool(contrast.match), difference=None, difference_low=None, difference_high=None,
+        p_value=None, p_adjusted=None, direction="inconclusive",
+    )  # fmt: skip
+    if contrast.match:
+        pairs = match_groups(
+            images[contrast.more],
+            images[contrast.less],
+            match=contrast.match,
+            min_pairs=settings.min_images,
             rng=rng,
-            pairs=[(contrast.more, contrast.less)],
-        )[0]
-        results.append(
-            ContrastResult(
-                bank=bank.name,
-                more=contrast.more,
-                less=contrast.less,
-                n_more=found.n_more,
-                n_less=found.n_less,
-                matched=bool(contrast.match),
-                strata=found.strata,
-                difference=found.effect,
-                difference_low=found.low,
-                difference_high=found.high,
-                p_value=found.p_value,
-                p_adjusted=None,
-                direction="inconclusive",
-                smallest_detectable=found.smallest_detectable,
-                reason=NOT_SPECIFIC if specific is False else "",
-            )
         )
-    return results
+        blank = blank.model_copy(update={"balance": list(pairs.balance)})
+        if pairs.reason:
+            return blank.model_copy(update={"n_more": 0, "n_less": 0, "reason": pairs.reason})
+        more, less = more[list(pairs.more)], less[list(pairs.less)]
+        strata = np.full(values.shape[1], -1, dtype=np.int64)
+        strata[more] = strata[less] = np.arange(len(more))
+    found = group_contrasts(
+        values,
+        {contrast.more: more, contrast.less: less},
+        strata=strata,
+        permutations=settings.permutations,
+        bootstrap=settings.bootstrap,
+        alpha=settings.alpha,
+        margin=settings.margin,
+        rng=rng,
+        pairs=[(contrast.more, contrast.less)],
+    )[0]
+    share = None
+    if len(others) >= FEWEST_CLASSES:
+        difference = group_differences(np.vstack([own, others]), more, less, strata=strata)
+        distance = np.abs(difference - difference.mean())
+        share = float((distance[1:] >= distance[0]).mean())
+    reason = NOT_SPECIFIC if specific is False else ""
+    if not reason and share is not None and share > USUAL:
+        reason = f"{share:.0%} of the model's classes differ as much between these groups"
+    return blank.model_copy(
+        update={
+            "n_more": found.n_more,
+            "n_less": found.n_less,
+            "strata": found.strata,
+            "difference": found.effect,
+            "difference_low": found.low,
+            "difference_high": found.high,
+            "p_value": found.p_value,
+            "smallest_detectable": found.smallest_detectable,
+            "class_share": share,
+            "reason": reason,
+        }
+    )
