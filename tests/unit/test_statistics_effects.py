@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.special import polygamma
 
 from auditor.errors import InputError
 from auditor.statistics.arrays import group_images, standardise_rows
@@ -23,7 +24,7 @@ from auditor.statistics.inference import (
     variance_over_images,
 )
 from auditor.statistics.permutation import permuted_statistics, studentised
-from auditor.statistics.refits import RefitVariance, refit_variance
+from auditor.statistics.refits import RefitVariance, _inverse_trigamma, refit_variance
 from tests.oracles import statistics_loops as slow
 
 SIZES = (6, 9, 7)
@@ -454,8 +455,16 @@ def test_variances_that_differ_without_a_trend_are_not_made_equal():
     got = refit_variance(np.sqrt(true) * rng.normal(size=(4, 2000)))
     # Smyth's posterior has prior and own degrees of freedom: 4 and 3.
     np.testing.assert_allclose(np.median(got.df), 7.0, atol=1.2)
+    # The truth over its posterior is df over chi-square, whose mean is df / (df - 2).
+    df = got.df[0]
+    assert np.mean(true / (got.of_mean * 4)) == pytest.approx(df / (df - 2), rel=0.08)
     own = np.corrcoef(np.log(true), np.log(got.of_mean))[0, 1]
     assert own > 0.6
+
+
+@pytest.mark.parametrize("value", [1e-3, 0.3, 1.0, 7.0, 500.0])
+def test_inverse_of_the_trigamma_function(value):
+    assert polygamma(1, _inverse_trigamma(value)) == pytest.approx(value, rel=1e-8)
 
 
 def test_borrowed_effects_lend_degrees_of_freedom():
