@@ -308,6 +308,8 @@ def _measure(
         layout,
         responses,
         maps,
+        probe.logits,
+        index,
         settings=settings,
         family_size=family,
         specific=one.specificity.specific,
@@ -315,7 +317,7 @@ def _measure(
     )
     one.concepts += found
     one.contrasts += contrast_groups(
-        layout, responses, settings=settings, specific=one.specificity.specific, rng=rng
+        layout, responses, probe.logits, index, settings=settings, specific=one.specificity.specific, rng=rng
     )
     one.controls += [
         controls.random_concept(layout, responses, margin=settings.margin, rng=rng),

@@ -267,6 +267,9 @@ class ConceptResult(Record):
     """Smallest absolute score that this many images would detect with power 0.8 at alpha."""
     rank: Count | None = None
     """1 for the largest score of the bank in this class."""
+    class_share: Share | None = None
+    """Share of all the model's classes whose log-probability sets the concept apart at least as much:
+    small means that the association is this class's own."""
     reason: str = ""
     """Why the direction is inconclusive, where it is."""
     paper_score: Share | None
@@ -310,6 +313,9 @@ class ContrastResult(Record):
     q_value: Annotated[float, Field(gt=0, le=1)] | None = None
     direction: Literal["more", "less", "no difference", "inconclusive"]
     smallest_detectable: float | None = None
+    class_share: Share | None = None
+    """Share of all the model's classes whose log-probability differs between the groups at least as much
+    from the mean over classes: large means that the difference is not about this class."""
     reason: str = ""
     balance: list[CovariateBalance] = []
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.afi.responses import Responses
+from auditor.afi.responses import Responses, log_probabilities
 from auditor.banks.bank import ConceptBank
 from auditor.records import ConceptResult, ContrastResult, LayerEffect
 from auditor.settings import Settings
+from auditor.statistics.classwise import class_effects
 from auditor.statistics.contrasts import contrast_direction
 from auditor.statistics.effects import ConceptEffect, concept_effects, direction_of, layer_effects
 from auditor.statistics.mmd import PaperScores, paper_scores
@@ -44,6 +45,8 @@ def score_bank(
     layout: BankLayout,
     responses: Responses,
     maps: Mapping[str, NDArray[np.floating]],
+    logits: NDArray[np.floating],
+    class_index: int,
     *,
     settings: Settings,
     family_size: int,
@@ -56,6 +59,8 @@ def score_bank(
         layout: labels of the probe images.
         responses: of the class on the same images.
         maps: layer to meta-detector maps [images, positions], for the paper's score.
+        logits: [images, classes], for the comparison with all other classes.
+        class_index: the class.
         settings: permutations, resamples, level, margin, runs.
         family_size: tests corrected together, over all classes and banks.
         specific: whether the class's detector is specific; ``False`` makes every finding inconclusive.
@@ -80,6 +85,8 @@ def score_bank(
     paper = paper_scores(
         maps, layout.labels, benchmark=foreign if len(foreign) else None, runs=settings.runs, rng=rng
     )
+    everyone = class_effects(log_probabilities(logits[own]).T, labels, concepts=len(effects))
+    shares = class_shares(everyone, class_index)
     order = np.argsort([-effect.effect for effect in effects])
     rank = {int(c): place + 1 for place, c in enumerate(order)}
     results = []
@@ -93,8 +100,23 @@ def score_bank(
             )
             for place, layer in enumerate(responses.by_layer)
         ]
-        results.append(_result(layout.bank.name, effect, paper, c, rank[c], per_layer, specific))
+        results.append(_result(layout.bank.name, effect, paper, c, rank[c], per_layer, specific, shares[c]))
     return results
+
+
+def class_shares(effects: NDArray[np.float64], class_index: int) -> list[float | None]:
+    """Per concept, the share of other classes at least as far on the same side as the class.
+
+    Args:
+        effects: [classes, concepts], of every class of the model.
+        class_index: the class.
+    """
+    others = np.delete(effects, class_index, axis=0)
+    if not len(others):
+        return [None] * effects.shape[1]
+    own = effects[class_index]
+    as_far = np.where(own >= 0, others >= own, others <= own)
+    return [float(share) for share in as_far.mean(axis=0)]
 
 
 def _result(
@@ -105,6 +127,7 @@ def _result(
     rank: int,
     layers: list[LayerEffect],
     specific: bool | None,
+    class_share: float | None,
 ) -> ConceptResult:
     mean = float(paper.mean[place])
     return ConceptResult(
@@ -122,6 +145,7 @@ def _result(
         direction="inconclusive",
         smallest_detectable=effect.smallest_detectable,
         rank=rank,
+        class_share=class_share,
         reason=NOT_SPECIFIC if specific is False else "",
         paper_score=None if np.isnan(mean) else min(max(mean, 0.0), 1.0),
         paper_score_sd=None if np.isnan(mean) else float(paper.sd[place]),

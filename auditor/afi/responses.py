@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 FloatArray = NDArray[np.float64]
 
@@ -69,10 +70,13 @@ def detector_response(
 
 def output_response(logits: NDArray[np.floating], class_index: int) -> FloatArray:
     """The logarithm of the class's probability, [1, images], standardised over images."""
-    values = np.asarray(logits, dtype=np.float64)
-    highest = values.max(axis=1, keepdims=True)
-    total = np.log(np.exp(values - highest).sum(axis=1)) + highest[:, 0]
-    return standardise((values[:, class_index] - total)[None])
+    return standardise(log_probabilities(logits)[None, :, class_index])
+
+
+def log_probabilities(logits: NDArray[np.floating]) -> FloatArray:
+    """Logarithm of the softmax, [images, classes]."""
+    found: FloatArray = log_softmax(np.asarray(logits, dtype=np.float64), axis=1)
+    return found
 
 
 def standardise(rows: FloatArray) -> FloatArray:
