@@ -111,7 +111,7 @@ class Settings(BaseModel):
         9999, ge=99, le=10_000_000, description="Permutations of labels on images behind each p-value."
     )
     bootstrap: int = Field(
-        2000, ge=100, le=1_000_000, description="Resamples of images behind each interval."
+        2000, ge=200, le=1_000_000, description="Resamples of images behind each interval."
     )
     alpha: float = Field(
         0.05, gt=0, lt=0.5, description="Largest chance of any false claim over all tests corrected together."
