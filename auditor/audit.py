@@ -124,6 +124,7 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
                 model, bank, benchmark, names, fits, batch=settings.batch_size, progress=progress
             )
             arrays[f"bank/{bank.name}/label"] = layout.labels
+            arrays[f"bank/{bank.name}/compared"] = layout.compared
             _, randomised = probe_bank(
                 shuffled, bank, (), names, [], batch=settings.batch_size, progress=progress
             )
@@ -461,8 +462,9 @@ def _store(
     if (out / AUDIT_FILE).exists():
         (out / AUDIT_FILE).unlink()
         shutil.rmtree(out / "pictures", ignore_errors=True)
-    write_audit(out, audit, arrays, pictures=files)
-    write_reports(out, audit, formats=settings.formats)
+    written = write_audit(out, audit, arrays, pictures=files)
+    # From what was written: a report made from the file again must be the same to the byte.
+    write_reports(out, read_audit(written), formats=settings.formats)
     shutil.rmtree(out / WORK, ignore_errors=True)
 
 

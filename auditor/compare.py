@@ -197,22 +197,36 @@ def _draws(
     for bank in new.banks:
         key = f"bank/{bank.name}/label"
         if key in arrays[0] and key in arrays[1] and np.array_equal(arrays[0][key], arrays[1][key]):
-            found[bank.name] = draw_images(arrays[1][key], rng=rng, resamples=resamples)
+            own = _compared(bank.name, arrays)
+            if own is not None:
+                found[bank.name] = draw_images(arrays[1][key][own], rng=rng, resamples=resamples)
     return found
+
+
+def _compared(bank: str, arrays: tuple[Arrays, Arrays]) -> NDArray[np.bool_] | None:
+    """[images] Which images the scores were made from: not the photos that only the paper's score uses.
+
+    ``None`` where the two audits disagree.
+    """
+    old, new = (a.get(f"bank/{bank}/compared") for a in arrays)
+    if old is None and new is None:
+        return np.ones(len(arrays[1][f"bank/{bank}/label"]), dtype=np.bool_)
+    if old is None or new is None or not np.array_equal(old, new):
+        return None
+    return np.asarray(new, dtype=np.bool_)
 
 
 def _responses(
     pair: _Pair, bank: str, names: list[str], arrays: tuple[Arrays, Arrays], draws: Mapping[str, Draws]
 ) -> _Bank | None:
-    drawn = draws.get(bank)
+    drawn, own = draws.get(bank), _compared(bank, arrays) if bank in draws else None
     old = arrays[0].get(f"class/{pair.old.index}/response/{bank}")
     new = arrays[1].get(f"class/{pair.new.index}/response/{bank}")
-    if drawn is None or old is None or new is None:
+    if drawn is None or own is None or old is None or new is None:
         return None
-    images = len(drawn.labels)
-    if any(a.ndim != 2 or a.shape[1] != images or not np.isfinite(a).all() for a in (old, new)):
+    if any(a.ndim != 2 or a.shape[1] != len(own) or not np.isfinite(a).all() for a in (old, new)):
         return None
-    return _Bank(drawn, names, moments(old, drawn), moments(new, drawn))
+    return _Bank(drawn, names, moments(old[:, own], drawn), moments(new[:, own], drawn))
 
 
 def _bank_changes(pair: _Pair, bank: str, responses: _Bank | None) -> Iterator[Change]:

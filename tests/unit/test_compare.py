@@ -201,6 +201,25 @@ def test_damaged_arrays_are_not_used(tmp_path: Path, damage: str) -> None:
     assert not any(c.paired for c in comparison.changes)
 
 
+def test_photos_that_took_no_part_in_the_scores_take_none_in_the_comparison(tmp_path: Path) -> None:
+    old = write_release(tmp_path / "old", shift=0.0, noise=_rng(1), images=_rng(0))
+    arrays = load_arrays(tmp_path / "old" / "arrays.npz")
+    labels, response = arrays["bank/textures/label"], arrays["class/340/response/textures"]
+    photos = {
+        "bank/textures/label": np.concatenate([labels, np.full(50, -1)]),
+        "bank/textures/compared": np.arange(len(labels) + 50) < len(labels),
+        "class/340/response/textures": np.hstack([response, np.full((3, 50), 9.0, dtype=np.float32)]),
+    }
+    with_photos = compare(old, another_model(old), rng=_rng(), old_arrays=photos, new_arrays=photos)
+    assert all(c.paired for c in with_photos.changes)
+    assert (
+        with_photos.changes
+        == compare(old, another_model(old), rng=_rng(), old_arrays=arrays, new_arrays=arrays).changes
+    )
+    only_one = compare(old, another_model(old), rng=_rng(), old_arrays=arrays | photos, new_arrays=arrays)
+    assert not any(c.paired for c in only_one.changes)
+
+
 def test_effects_are_those_of_the_statistics() -> None:
     rng = _rng(3)
     labels = np.repeat([0, 1, 2], [30, 50, 70])
