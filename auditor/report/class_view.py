@@ -396,10 +396,16 @@ def _bank_sections(result: ClassResult, banks: Sequence[BankRecord], anchor: str
             if c.bank == name
         ]
         rows.sort(key=_order)
-        charted = tuple(rows[:MAX_CHART_CONCEPTS])
+        # The largest in size, so that what inhibits is not cut off at the end.
+        largest = sorted(rows, key=lambda row: (row.score_value is None, -abs(row.score_value or 0.0)))
+        chosen = {row.anchor for row in largest[:MAX_CHART_CONCEPTS]}
+        charted = tuple(row for row in rows if row.anchor in chosen)
         note = ""
         if len(rows) > len(charted):
-            note = f"The charts show the first {len(charted)} of {len(rows)} concepts; the table has all."
+            note = (
+                f"The charts show the {len(charted)} of {len(rows)} concepts with the largest scores, up or "
+                "down; the table has all."
+            )
         sections.append(
             BankSection(
                 key=f"{anchor}-bank-{i + 1}",

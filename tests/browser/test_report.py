@@ -241,3 +241,15 @@ def test_hostile_names_run_nothing(
         assert opened.page.locator("script").count() == 1
         assert opened.page.locator("img[src='x'], svg[onload]").count() == 0
         assert attack in opened.page.locator("h1").inner_text()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_endless_names_do_not_break_the_layout(
+    browser: Any, audit: Audit, sample_directory: Path, tmp_path: Path, width: int
+) -> None:
+    endless = hostile(audit.model_copy(update={"classes": audit.classes[1:2]}), "x" * 400)
+    path = tmp_path / "endless.html"
+    path.write_text(html.render(endless, sample_directory), encoding="utf-8")
+    with Opened(browser, path.as_uri(), viewport={"width": width, "height": 900}) as opened:
+        wide, inner = opened.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= inner

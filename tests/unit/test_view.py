@@ -242,6 +242,10 @@ def test_long_banks_are_cut_in_charts_only(audit: Audit) -> None:
     ]
     section = build_view(changed(audit, 0, concepts=many)).classes[0].banks[0]
     assert len(section.charted) == MAX_CHART_CONCEPTS
+    signed = [c.model_copy(update={"score": -(c.score or 0.0)}) for c in many]
+    below = build_view(changed(audit, 0, concepts=signed)).classes[0].banks[0]
+    assert below.rows[-1] in below.charted  # the strongest inhibition is not cut off
+    assert below.rows[0] not in below.charted
     assert len(section.rows) == MAX_CHART_CONCEPTS + 9
     assert "the table has all" in section.note
 
