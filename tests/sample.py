@@ -199,9 +199,7 @@ def _banks() -> list[BankRecord]:
                     definition="Images that raters labelled as women.",
                     n=118,
                 ),
-                BankConcept(
-                    name="men", title="Men", definition="Images that raters labelled as men.", n=122
-                ),
+                BankConcept(name="men", title="Men", definition="Images that raters labelled as men.", n=122),
             ],
             datasheet={
                 "Composition": "240 portraits of adults, cropped to the face.",
