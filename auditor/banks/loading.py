@@ -63,18 +63,13 @@ def load_bank(
         )
         return assembled(manifest, tuple(concepts), (), source="generated", where=str(found))
     read = folder_concepts(found, manifest.concepts, min_images=least, progress=told)
-    control = None
+    control, skipped = None, read.skipped
     if manifest.control and manifest.control.folder:
         pool = ConceptEntry(name="control", definition="control pool", folder=manifest.control.folder)
-        control = folder_concepts(found, [pool], min_images=least, progress=told).concepts[:1] or None
-    return assembled(
-        manifest,
-        read.concepts,
-        read.skipped,
-        source="folder",
-        where=str(found),
-        control=control[0] if control else None,
-    )
+        found_pool = folder_concepts(found, [pool], min_images=least, progress=told)
+        control = next(iter(found_pool.concepts), None)
+        skipped += found_pool.skipped
+    return assembled(manifest, read.concepts, skipped, source="folder", where=str(found), control=control)
 
 
 def _view(manifest: Manifest, chosen: str, *, min_images: int) -> ConceptBank:
@@ -134,6 +129,8 @@ def find_bank(spec: str) -> Path | None:
         known = places.imported() | places.shipped()
         if spec in known:
             return known[spec]
+    if spec.partition(":")[0] in places.shipped() and spec.partition(":")[2] in places.imported():
+        return places.shipped()[spec.partition(":")[0]]
     folder = Path(spec)
     if folder.is_dir():
         return folder if (folder / FILE_NAME).is_file() else None

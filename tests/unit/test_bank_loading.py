@@ -11,6 +11,7 @@ from PIL import Image
 
 from auditor.banks import load_bank, loading, places
 from auditor.banks.manifest import Manifest, read_manifest
+from auditor.banks.starting import start_manifest
 from auditor.errors import InputError, StorageError
 from tests.bank_data import folder_of_folders, picture
 
@@ -150,3 +151,18 @@ def test_cache_can_be_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_face_bank_without_an_imported_set_says_what_to_do() -> None:
     with pytest.raises(InputError, match="bank 'race': no imported set has labels 'race'; import one"):
         load_bank("race")
+
+
+def test_manifest_with_a_control_pool(tmp_path: Path) -> None:
+    root = folder_of_folders(tmp_path / "mine", concepts=("dots", "lines", "others"))
+    path = start_manifest(root)
+    text = path.read_text(encoding="utf-8").replace("min_images = 30", "min_images = 2")
+    text = text.replace("[control]\n", '[control]\nfolder = "others"\n')
+    text = text[: text.index('[[concepts]]\nname = "others"')]
+    path.write_text(text, encoding="utf-8")
+    bank = load_bank(str(root), min_images=2)
+    assert [c.name for c in bank.concepts] == ["dots", "lines"]
+    assert bank.control is not None
+    assert len(bank.control.images) == 4
+    assert not bank.report_images
+    assert bank.datasheet["Control pool"]

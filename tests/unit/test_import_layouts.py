@@ -214,3 +214,30 @@ def test_views_and_intersections(tmp_path: Path) -> None:
         load_bank("gender")
     with pytest.raises(InputError, match="'third' is not an imported set; those that do: second, utkface"):
         load_bank("gender:third")
+
+
+def test_concepts_of_a_bank_must_exclude_each_other(tmp_path: Path) -> None:
+    for i in range(4):
+        picture(tmp_path / "utk" / f"3{i}_{i % 2}_0_2017010915055{i}.jpg", i)
+    found = imported("utkface", tmp_path / "utk")
+    manifest = found.folder / "bank.toml"
+    text = manifest.read_text(encoding="utf-8")
+    manifest.write_text(
+        text + '\n[[concepts]]\nname = "white"\ndefinition = "Labelled white."\nwhere = { race = "white" }\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError, match="concepts 'men' and 'white' share the image '30_0_0"):
+        load_bank("utkface", min_images=2)
+    manifest.write_text(text.replace('where = { gender = "man" }', 'where = { sex = "m" }'), encoding="utf-8")
+    with pytest.raises(InputError, match="no image has a label 'sex'; the labels are gender, race"):
+        load_bank("utkface", min_images=2)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("importer", "kept", "left_out"), [("dtd", 595, 5), ("utkface", 841, 4)])
+def test_real_photos(shared: Path, tmp_path: Path, importer: str, kept: int, left_out: int) -> None:
+    found = import_bank(importer, shared / "data" / importer, into=tmp_path / "imported")
+    assert (len(found.lock.images), len(found.lock.left_out)) == (kept, left_out)
+    assert all(s.reason.startswith("the same picture as") for s in found.lock.left_out)
+    bank = load_bank("gender" if importer == "utkface" else importer)
+    assert sum(len(c.images) for c in bank.concepts) == kept

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from auditor.banks import load_bank
-from auditor.banks.leakage import cross_validated, fit_logistic, leakage
+from auditor.banks.leakage import FEATURES, cross_validated, fit_logistic, leakage, trivial_features
+from auditor.banks.textures import render
 from auditor.errors import InputError
 from tests.bank_data import picture
 
@@ -50,20 +52,13 @@ def test_planted_leak_is_found_and_named(
 
 def test_generated_textures_do_not_leak_by_file_or_size(tmp_path: Path) -> None:
     """Textures differ in what a texture is; not in size, brightness or mean colour."""
-    from auditor.banks.leakage import FEATURES
-    from auditor.banks.textures import render
-
     names = ("banded", "scaly", "marbled")
-    from PIL import Image
-
     for name in names:
         for i in range(30):
             path = tmp_path / "t" / name / f"{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(render(name, index=i, size=96)).save(path)
     loaded = load_bank(str(tmp_path / "t"))
-    from auditor.banks.leakage import trivial_features
-
     x = {c.name: np.array([trivial_features(i) for i in c.images]) for c in loaded.concepts}
     for name in ("width", "aspect", "brightness", "red", "green", "blue"):
         k = FEATURES.index(name)
