@@ -21,7 +21,7 @@ import auditor
 from auditor import controls, pictures, scoring
 from auditor.afi.detector import Probe
 from auditor.afi.precision import resolve
-from auditor.afi.responses import OUTPUT, Responses, class_responses
+from auditor.afi.responses import OUTPUT_WEIGHT, Responses, class_responses, late_layers
 from auditor.banks import ConceptBank, load_bank
 from auditor.banks.places import cache_root
 from auditor.contrasting import contrast_groups
@@ -54,9 +54,6 @@ from auditor.store import AUDIT_FILE, read_audit, write_audit
 
 WORK = ".work"
 """Folder in the audit directory for what is done of an unfinished audit."""
-
-OUTPUT_WEIGHT = 0.5
-"""Weight of the output's response against all layers' together (docs/decisions/0004-estimator-log.md)."""
 
 METHOD = {
     "score": "standardised difference of the class's response between the concept's images and the bank's "
@@ -268,17 +265,14 @@ def _specificity(fit: ClassFit, panel: Panel, names: Sequence[str]) -> Specifici
     return class_specificity(refits, reference)
 
 
-def _responses(
-    probe: Probe, fit: ClassFit, panel: Panel, names: Sequence[str], specificity: Specificity
-) -> Responses:
+def _responses(probe: Probe, fit: ClassFit, panel: Panel, names: Sequence[str]) -> Responses:
     return class_responses(
         probe.channels,
         probe.logits,
         fit.label.index,
-        signed={layer: _refit_rows(fit.signed[layer]) for layer in names},
-        reference={layer: panel.signed(layer) for layer in names},
-        layer_weights={agreement.layer: agreement.weight for agreement in specificity.layers},
-        output_weight=OUTPUT_WEIGHT,
+        profile={layer: _refit_rows(fit.clean[layer]) for layer in names},
+        reference={layer: panel.clean(layer) for layer in names},
+        layer_weights=late_layers(names),
     )
 
 
@@ -302,7 +296,7 @@ def _measure(
     """Everything about one class that one bank tells."""
     index = one.fit.label.index
     begun = time.monotonic()
-    responses = _responses(probe, one.fit, panel, names, one.specificity)
+    responses = _responses(probe, one.fit, panel, names)
     rng = np.random.default_rng([settings.seed, index, *layout.bank.name.encode()])
     maps = {layer: probe.maps[layer][:, place] for layer in names}
     found = scoring.score_bank(
@@ -322,18 +316,18 @@ def _measure(
     )
     one.controls += [
         controls.random_concept(layout, responses, margin=settings.margin, rng=rng),
-        controls.permuted_importance(
+        controls.permuted_channels(
             layout,
             responses,
             probe.channels,
-            {layer: one.fit.signed[layer] for layer in names},
-            {layer: panel.signed(layer) for layer in names},
+            {layer: one.fit.clean[layer] for layer in names},
+            {layer: panel.clean(layer) for layer in names},
             rng=rng,
         ),
         controls.randomised_weights(
             layout,
             np.array([result.score for result in found], dtype=np.float64),
-            _responses(randomised, one.fit, panel, names, one.specificity),
+            _responses(randomised, one.fit, panel, names),
         ),
     ]
     arrays[f"class/{index}/response/{layout.bank.name}"] = responses.combined().astype(np.float32)
@@ -354,12 +348,7 @@ def _album(
     pictures.class_pictures(model, one.fit, album)
     pictures.detector_pictures(model, one.fit, layers, album, precision=precision, seed=settings.seed)
     spatial = [layer for layer in layers if layer.height > 1]
-    best = max(one.specificity.layers, key=lambda agreement: agreement.weight)
-    shown = (
-        best.layer
-        if any(layer.name == best.layer for layer in spatial) and best.weight > 0
-        else spatial[-1].name
-    )
+    shown = spatial[-1].name  # the layer nearest to the decision
     for bank in banks:
         if not bank.report_images:
             continue
@@ -380,6 +369,7 @@ def _class_result(
     layers: Sequence[LayerRecord],
 ) -> ClassResult:
     rows = []
+    weights = late_layers([layer.name for layer in layers])
     for agreement in one.specificity.layers:
         main = one.fit.importance[agreement.layer][0]
         signed = one.fit.signed[agreement.layer][0]
@@ -389,7 +379,7 @@ def _class_result(
                 layer=agreement.layer,
                 reliability=agreement.reliability,
                 similarity=agreement.similarity,
-                weight=agreement.weight,
+                weight=weights[agreement.layer] * (1 - OUTPUT_WEIGHT),
                 success_mass=float(np.clip(signed, 0, None).sum()) / total if total else None,
                 top_channels=[int(c) for c in np.argsort(-main)[:5]],
             )
@@ -466,6 +456,3 @@ def _store(
     # From what was written: a report made from the file again must be the same to the byte.
     write_reports(out, read_audit(written), formats=settings.formats)
     shutil.rmtree(out / WORK, ignore_errors=True)
-
-
-__all__ = ["OUTPUT", "run_audit"]

@@ -104,25 +104,23 @@ def another_occluder(model: LoadedModel, fit: ClassFit, others: Sequence[ClassFi
     )
 
 
-def permuted_importance(
+def permuted_channels(
     layout: BankLayout,
     responses: Responses,
     channels: dict[str, NDArray[np.float32]],
-    directions: dict[str, NDArray[np.float32]],
+    profiles: dict[str, NDArray[np.float32]],
     reference: dict[str, NDArray[np.float32]],
     *,
     rng: np.random.Generator,
 ) -> Control:
-    """Importances dealt to the wrong channels must lose what the detector found."""
+    """The class's profile dealt to the wrong channels must lose what the detector found."""
     own = layout.compared
     labels, concepts = layout.labels[own], len(layout.names)
     heard = [layer for layer, weight in responses.weights.items() if weight > 0 and layer != OUTPUT]
-    expectation = (
-        "the strongest concept's detector score exceeds 95% of those with permuted channel importances"
-    )
+    expectation = "the strongest concept's detector score exceeds 95% of those with permuted channels"
     if not heard:
         return Control(
-            name="permuted importances", expectation=expectation, observed=None, threshold=None,
+            name="permuted channels", expectation=expectation, observed=None, threshold=None,
             unit="standard deviations", passed=None, note="no layer is specific enough to be used",
         )  # fmt: skip
 
@@ -139,7 +137,7 @@ def permuted_importance(
         rows = []
         for layer in heard:
             order = rng.permutation(channels[layer].shape[1])
-            main = directions[layer][:1][:, order]
+            main = profiles[layer][:1][:, order]
             rows.append(
                 responses.weights[layer]
                 * detector_response(channels[layer], main, reference[layer][:, order])
@@ -147,7 +145,7 @@ def permuted_importance(
         null[draw] = abs(score(np.sum(rows, axis=0))[strongest])
     observed, threshold = float(abs(seen[strongest])), float(np.quantile(null, 0.95))
     return Control(
-        name="permuted importances",
+        name="permuted channels",
         expectation=expectation,
         observed=observed,
         threshold=threshold,

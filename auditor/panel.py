@@ -35,10 +35,6 @@ class Panel:
         """Channel importance, equation 8: [classes, channels]."""
         return self._rows(layer, [fit.importance[layer][0] for fit in self.fits])
 
-    def signed(self, layer: str) -> NDArray[np.float32]:
-        """Equation 6 per channel with its sign: [classes, channels]."""
-        return self._rows(layer, [fit.signed[layer][0] for fit in self.fits])
-
     def clean(self, layer: str) -> NDArray[np.float32]:
         """Mean activation of each channel over the classes' images: [classes, channels]."""
         return self._rows(layer, [fit.clean[layer][0] for fit in self.fits])

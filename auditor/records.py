@@ -221,7 +221,7 @@ class ClassLayer(Record):
     """Mean Spearman correlation of channel importance with reference classes, [-1, 1]; high means the
     layer says the same about any class."""
     weight: Share
-    """Weight of the layer in the concept score; sums to 1 over layers, 0 for layers not used."""
+    """Weight of the layer in the concept score; with the output's weight they sum to 1. 0: not used."""
     success_mass: Share | None = None
     """Positive part of the importance as a share of its absolute sum."""
     top_channels: list[Count] = []
@@ -321,10 +321,14 @@ class ContrastResult(Record):
 
 
 class Control(Record):
-    """A measurement whose outcome is known beforehand. If it fails, the claims beside it are not to be trusted."""
+    """A measurement whose outcome is known beforehand.
+
+    If it fails, the claims beside it are not to be trusted.
+    """
 
     name: str
-    """``random concept``, ``random occluder``, ``permuted importance``, ``randomised weights``, ``another class``."""
+    """``random concept``, ``random occluder``, ``another class's occluder``, ``permuted channels``,
+    ``randomised weights``."""
     expectation: str
     """In plain words, what must come out."""
     observed: float | None

@@ -3,16 +3,17 @@
 A response is made in every layer and at the output, each standardised over the probe images so that
 they can be compared and averaged. NumPy only; torch is left behind in :mod:`auditor.afi.detector`.
 
-In a middle layer the meta-detector of equation 9 is used with two changes, each measured (see
-docs/method.md): importance keeps its sign and is taken per standard deviation of the channel, and what
-reference classes have in common is subtracted, since early layers find the same channels important for
-any class. At the output the paper's rule "C neurons are C maps of 1x1" is applied to the last layer of
-all, and the response is the logarithm of the class's probability.
+In a late layer the meta-detector of equation 9 is used with changes that were each measured
+(docs/decisions/0004-estimator-log.md): a channel's weight is its mean activation over the class's images
+(the class's *profile*) per standard deviation of the channel, less the same for reference classes, since
+what excites a channel for any class says nothing about this one. At the output the paper's rule "C
+neurons are C maps of 1x1" is applied to the last layer of all, and the response is the logarithm of the
+class's probability.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,16 @@ FloatArray = NDArray[np.float64]
 
 OUTPUT = "output"
 """Name of the output in place of a layer's."""
+OUTPUT_WEIGHT = 0.5
+"""Weight of the output's response against all layers' together; 0.4 to 0.6 do as well."""
+LISTENED = 0.25
+"""Share of the layers, counted from the last, whose responses enter the score; 3 to 8 of 17 do as well."""
+
+
+def late_layers(layers: Sequence[str]) -> dict[str, float]:
+    """Weights of the layers that enter the score: equal for the last quarter, 0 for the others."""
+    count = max(1, round(LISTENED * len(layers)))
+    return {layer: (1 / count if place >= len(layers) - count else 0.0) for place, layer in enumerate(layers)}
 
 
 @dataclass(frozen=True)
@@ -44,13 +55,13 @@ class Responses:
 
 
 def detector_response(
-    channels: NDArray[np.floating], signed: NDArray[np.floating], reference: NDArray[np.floating]
+    channels: NDArray[np.floating], profile: NDArray[np.floating], reference: NDArray[np.floating]
 ) -> FloatArray:
     """Response of the class-specific detector of one layer.
 
     Args:
         channels: [images, channels], each channel's mean over positions.
-        signed: [refits, channels], equation 6 averaged over a channel's positions, sign kept.
+        profile: [refits, channels], each channel's mean over the class's images and positions.
         reference: [classes, channels], the same of reference classes; may have no rows.
 
     Returns:
@@ -60,7 +71,7 @@ def detector_response(
     spread = values.std(axis=0)
     usable = spread > 1e-9
     z = (values[:, usable] - values[:, usable].mean(axis=0)) / spread[usable]
-    direction = _unit(np.asarray(signed, dtype=np.float64)[:, usable] / spread[usable])
+    direction = _unit(np.asarray(profile, dtype=np.float64)[:, usable] / spread[usable])
     if len(reference):
         direction = direction - _unit(
             np.asarray(reference, dtype=np.float64)[:, usable] / spread[usable]
@@ -92,10 +103,10 @@ def class_responses(
     logits: NDArray[np.floating],
     class_index: int,
     *,
-    signed: Mapping[str, NDArray[np.floating]],
+    profile: Mapping[str, NDArray[np.floating]],
     reference: Mapping[str, NDArray[np.floating]],
     layer_weights: Mapping[str, float],
-    output_weight: float,
+    output_weight: float = OUTPUT_WEIGHT,
 ) -> Responses:
     """Responses of one class in every layer and at the output.
 
@@ -103,13 +114,13 @@ def class_responses(
         channels: layer to [images, channels].
         logits: [images, classes].
         class_index: the class.
-        signed: layer to [refits, channels].
+        profile: layer to [refits, channels].
         reference: layer to [classes, channels].
         layer_weights: layer to weight, summing to 1 (or all 0, which leaves the output alone).
         output_weight: weight of the output against all layers together, [0, 1].
     """
     by_layer = {
-        layer: detector_response(channels[layer], signed[layer], reference[layer]) for layer in channels
+        layer: detector_response(channels[layer], profile[layer], reference[layer]) for layer in channels
     }
     refits = len(next(iter(by_layer.values())))
     by_layer[OUTPUT] = np.repeat(output_response(logits, class_index), refits, axis=0)

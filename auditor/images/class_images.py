@@ -1,5 +1,7 @@
-"""The images that stand for a class: from a folder, a data set or the model itself, and only those
-that the model takes for the class, plain and transformed (the third condition of equation 4).
+"""The images that stand for a class, from a folder, a data set or the model itself.
+
+Only those count that the model takes for the class, plain and transformed: the third condition of
+equation 4.
 """
 
 from __future__ import annotations

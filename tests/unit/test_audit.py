@@ -75,7 +75,7 @@ def test_same_seed_same_audit_and_it_follows_the_published_schema(bank: Path, tm
     assert {c.concept for c in result.concepts} == set(CONCEPTS)
     assert sum(c.paper_score or 0 for c in result.concepts) == pytest.approx(1)
     assert {c.name for c in result.controls} == {
-        "random occluder", "another class's occluder", "random concept", "permuted importances",
+        "random occluder", "another class's occluder", "random concept", "permuted channels",
         "randomised weights",
     }  # fmt: skip
     arrays = load_arrays(tmp_path / "one" / "a" / "arrays.npz")

@@ -86,14 +86,14 @@ def test_combination_weighs_layers_and_output() -> None:
     signed = {"a": rng.normal(size=(2, 4)), "b": rng.normal(size=(2, 6))}
     none = {"a": np.zeros((0, 4)), "b": np.zeros((0, 6))}
     found = class_responses(
-        channels, rng.normal(size=(10, 3)), 0, signed=signed, reference=none,
+        channels, rng.normal(size=(10, 3)), 0, profile=signed, reference=none,
         layer_weights={"a": 0.25, "b": 0.75}, output_weight=0.4,
     )  # fmt: skip
     assert sum(found.weights.values()) == pytest.approx(1)
     expected = 0.15 * found.by_layer["a"] + 0.45 * found.by_layer["b"] + 0.4 * found.by_layer[OUTPUT]
     np.testing.assert_allclose(found.combined(), expected)
     silent = class_responses(
-        channels, rng.normal(size=(10, 3)), 0, signed=signed, reference=none,
+        channels, rng.normal(size=(10, 3)), 0, profile=signed, reference=none,
         layer_weights={"a": 0.0, "b": 0.0}, output_weight=0.4,
     )  # fmt: skip
     assert silent.weights[OUTPUT] == 1
@@ -124,7 +124,7 @@ def test_randomised_weights_control_tells_collapse_from_persistence() -> None:
     assert "2 concepts, need 8" in few.note
 
 
-def test_permuted_importances_control() -> None:
+def test_permuted_channels_control() -> None:
     rng = np.random.default_rng(0)
     bank = layout(4, 30)
     channels = {"a": rng.normal(size=(120, 40)).astype(np.float32)}
@@ -135,7 +135,7 @@ def test_permuted_importances_control() -> None:
         found = Responses(
             by_layer={"a": detector_response(channels["a"], row, none["a"])}, weights={"a": 1.0}
         )
-        control = controls.permuted_importance(bank, found, channels, signed, none, rng=rng)
+        control = controls.permuted_channels(bank, found, channels, signed, none, rng=rng)
         assert control.passed is expected
 
 
