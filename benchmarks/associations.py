@@ -180,7 +180,8 @@ def _prepare(asked: argparse.Namespace, rows: Sequence[Row], progress: Progress)
         for row in rows:
             if row.bank == name:
                 check_concepts(row.named, known, bank=name, where=row.where)
-    names = tuple(layer.name for layer in choose_layers(model))
+    layers = choose_layers(model)
+    names = tuple(layer.name for layer in layers)
     precision = resolve("auto", model.device)
     fits: dict[int, ClassFit] = {}
     for label in {
@@ -201,7 +202,7 @@ def _prepare(asked: argparse.Namespace, rows: Sequence[Row], progress: Progress)
     if not fits:
         raise InputError("no row can be measured; needed: a bank on this machine and a class with images")
     panel = learn_panel(
-        model, [], names, settings=settings, precision=precision, progress=progress, cache=cache
+        model, [], layers, settings=settings, precision=precision, progress=progress, cache=cache
     )
     return Bench(model, names, settings, cache, labels, banks, fits, panel, progress)
 

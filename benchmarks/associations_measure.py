@@ -26,11 +26,18 @@ from auditor.statistics.classwise import class_effects
 from auditor.statistics.mmd import paper_scores
 from auditor.store import load_arrays, save_arrays
 
-OURS = "auditor"
-OUTPUT = "auditor, output alone"
-LAYERS = "auditor, layers alone"
+OUTPUT = "output alone"
 PAPER = "paper's score"
 TCAV = "TCAV (Captum, default classifier)"
+
+# Name, weight of the output, whether the layers listen for the profile of the class's images.
+_VARIANTS = (
+    ("output and occluder", OUTPUT_WEIGHT, False),
+    ("output and profile", OUTPUT_WEIGHT, True),
+    (OUTPUT, 1.0, False),
+    ("occluder alone", 0.0, False),
+    ("profile alone", 0.0, True),
+)
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,16 @@ class Measured:
     panel: Panel
     layers: tuple[str, ...]
 
-    def responses(self, index: int, *, output_weight: float = OUTPUT_WEIGHT) -> Responses:
-        """The responses of a class as the audit makes them."""
+    def responses(
+        self, index: int, *, output_weight: float = OUTPUT_WEIGHT, profile: bool = False
+    ) -> Responses:
+        """The responses of a class: what its occluder changes, or the profile of its images, and the output.
+
+        Args:
+            index: the class.
+            output_weight: of the output against all layers together.
+            profile: mean activations of the class's images in place of what the occluder changes.
+        """
         fit = self.fits[index]
 
         def refits(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -52,13 +67,12 @@ class Measured:
 
         others = {layer: self.panel.importance(layer) for layer in self.layers} if self.panel.fits else {}
         agreement = class_specificity({la: refits(fit.importance[la]) for la in self.layers}, others)
-        empty = np.zeros((0, 1), np.float32)
         return class_responses(
             self.probe.channels,
             self.probe.logits,
             index,
-            signed={layer: refits(fit.signed[layer]) for layer in self.layers},
-            reference={la: self.panel.signed(la) if self.panel.fits else empty for la in self.layers},
+            signed={la: refits(fit.clean[la] if profile else fit.signed[la]) for la in self.layers},
+            reference={la: self.panel.clean(la) if profile else self.panel.signed(la) for la in self.layers},
             layer_weights={layer.layer: layer.weight for layer in agreement.layers},
             output_weight=output_weight,
         )
@@ -67,8 +81,8 @@ class Measured:
         """Estimator to [concepts]; the paper's score draws ``runs`` benchmark sets."""
         labels, concepts = self.layout.labels, len(self.layout.names)
         found = {}
-        for name, weight in ((OURS, OUTPUT_WEIGHT), (OUTPUT, 1.0), (LAYERS, 0.0)):
-            combined = self.responses(index, output_weight=weight).combined()
+        for name, weight, profile in _VARIANTS:
+            combined = self.responses(index, output_weight=weight, profile=profile).combined()
             found[name] = class_effects(combined, labels, concepts=concepts).mean(axis=0)
         place = list(self.fits).index(index)
         maps = {layer: values[:, place].astype(np.float64) for layer, values in self.probe.maps.items()}
