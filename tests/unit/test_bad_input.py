@@ -152,11 +152,9 @@ def test_a_device_that_is_not_there(refused: Any) -> None:
 @pytest.fixture
 def always_zebra(place: Path) -> str:
     """A model that takes everything for a zebra, so that every image that can be decoded is used."""
-    import timm
+    from auditor.models import load_model
 
-    torch.manual_seed(0)
-    model = timm.create_model("test_resnet", pretrained=False)
-    state = model.state_dict()
+    state = load_model("timm:test_resnet", random_weights=True).module.state_dict()
     state["fc.bias"][ZEBRA] = 50.0
     torch.save(state, place / "zebra.pt")
     return "file:zebra.pt"
