@@ -86,6 +86,7 @@ class Row:
     p: str
     p_adjusted: str
     smallest: str
+    classes_as_far: str
     paper: str
     reason: str
     score_value: float | None
@@ -136,6 +137,7 @@ class ContrastRow:
     p: str
     p_adjusted: str
     smallest: str
+    classes_as_far: str
     reason: str
     value: float | None
     low: float | None
@@ -448,6 +450,7 @@ def _row(concept: ConceptResult, bank: BankRecord | None, anchor: str) -> Row:
         p=p_text(concept.p_value),
         p_adjusted=p_text(concept.p_adjusted),
         smallest=number(concept.smallest_detectable),
+        classes_as_far=percent(concept.class_share),
         paper=paper,
         reason=clean(concept.reason),
         score_value=concept.score,
@@ -480,6 +483,7 @@ def _contrast_row(contrast: ContrastResult, anchor: str, title: Title) -> Contra
         p=p_text(contrast.p_value),
         p_adjusted=p_text(contrast.p_adjusted),
         smallest=number(contrast.smallest_detectable),
+        classes_as_far=percent(contrast.class_share),
         reason=clean(contrast.reason),
         value=contrast.difference,
         low=contrast.difference_low,

@@ -5,8 +5,9 @@ from __future__ import annotations
 LIMITS = (
     "An association is not a cause. The audit shows what the model's detectors for a class respond to, "
     "not why, and not that a decision would change if the concept were removed.",
-    "The detector is built from features that an occluder could suppress. Features that it did not reach "
-    "are not in the detector, so a concept without an association may still matter.",
+    "The score listens to the output and to the last quarter of the layers. A feature that counts only "
+    "together with others may not show in images of a concept alone, so a concept without an association "
+    "may still matter.",
     "A result speaks about the images of the bank that were given a label, as the bank's makers gave it. "
     "Labels of people are perceptions by raters; they say nothing about who a person is.",
     "Texture, colour, lighting and photographic source differ between sets of images. Where groups were "
@@ -47,6 +48,11 @@ GLOSSARY = (
         "Control",
         "A measurement whose outcome is known beforehand. If it fails, the claims beside it do not count.",
     ),
+    (
+        "Classes as far",
+        "Share of all the model's classes whose log-probability the images set apart at least as much, on the "
+        "same side. Small means that the association is this class's own; large, that many classes show it.",
+    ),
     ("Corrected p", "The p-value after Holm's correction for all tests of the audit taken together."),
     (
         "Covariate balance",
@@ -66,8 +72,9 @@ GLOSSARY = (
     ("Reliability", "Rank correlation of channel importance between occluders learned on different images."),
     (
         "Score",
-        "How much more the meta-detector responds to images with the label than to the benchmark, in "
-        "standard deviations of the benchmark's response.",
+        "How much more the class's response (the profile of its images in the last layers, and the logarithm "
+        "of its probability) is for images with the label than for the benchmark, in standard deviations of "
+        "the benchmark's response.",
     ),
     (
         "Similarity",
