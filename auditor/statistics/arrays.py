@@ -35,11 +35,6 @@ class Groups:
         """Number of groups, benchmark-only images counting as one."""
         return len(self.sizes)
 
-    def members(self, group: int) -> IntArray:
-        """[size] Positions of the images of one group."""
-        start = int(self.starts[group])
-        return self.order[start : start + int(self.sizes[group])]
-
 
 def group_images(labels: ArrayLike, concepts: int) -> Groups:
     """Sort images by label.

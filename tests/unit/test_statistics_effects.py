@@ -355,7 +355,7 @@ def test_constant_responses_are_no_evidence():
         ({"refit_overlap": 1.0}, "overlap of refits: 1.0"),
         ({"family_size": 0}, "family size: 0"),
         ({"borrowed": np.zeros((2, 4))}, "borrowed effects"),
-        ({"concepts": 2}, "labels: range -1 to 2"),
+        ({"concepts": 2}, "labels: range -1 to 2, need -1 to 1"),
         ({"labels": np.where(LABELS == 1, 0, LABELS)}, "0 images of concept 1"),
         ({"labels": LABELS[:-1]}, "responses: shape"),
         ({"labels": LABELS[None]}, "labels: shape"),
