@@ -207,6 +207,9 @@ def test_below_a_floor_nothing_passes(trust: dict[str, Any], class_fields: dict[
     ("trust", "class_fields"),
     [
         ({"occluder_success": None}, {"success": None}),
+        ({"occluder_success": 0.7}, {"success": 0.7}),
+        ({"smallest_n": 60}, {}),
+        ({"largest_smallest_detectable": 0.2}, {}),
         ({"required_controls": ["random *"]}, {"controls": [control()]}),
         ({"class_images": ["hf:*"]}, {"source": "hf:owner/photos"}),
         ({"specific": False}, {"specific": False}),
