@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.afi.detector import Probe
-from auditor.afi.responses import Responses, class_responses
-from auditor.audit import OUTPUT_WEIGHT
+from auditor.afi.responses import OUTPUT_WEIGHT, Responses, class_responses, late_layers
 from auditor.banks import ConceptBank
 from auditor.fitting import ClassFit, fit_key
 from auditor.models.loaded import LoadedModel
@@ -21,23 +20,15 @@ from auditor.probing import probe_bank
 from auditor.progress import Progress
 from auditor.scoring import BankLayout
 from auditor.settings import Settings
-from auditor.statistics.agreement import class_specificity
 from auditor.statistics.classwise import class_effects
 from auditor.statistics.mmd import paper_scores
 from auditor.store import load_arrays, save_arrays
 
-OUTPUT = "output alone"
 PAPER = "paper's score"
 TCAV = "TCAV (Captum, default classifier)"
 
-# Name, weight of the output, whether the layers listen for the profile of the class's images.
-_VARIANTS = (
-    ("output and occluder", OUTPUT_WEIGHT, False),
-    ("output and profile", OUTPUT_WEIGHT, True),
-    (OUTPUT, 1.0, False),
-    ("occluder alone", 0.0, False),
-    ("profile alone", 0.0, True),
-)
+# Name and weight of the output; the first is the audit's own score.
+_VARIANTS = (("auditor", OUTPUT_WEIGHT), ("output alone", 1.0), ("layers alone", 0.0))
 
 
 @dataclass(frozen=True)
@@ -50,30 +41,20 @@ class Measured:
     panel: Panel
     layers: tuple[str, ...]
 
-    def responses(
-        self, index: int, *, output_weight: float = OUTPUT_WEIGHT, profile: bool = False
-    ) -> Responses:
-        """The responses of a class: what its occluder changes, or the profile of its images, and the output.
-
-        Args:
-            index: the class.
-            output_weight: of the output against all layers together.
-            profile: mean activations of the class's images in place of what the occluder changes.
-        """
+    def responses(self, index: int, *, output_weight: float = OUTPUT_WEIGHT) -> Responses:
+        """The responses of a class as the audit makes them, or with another weight of the output."""
         fit = self.fits[index]
 
         def refits(rows: NDArray[np.float32]) -> NDArray[np.float32]:
             return rows[1:] if len(rows) > 1 else rows
 
-        others = {layer: self.panel.importance(layer) for layer in self.layers} if self.panel.fits else {}
-        agreement = class_specificity({la: refits(fit.importance[la]) for la in self.layers}, others)
         return class_responses(
             self.probe.channels,
             self.probe.logits,
             index,
-            signed={la: refits(fit.clean[la] if profile else fit.signed[la]) for la in self.layers},
-            reference={la: self.panel.clean(la) if profile else self.panel.signed(la) for la in self.layers},
-            layer_weights={layer.layer: layer.weight for layer in agreement.layers},
+            profile={layer: refits(fit.clean[layer]) for layer in self.layers},
+            reference={layer: self.panel.clean(layer) for layer in self.layers},
+            layer_weights=late_layers(self.layers),
             output_weight=output_weight,
         )
 
@@ -81,8 +62,8 @@ class Measured:
         """Estimator to [concepts]; the paper's score draws ``runs`` benchmark sets."""
         labels, concepts = self.layout.labels, len(self.layout.names)
         found = {}
-        for name, weight, profile in _VARIANTS:
-            combined = self.responses(index, output_weight=weight, profile=profile).combined()
+        for name, weight in _VARIANTS:
+            combined = self.responses(index, output_weight=weight).combined()
             found[name] = class_effects(combined, labels, concepts=concepts).mean(axis=0)
         place = list(self.fits).index(index)
         maps = {layer: values[:, place].astype(np.float64) for layer, values in self.probe.maps.items()}
