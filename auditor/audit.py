@@ -8,7 +8,7 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -255,6 +255,8 @@ def _fit_all(
             raise StorageError(f"cannot write '{folder}': {failure.strerror or failure}") from failure
     if not fits:
         shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # not empty: it was there before us
+            settings.out.rmdir()
         raise failures[0]
     return fits, skipped
 

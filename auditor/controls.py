@@ -60,8 +60,7 @@ def random_concept(
 
 def random_occluder(fit: ClassFit) -> Control:
     """A random perturbation of the same values must not change the decision as the occluder does."""
-    success = fit.occluder.success_heldout
-    success = fit.occluder.success_learned if success is None else success
+    success = fit.occluder.success_learned
     observed = fit.occluder.success_random
     return Control(
         name="random occluder",
@@ -76,8 +75,7 @@ def random_occluder(fit: ClassFit) -> Control:
 
 def another_occluder(model: LoadedModel, fit: ClassFit, others: Sequence[ClassFit]) -> Control:
     """Other classes' occluders must change fewer of this class's decisions than its own."""
-    success = fit.occluder.success_heldout
-    success = fit.occluder.success_learned if success is None else success
+    success = fit.occluder.success_learned
     expectation = "other classes' occluders change less than half as many decisions as the class's own"
     if not others:
         return Control(

@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from auditor.errors import InputError, StorageError
-from auditor.policy.verdict import Verdict
+
+if TYPE_CHECKING:
+    from auditor.policy.verdict import Verdict
 
 
 def register(app: typer.Typer) -> None:

@@ -20,6 +20,7 @@ from PIL import (  # noqa: F401  registers the decoders named in _FORMATS, and n
     BmpImagePlugin,
     GifImagePlugin,
     Image,
+    ImageFile,
     ImageOps,
     JpegImagePlugin,
     MpoImagePlugin,
@@ -71,6 +72,8 @@ def decode_image(
             warnings.simplefilter("ignore")  # bombs are judged below, by our own limit
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 _check_header(image, where=where, max_pixels=max_pixels)
+                # WeasyPrint switches this on for the whole process: cut-off files would pass as whole ones.
+                ImageFile.LOAD_TRUNCATED_IMAGES = False
                 image.load()
                 return _to_rgb(_upright(image), where=where)
     except InputError:
