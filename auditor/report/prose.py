@@ -50,8 +50,8 @@ GLOSSARY = (
     ),
     (
         "Classes as far",
-        "Share of all the model's classes whose log-probability the images set apart at least as much, on the "
-        "same side. Small means that the association is this class's own; large, that many classes show it.",
+        "Share of all the model's classes whose log-probability the images set apart at least as much, on "
+        "the same side. Small means that the association is this class's own; large, that many classes show it.",
     ),
     ("Corrected p", "The p-value after Holm's correction for all tests of the audit taken together."),
     (

@@ -15,9 +15,16 @@ def hooks(module: torch.nn.Module) -> int:
 
 def test_hooks_are_gone_after_an_error_inside() -> None:
     module = tiny_model().module
-    with pytest.raises(RuntimeError, match="inside"), taps.record(module, ["conv", "act"]):
-        assert hooks(module) == 2
-        raise RuntimeError("inside")
+    seen = []
+
+    def fail() -> None:
+        with taps.record(module, ["conv", "act"]):
+            seen.append(hooks(module))
+            raise RuntimeError("inside")
+
+    with pytest.raises(RuntimeError, match="inside"):
+        fail()
+    assert seen == [2]
     assert hooks(module) == 0
     assert not module.training
 
