@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from auditor.afi.occluder import occlude
-from auditor.afi.responses import OUTPUT, Responses, detector_response
+from auditor.afi.responses import Responses, detector_response, late_layers
 from auditor.fitting import ClassFit
 from auditor.models.loaded import LoadedModel
 from auditor.records import Control
@@ -114,13 +114,9 @@ def permuted_channels(
     """The class's profile dealt to the wrong channels must lose what the detector found."""
     own = layout.compared
     labels, concepts = layout.labels[own], len(layout.names)
-    heard = [layer for layer, weight in responses.weights.items() if weight > 0 and layer != OUTPUT]
+    weights = late_layers(list(channels))
+    heard = [layer for layer, weight in weights.items() if weight > 0]
     expectation = "the strongest concept's detector score exceeds 95% of those with permuted channels"
-    if not heard:
-        return Control(
-            name="permuted channels", expectation=expectation, observed=None, threshold=None,
-            unit="standard deviations", passed=None, note="no layer is specific enough to be used",
-        )  # fmt: skip
 
     def score(rows: NDArray[np.float64]) -> NDArray[np.float64]:
         found: NDArray[np.float64] = class_effects(
@@ -128,7 +124,7 @@ def permuted_channels(
         )[0]
         return found
 
-    seen = score(np.sum([responses.weights[layer] * responses.by_layer[layer] for layer in heard], axis=0))
+    seen = score(np.sum([weights[layer] * responses.by_layer[layer] for layer in heard], axis=0))
     strongest = int(np.argmax(np.abs(seen)))
     null = np.empty(DRAWS)
     for draw in range(DRAWS):
@@ -136,10 +132,7 @@ def permuted_channels(
         for layer in heard:
             order = rng.permutation(channels[layer].shape[1])
             main = profiles[layer][:1][:, order]
-            rows.append(
-                responses.weights[layer]
-                * detector_response(channels[layer], main, reference[layer][:, order])
-            )
+            rows.append(weights[layer] * detector_response(channels[layer], main, reference[layer][:, order]))
         null[draw] = abs(score(np.sum(rows, axis=0))[strongest])
     observed, threshold = float(abs(seen[strongest])), float(np.quantile(null, 0.95))
     return Control(

@@ -3,12 +3,12 @@
 A response is made in every layer and at the output, each standardised over the probe images so that
 they can be compared and averaged. NumPy only; torch is left behind in :mod:`auditor.afi.detector`.
 
-In a late layer the meta-detector of equation 9 is used with changes that were each measured
+The score rests on the output: the paper's rule "C neurons are C maps of 1x1" applied to the last layer of
+all, where the response is the logarithm of the class's probability. In a middle layer, shown beside the
+score, the meta-detector of equation 9 is used with changes that were each measured
 (docs/decisions/0004-estimator-log.md): a channel's weight is its mean activation over the class's images
 (the class's *profile*) per standard deviation of the channel, less the same for reference classes, since
-what excites a channel for any class says nothing about this one. At the output the paper's rule "C
-neurons are C maps of 1x1" is applied to the last layer of all, and the response is the logarithm of the
-class's probability.
+what excites a channel for any class says nothing about this one.
 """
 
 from __future__ import annotations
@@ -24,15 +24,19 @@ FloatArray = NDArray[np.float64]
 
 OUTPUT = "output"
 """Name of the output in place of a layer's."""
-OUTPUT_WEIGHT = 0.5
-"""Weight of the output's response against all layers' together; 0.4 to 0.6 do as well."""
-LISTENED = 0.25
-"""Share of the layers, counted from the last, whose responses enter the score; 3 to 8 of 17 do as well."""
+OUTPUT_WEIGHT = 1.0
+"""Weight of the output's response in the score against all layers' together.
+
+Layers seemed to help on the classes that the estimator was developed on, and did not on others
+(docs/decisions/0004-estimator-log.md, third round). They are shown, layer by layer, beside the score.
+"""
+LATE = 0.25
+"""Share of the layers, counted from the last, that make up the class's detector in the controls."""
 
 
 def late_layers(layers: Sequence[str]) -> dict[str, float]:
-    """Weights of the layers that enter the score: equal for the last quarter, 0 for the others."""
-    count = max(1, round(LISTENED * len(layers)))
+    """Weights within the class's detector: equal for the last quarter of the layers, 0 for the others."""
+    count = max(1, round(LATE * len(layers)))
     return {layer: (1 / count if place >= len(layers) - count else 0.0) for place, layer in enumerate(layers)}
 
 

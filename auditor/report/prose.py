@@ -5,7 +5,7 @@ from __future__ import annotations
 LIMITS = (
     "An association is not a cause. The audit shows what the model's detectors for a class respond to, "
     "not why, and not that a decision would change if the concept were removed.",
-    "The score listens to the output and to the last quarter of the layers. A feature that counts only "
+    "The score listens to the output, the layers are shown beside it. A feature that counts only "
     "together with others may not show in images of a concept alone, so a concept without an association "
     "may still matter.",
     "A result speaks about the images of the bank that were given a label, as the bank's makers gave it. "
@@ -51,7 +51,8 @@ GLOSSARY = (
     (
         "Classes as far",
         "Share of all the model's classes whose log-probability the images set apart at least as much, on "
-        "the same side. Small means that the association is this class's own; large, that many classes show it.",
+        "the same side. Small means that the association is this class's own; large, that many classes "
+        "show it.",
     ),
     ("Corrected p", "The p-value after Holm's correction for all tests of the audit taken together."),
     (
@@ -72,9 +73,8 @@ GLOSSARY = (
     ("Reliability", "Rank correlation of channel importance between occluders learned on different images."),
     (
         "Score",
-        "How much more the class's response (the profile of its images in the last layers, and the logarithm "
-        "of its probability) is for images with the label than for the benchmark, in standard deviations of "
-        "the benchmark's response.",
+        "How much higher the logarithm of the class's probability is for images with the label than for the "
+        "benchmark, in standard deviations over the benchmark.",
     ),
     (
         "Similarity",
