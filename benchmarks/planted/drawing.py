@@ -43,7 +43,8 @@ def _polygon(x: FloatArray, y: FloatArray, corners: int) -> FloatArray:
     theta = np.arctan2(y, x)
     sector = 2 * np.pi / corners
     folded = np.mod(theta + np.pi / 2 + sector / 2, sector) - sector / 2
-    return np.hypot(x, y) * np.cos(folded) - np.cos(np.pi / corners)
+    result: FloatArray = np.hypot(x, y) * np.cos(folded) - np.cos(np.pi / corners)
+    return result
 
 
 def _disc(x: FloatArray, y: FloatArray) -> FloatArray:
