@@ -30,7 +30,7 @@ from benchmarks.planted.report import markdown, plain_table
 
 DRAWS = 500
 """Resamples of clusters behind every interval of the tables."""
-REPEATED = ("ours, twins", "ours, controls", "auditor run")
+REPEATED = ("ours, twins", "ours, controls", "ours, median concept", "auditor run")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,7 +5,9 @@ where the model gives the class no chance, ln(p / chance) where p is well above 
 concept is the mean evidence of its images minus the mean evidence of what they are compared with:
 
 - ``twins``: the very same pictures without the concept, where a bank draws its images itself; paired;
-- ``control``: other pictures of the same kind without the concept; unpaired.
+- ``control``: other pictures of the same kind without the concept; unpaired;
+- ``median``: the median over the bank's concepts, where there is nothing else. It is the right zero as
+  far as most concepts have nothing to do with the class; their mean moves with every one that has.
 
 The p-value's null is "no more than MARGIN either way". The sharper null "no difference at all" is
 rejected for any two sets of pictures that differ in trifles, see docs/decisions/0004-estimator-log.md.
@@ -24,6 +26,7 @@ from benchmarks.planted.estimators.interface import Estimate, FloatArray
 from benchmarks.planted.subject import Subject
 from benchmarks.planted.truth import log_odds, softmax
 
+_RESAMPLES = 400
 MARGIN = 0.2
 """Largest irrelevant effect in nats; chosen on the development worlds."""
 
@@ -46,6 +49,19 @@ def against_twins(subject: Subject, class_index: int, rng: np.random.Generator) 
 def against_control(subject: Subject, class_index: int, rng: np.random.Generator) -> Estimate:
     """Unpaired: concept images minus control images (Welch)."""
     return _unpaired(evidence(subject.probed.logits)[:, class_index], subject, margin=MARGIN)
+
+
+def against_median(subject: Subject, class_index: int, rng: np.random.Generator) -> Estimate:
+    """Concept images minus the median concept; the error by resampling images of every concept."""
+    values, labels = evidence(subject.probed.logits)[:, class_index], subject.bank.labels
+    groups = [values[labels == k] for k in range(len(subject.bank.names))]
+    resampled = np.stack(
+        [rng.choice(group, (_RESAMPLES, len(group))).mean(axis=1) for group in groups], axis=1
+    )
+    errors = (resampled - np.median(resampled, axis=1, keepdims=True)).std(axis=0, ddof=1)
+    means = np.array([group.mean() for group in groups])
+    df = np.array([len(group) - 1.0 for group in groups])
+    return infer(means - np.median(means), errors, df, margin=MARGIN)
 
 
 def log_odds_against_control(subject: Subject, class_index: int, rng: np.random.Generator) -> Estimate:
