@@ -19,7 +19,7 @@ from auditor.settings import Settings
 
 IMPRESSIONS = 6
 """Impressions of a reference class: its channel profile is averaged with others', so few will do."""
-STEPS = 64
+STEPS = 48
 
 
 @dataclass(frozen=True)

@@ -86,9 +86,9 @@ class Settings(BaseModel):
     )
     batch_size: int = Field(32, ge=1, le=4096, description="Images passed through the model at once.")
     n_impressions: int = Field(
-        16, ge=4, le=1024, description="Images per class to make from the model where none are given."
+        12, ge=4, le=1024, description="Images per class to make from the model where none are given."
     )
-    impression_steps: int = Field(96, ge=1, le=10_000, description="Optimisation steps of each such image.")
+    impression_steps: int = Field(64, ge=1, le=10_000, description="Optimisation steps of each such image.")
     max_images: int = Field(60, ge=4, le=100_000, description="Most images per class to use.")
     heldout: float = Field(
         0.25, ge=0, le=0.9, description="Share of a class's images kept out of learning, to measure on."
@@ -124,7 +124,7 @@ class Settings(BaseModel):
     )
     min_images: int = Field(30, ge=2, le=100_000, description="Fewest images a concept needs to be measured.")
     panel: int = Field(
-        5, ge=0, le=100, description="Reference classes that tell whether a layer speaks about this class."
+        3, ge=0, le=100, description="Reference classes that tell whether a layer speaks about this class."
     )
     input_size: int | None = Field(
         None, ge=16, le=4096, description="Side of the input in pixels, instead of the model's own."

@@ -27,8 +27,8 @@ _COLOUR = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0
 class ImpressionSettings:
     """How to make them."""
 
-    count: int = 16
-    steps: int = 96
+    count: int = 12
+    steps: int = 64
     learning_rate: float = 0.05
     jitter: int = 16
     """Largest shift, pixels at 224; scaled with the input."""
