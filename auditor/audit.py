@@ -55,6 +55,9 @@ from auditor.store import AUDIT_FILE, read_audit, write_audit
 WORK = ".work"
 """Folder in the audit directory for what is done of an unfinished audit."""
 
+CONTROL_IMAGES = 20
+"""Images of a concept that a model with shuffled weights is shown: enough for a ranking that must be lost."""
+
 METHOD = {
     "score": "standardised difference of the class's response between the concept's images and the bank's "
     "other images; response and interval: docs/method.md and docs/statistics.md",
@@ -122,8 +125,16 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
             )
             arrays[f"bank/{bank.name}/label"] = layout.labels
             arrays[f"bank/{bank.name}/compared"] = layout.compared
-            _, randomised = probe_bank(
-                shuffled, bank, (), names, [], batch=settings.batch_size, progress=progress
+            randomised = probe_bank(
+                shuffled,
+                bank,
+                (),
+                names,
+                [],
+                batch=settings.batch_size,
+                progress=progress,
+                name=f"bank {bank.name}: shuffled weights",
+                each=CONTROL_IMAGES,
             )
             with progress.stage(f"bank {bank.name}: statistics", len(measured)) as stage:
                 for place, one in enumerate(measured):
@@ -288,7 +299,7 @@ def _measure(
     place: int,
     layout: BankLayout,
     probe: Probe,
-    randomised: Probe,
+    randomised: tuple[BankLayout, Probe],
     panel: Panel,
     names: Sequence[str],
     settings: Settings,
@@ -327,9 +338,9 @@ def _measure(
             rng=rng,
         ),
         controls.randomised_weights(
-            layout,
+            randomised[0],
             np.array([result.score for result in found], dtype=np.float64),
-            _responses(randomised, one.fit, panel, names),
+            _responses(randomised[1], one.fit, panel, names),
         ),
     ]
     arrays[f"class/{index}/response/{layout.bank.name}"] = responses.combined().astype(np.float32)

@@ -31,6 +31,8 @@ def probe_bank(
     *,
     batch: int,
     progress: Progress,
+    name: str = "",
+    each: int | None = None,
 ) -> tuple[BankLayout, Probe]:
     """One pass over a bank, its control images and the random photos of the benchmark.
 
@@ -42,8 +44,10 @@ def probe_bank(
         fits: classes whose meta-detectors (main occluder, equation 9) are read off, in this order.
         batch: images per pass.
         progress: told of every image.
+        name: what the pass is called to the user; the bank where empty.
+        each: most images of a concept; all where ``None``.
     """
-    labels = [c for c, concept in enumerate(bank.concepts) for _ in concept.images]
+    labels = [c for c, concept in enumerate(bank.concepts) for _ in concept.images[:each]]
     control = bank.control.images if bank.control else ()
     labels += [-1] * (len(control) + len(benchmark))
     detectors = {
@@ -53,14 +57,14 @@ def probe_bank(
 
     def pictures() -> Iterator[Image.Image]:
         for concept in bank.concepts:
-            for image in concept.images:
+            for image in concept.images[:each]:
                 yield image.load()
         for image in control:
             yield image.load()
         for path in benchmark:
             yield decode_image(path)
 
-    with progress.stage(f"bank {bank.name}", len(labels)) as stage:
+    with progress.stage(name or f"bank {bank.name}", len(labels)) as stage:
 
         def batches() -> Iterator[Tensor]:
             transform = preprocessing(model)
