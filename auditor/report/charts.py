@@ -310,7 +310,9 @@ def layers(rows: Sequence[LayerRow], *, key: str, of: str, colours: Mapping[str,
     with _figure(190, width) as (figure, canvas):
         axes = _plain_axes(figure)
         x = range(len(rows))
-        axes.bar(x, [row.weight_value for row in rows], width=0.55, color=_LINE, zorder=1)
+        weighted = any(row.weight_value for row in rows)
+        if weighted:
+            axes.bar(x, [row.weight_value for row in rows], width=0.55, color=_LINE, zorder=1)
         series = (
             ("reliability", [row.reliability_value for row in rows], "o", "-", _ACCENT),
             (
@@ -321,7 +323,7 @@ def layers(rows: Sequence[LayerRow], *, key: str, of: str, colours: Mapping[str,
                 STAND_INS["against"],
             ),
         )
-        ends = [("weight\n(bars)", rows[-1].weight_value, _SOFT)]
+        ends = [("weight\n(bars)", rows[-1].weight_value, _SOFT)] if weighted else []
         for label, values, marker, style, colour in series:
             points = [(i, v) for i, v in zip(x, values, strict=True) if v is not None]
             if not points:
