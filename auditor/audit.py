@@ -106,7 +106,7 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
     model = _load(settings, progress)
     audited = find_classes(model.labels, settings.classes)
     family = len(audited) * sum(len(bank.concepts) for bank in banks)
-    contrasts = len(audited) * sum(len(bank.contrasts) for bank in banks)
+    contrasts = len(audited) * sum(2 if c.match else 1 for bank in banks for c in bank.contrasts)
     check_permutations(settings.permutations, family_size=max(family, contrasts), alpha=settings.alpha)
     layers = choose_layers(model, settings.layers)
     names = [layer.name for layer in layers]

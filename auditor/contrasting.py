@@ -7,6 +7,8 @@ the same images evoke in all classes, and no difference is claimed that many cla
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,10 +57,12 @@ def contrast_groups(
     values = against_classes(responses.combined(), others)
     members = {concept.name: np.flatnonzero(layout.labels == c) for c, concept in enumerate(bank.concepts)}
     images = {concept.name: concept.images for concept in bank.concepts}
+    declared = [c for c in bank.contrasts if c.more in members and c.less in members]
+    # Beside every matched contrast stands the same without matching: the difference that matching made.
+    wanted = [form for c in declared for form in ([c, replace(c, match=())] if c.match else [c])]
     return [
         _contrast(bank.name, contrast, values, own, others, members, images, settings, specific, rng)
-        for contrast in bank.contrasts
-        if contrast.more in members and contrast.less in members
+        for contrast in wanted
     ]
 
 
