@@ -290,8 +290,12 @@ def occlusion(data: OcclusionFigure, *, key: str, of: str, colours: Mapping[str,
             arrowprops={"arrowstyle": "-|>", "color": _INK, "linewidth": 1.4, "shrinkA": 4, "shrinkB": 1},
         )
         axes.plot([before], [0], "o", markersize=7, markerfacecolor=_PAGE, markeredgecolor=_INK, zorder=3)
-        _label(axes, before, 0, f"{percent(before)} before", left=before > 0.75, above=True)
-        _label(axes, after, 0, f"{percent(after)} after", left=after > 0.6, above=True)
+        if abs(before - after) < 0.3:  # two labels would lie on each other
+            both = f"{percent(before)} before, {percent(after)} after"
+            _label(axes, max(before, after), 0, both, left=max(before, after) > 0.4, above=True)
+        else:
+            _label(axes, before, 0, f"{percent(before)} before", left=before > 0.75, above=True)
+            _label(axes, after, 0, f"{percent(after)} after", left=after > 0.6, above=True)
         for y, (label, value) in enumerate(data.bars, start=1):
             colour = _LINE if "control" in label else _ACCENT
             axes.barh(y, value, height=0.46, color=colour, zorder=2)
