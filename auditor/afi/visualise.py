@@ -22,7 +22,7 @@ class VisualiseSettings:
 
     steps: int = 64
     learning_rate: float = 0.04
-    total_variation: float = 0.5
+    total_variation: float = 48.0
     """Weight of the total variation against the activation, each as a share of its first value."""
     jitter: int = 8
     """Largest shift in pixels between steps."""

@@ -180,7 +180,9 @@ def test_probe_gives_what_a_plain_pass_gives() -> None:
 def test_visualised_detector_excites_its_channel_more_than_grey_does() -> None:
     model = tiny_model()
     weights = torch.tensor([1.0, 0.0, 0.0])
-    image = visualise(model, "act", weights, settings=VisualiseSettings(steps=40), generator=seeded())
+    image = visualise(
+        model, "act", weights, settings=VisualiseSettings(steps=40, total_variation=0.5), generator=seeded()
+    )
     with taps.record(model.module, ["act"]) as outputs, torch.no_grad():
         model.module(model.normalise(image[None]))
         made = detect(outputs["act"], weights).mean()
