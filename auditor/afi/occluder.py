@@ -30,6 +30,8 @@ class OccluderSettings:
     """Largest rotation in t, degrees."""
     batch: int = 32
     """Most images in one forward and backward pass; more images are learned from in random batches."""
+    confirmations: int = 8
+    """Steps in a row on which all constraints must hold: t is random, one lucky draw proves little."""
     patience: int = 25
     """Steps without a rise in success after which lambda is halved."""
     precision: str = "float32"
@@ -94,7 +96,7 @@ def learn(
     weight = 2 * max(margin, 1.0) / 0.1
     best = (-1.0, float("inf"))
     best_state = (torch.zeros_like(delta[0]), 0.0, 0.0)
-    since, evaluations, steps, converged = 0, 0, 0, False
+    since, evaluations, steps, held, converged = 0, 0, 0, 0, False
 
     def occluded(batch: Tensor) -> tuple[Tensor, Tensor]:
         plain = torch.clamp(batch - delta * scale, low, high)
@@ -125,8 +127,13 @@ def learn(
             since = 0 if key[0] > best[0] else since
             best, best_state = (key[0], size), (delta.detach()[0].clone(), success, success_moved)
         if success == 1.0 and success_moved == 1.0:
-            converged = True
-            break
+            held += 1
+            if held == settings.confirmations:
+                converged = True
+                best_state = (delta.detach()[0].clone(), success, success_moved)
+                break
+        else:
+            held = 0
         if step == settings.iterations:
             break
         loss = objective(z_plain, z_moved, class_index, delta, weight=weight)
