@@ -23,10 +23,11 @@ from benchmarks.planted.measure import (
     contrast_evidence,
     contrast_of,
     estimate_all,
+    on_other_banks,
     repeat_on_new_banks,
 )
 from benchmarks.planted.metrics import Figure, Pairs, summarise
-from benchmarks.planted.report import markdown, plain_table
+from benchmarks.planted.report import cell, markdown, plain_table
 
 DRAWS = 500
 """Resamples of clusters behind every interval of the tables."""
@@ -85,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(start, f"{model.subject.name}: {banks} new banks")
     coverage = _coverage(repeated, rng)
     print(coverage, end="\n\n")
+    print(_kinds(estimators, models, np.random.default_rng([chosen.seed, 4])), end="\n\n")
+    _say(start, "other kinds of bank")
     if not chosen.quick:
         print(_social(chosen.split, scale, seed=chosen.seed, start=start), end="\n\n")
     seconds = time.perf_counter() - start
@@ -145,6 +148,20 @@ def _coverage(
     return "### New banks: coverage of 95% intervals, power and false positives\n\n" + plain_table(
         header, rows
     )
+
+
+def _kinds(estimators: Sequence[Estimator], models: Sequence[build.Planted], rng: np.random.Generator) -> str:
+    """Spearman correlation and sign errors by kind of bank."""
+    wanted = [e for e in estimators if e.name in REPEATED]
+    rows = []
+    for kind, by_name in on_other_banks(wanted, models, rng=rng).items():
+        cells = []
+        for pairs in by_name.values():
+            found = summarise(pairs, draws=DRAWS, rng=rng)
+            cells.append(f"{cell(found['Spearman'])}, {found['sign errors'].value:.2f}")
+        rows.append([kind, *cells])
+    header = ["bank shows the concept", *(e.name for e in wanted)]
+    return "### Kinds of bank: Spearman correlation, share of wrong signs\n\n" + plain_table(header, rows)
 
 
 def _social(split: str, scale: build.Scale, *, seed: int, start: float) -> str:

@@ -61,24 +61,32 @@ class ProbeBank:
 CONTROL, RANDOM, TWIN = -1, -2, 1000
 
 
-def make_bank(world: World, *, per_concept: int, n_random: int, rng: np.random.Generator) -> ProbeBank:
+def make_bank(
+    world: World,
+    *,
+    per_concept: int,
+    n_random: int,
+    rng: np.random.Generator,
+    alone: float = ALONE,
+    zoom: float = ZOOM,
+) -> ProbeBank:
     """Images of every concept alone or on shapes of no class, nearer than in the world's scenes."""
-    scenes = [_showing(k, per_concept, rng=rng) for k in range(len(CONCEPTS))]
+    scenes = [_showing(k, per_concept, alone=alone, zoom=zoom, rng=rng) for k in range(len(CONCEPTS))]
     labels = rng.integers(0, len(CLASSES), n_random)
     return ProbeBank(
         names=CONCEPTS,
         concepts=tuple(render(s) for s in scenes),
         twins=tuple(render(s.with_concept(k, False)) for k, s in enumerate(scenes)),
-        control=render(_showing(None, 2 * per_concept, rng=rng)),
+        control=render(_showing(None, 2 * per_concept, alone=alone, zoom=zoom, rng=rng)),
         random=render(draw(world, labels, rng=rng)),
     )
 
 
-def _showing(concept: int | None, n: int, *, rng: np.random.Generator) -> Scenes:
+def _showing(concept: int | None, n: int, *, alone: float, zoom: float, rng: np.random.Generator) -> Scenes:
     shape = rng.integers(FIRST_NEUTRAL, len(SHAPES), n)
-    shape[rng.random(n) < ALONE] = NO_SHAPE
+    shape[rng.random(n) < alone] = NO_SHAPE
     presence = rng.random((n, len(CONCEPTS))) < IMPURITY
-    scenes = sample(shape, presence, rng=rng, zoom=ZOOM)
+    scenes = sample(shape, presence, rng=rng, zoom=zoom)
     if concept is not None:
         presence[:, concept] = True
         # Column 16 decides whether a frame without a shape is all surface or all background.

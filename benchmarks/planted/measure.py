@@ -94,6 +94,34 @@ def repeat_on_new_banks(
     return repeated
 
 
+BANK_KINDS: dict[str, tuple[float, float]] = {
+    "alone, enlarged": (1.0, 1.4),
+    "a third alone, enlarged (the bank of the tables above)": (1 / 3, 1.4),
+    "on shapes of no class, enlarged": (0.0, 1.4),
+    "on shapes of no class, as large as in scenes": (0.0, 1.0),
+}
+"""How a bank shows its concepts: share shown alone, enlargement."""
+
+
+def on_other_banks(
+    estimators: Sequence[Estimator], models: Sequence[Planted], *, rng: np.random.Generator
+) -> dict[str, dict[str, Pairs]]:
+    """Kind of bank to estimator to pairs: how much depends on how a bank shows its concepts."""
+    table: dict[str, dict[str, Pairs]] = {}
+    for kind, (alone, zoom) in BANK_KINDS.items():
+        found: dict[str, list[Measured]] = {estimator.name: [] for estimator in estimators}
+        for model in models:
+            size = len(model.subject.bank.concepts[0])
+            bank = make_bank(model.world, per_concept=size, n_random=2, alone=alone, zoom=zoom, rng=rng)
+            probed = look(model.subject.model, bank, model.subject.layers)
+            again = replace(model, subject=replace(model.subject, bank=bank, probed=probed))
+            for estimator in estimators:
+                found[estimator.name].append(estimate_all(estimator, again, rng=rng))
+        truths = [model.truth.probability for model in models]
+        table[kind] = {name: as_pairs(truths, rows) for name, rows in found.items()}
+    return table
+
+
 Contrast = Callable[[PlantedSocial, int, np.random.Generator], Estimate]
 """One class: the first group of faces against the second, as a single number."""
 

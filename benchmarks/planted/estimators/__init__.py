@@ -15,6 +15,7 @@ def all_estimators(*, tcav_sets: int = 20) -> list[Estimator]:
             "ours, twins", ours.against_twins, what="evidence against the same pictures without the concept"
         ),
         Estimator("ours, controls", ours.against_control, what="evidence against unpaired control images"),
+        Estimator("ours, median concept", ours.against_median, what="evidence against the median concept"),
         Estimator(
             "auditor run",
             ours.against_others,
