@@ -38,14 +38,15 @@ def random_concept(
     own = layout.compared
     values = responses.combined()[:, own].mean(axis=0)
     labels = layout.labels[own]
-    size = int(np.bincount(labels[labels >= 0]).min())
+    size = min(int(np.bincount(labels[labels >= 0]).min()), len(values) // 2)
     scores = np.empty(DRAWS)
     for draw in range(DRAWS):
         chosen = rng.permutation(len(values))[:size]
         mask = np.zeros(len(values), dtype=bool)
         mask[chosen] = True
         rest = values[~mask]
-        scores[draw] = (values[mask].mean() - rest.mean()) / rest.std(ddof=1)
+        spread = rest.std(ddof=1)
+        scores[draw] = (values[mask].mean() - rest.mean()) / spread if spread > 0 else 0.0
     reach = float(np.quantile(np.abs(scores), 0.95))
     return Control(
         name="random concept",

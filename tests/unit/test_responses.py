@@ -107,6 +107,10 @@ def test_random_concept_control_passes_on_any_bank_and_fails_with_too_few_images
     rng = np.random.default_rng(0)
     strong = responses(rng.normal(size=240) + np.repeat([0, 0, 3, 0], 60))
     assert controls.random_concept(layout(4, 60), strong, margin=0.5, rng=rng).passed
+    alone = controls.random_concept(layout(1, 40), responses(rng.normal(size=40)), margin=0.5, rng=rng)
+    silent = controls.random_concept(layout(2, 20), responses(np.zeros(40)), margin=0.5, rng=rng)
+    assert np.isfinite(alone.observed)
+    assert silent.observed == 0
     few = responses(rng.normal(size=12))
     assert not controls.random_concept(layout(4, 3), few, margin=0.5, rng=rng).passed
 
