@@ -147,6 +147,8 @@ def learn(
             weight, since = weight / 2, 0
         if on_step is not None:
             on_step()
+    if best[0] <= 0:  # nothing flipped: the smallest would be no perturbation at all
+        best_state = (delta.detach()[0].clone(), 0.0, 0.0)
     perturbation, success, success_moved = best_state
     return Occluder(
         perturbation=perturbation * scale[0],

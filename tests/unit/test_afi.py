@@ -116,6 +116,7 @@ def test_occluder_that_runs_out_of_steps_says_so() -> None:
     assert not found.converged
     assert found.iterations == 1
     assert found.success < 1
+    assert found.l1 > 0  # what was tried is kept, so that its effect can be seen
 
 
 def test_occluded_images_stay_valid() -> None:
