@@ -1,6 +1,6 @@
 # auditor with everything a report needs, as a user without rights:
 #   docker build -t auditor .
-#   docker run --rm -v "$PWD:/work" auditor run --model bundled:efficientnet_lite0 --classes zebra
+#   docker run --rm -v "$PWD:/audits" auditor run --model bundled:efficientnet_lite0 --classes zebra
 FROM python:3.12-slim
 
 RUN apt-get update -qq \
@@ -13,12 +13,12 @@ COPY pyproject.toml README.md LICENSE ./
 COPY auditor ./auditor
 COPY templates ./templates
 COPY concept_banks ./concept_banks
-# The CPU build of torch: a quarter of the size. Give --build-arg TORCH_INDEX= for the default one.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# For a CPU build of torch, a quarter of the size: --build-arg TORCH_INDEX=URL of an index that has them.
+ARG TORCH_INDEX=
 RUN pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} ".[demo,sign]"
 
-RUN useradd --create-home auditor && mkdir /work && chown auditor /work
+RUN useradd --create-home auditor && mkdir /audits && chown auditor /audits
 USER auditor
-WORKDIR /work
+WORKDIR /audits
 ENTRYPOINT ["auditor"]
 CMD ["--help"]
