@@ -91,7 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not chosen.quick:
         print(_social(chosen.split, scale, seed=chosen.seed, start=start), end="\n\n")
     seconds = time.perf_counter() - start
-    print(f"Split {chosen.split}, seed {chosen.seed}, {seconds:.0f} s on {chosen.threads} threads.")
+    print(
+        f"Split {chosen.split}, seed {chosen.seed}, {seconds:.0f} s on {chosen.threads} threads, "
+        f"{time.process_time():.0f} s of processor time."
+    )
     if chosen.out is not None:
         plain = {
             part: {e: {f: vars(v) for f, v in row.items()} for e, row in rows.items()}
