@@ -80,7 +80,6 @@ class _Measured:
     concepts: list[ConceptResult] = field(default_factory=list)
     contrasts: list[ContrastResult] = field(default_factory=list)
     controls: list[Control] = field(default_factory=list)
-    started: float = 0.0
     seconds: float = 0.0
 
 
@@ -273,7 +272,7 @@ def _fit_all(
 
 
 def _specificity(fit: ClassFit, panel: Panel, names: Sequence[str]) -> Specificity:
-    refits = {layer: rows[1:] if len(rows) > 1 else rows for layer, rows in fit.importance.items()}
+    refits = {layer: _refit_rows(rows) for layer, rows in fit.importance.items()}
     reference = {layer: panel.importance(layer) for layer in names}
     return class_specificity(refits, reference)
 

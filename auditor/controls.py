@@ -147,16 +147,13 @@ def permuted_channels(
     )
 
 
-def randomised_weights(
-    layout: BankLayout, scores: NDArray[np.float64], randomised: Responses | None, *, note: str = ""
-) -> Control:
+def randomised_weights(layout: BankLayout, scores: NDArray[np.float64], randomised: Responses) -> Control:
     """The ranking must collapse when the model's weights are shuffled."""
     expectation = (
         f"concept scores of a model with shuffled weights correlate with the model's by less than {ALIKE}"
     )
-    few = len(layout.names) < FEWEST_CONCEPTS
-    if randomised is None or few:
-        why = note or f"bank {layout.bank.name} has {len(layout.names)} concepts, need {FEWEST_CONCEPTS}"
+    if len(layout.names) < FEWEST_CONCEPTS:
+        why = f"bank {layout.bank.name} has {len(layout.names)} concepts, need {FEWEST_CONCEPTS}"
         return Control(
             name="randomised weights", expectation=expectation, observed=None, threshold=ALIKE,
             unit="rank correlation", passed=None, note=why,

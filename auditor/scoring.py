@@ -167,21 +167,9 @@ def correct(
     for result, p_adjusted, q_value in zip(flat, adjusted, q, strict=True):
         low, high = result.score_low or 0.0, result.score_high or 0.0
         direction = direction_of(low, high, float(p_adjusted), alpha=alpha, margin=margin)
-        reason = result.reason
-        if reason:
-            direction = "inconclusive"
-        elif direction == "inconclusive":
-            reason = (
-                f"the interval from {low:.2f} to {high:.2f} does not settle which side of the margin "
-                f"of {margin:g} it is"
-            )
-        change = {
-            "p_adjusted": float(p_adjusted),
-            "q_value": float(q_value),
-            "direction": direction,
-            "reason": reason,
-        }
-        decided.append(result.model_copy(update=change))
+        change = {"p_adjusted": float(p_adjusted), "q_value": float(q_value)}
+        settled = _settled(direction, result.reason, low, high, margin)
+        decided.append(result.model_copy(update={**change, **settled}))
     rest = iter(decided)
     return [[next(rest) for _ in results] for results in by_class]
 
@@ -209,16 +197,17 @@ def _decide(
 ) -> ContrastResult:
     if corrected is None or result.difference_low is None or result.difference_high is None:
         return result
-    direction = contrast_direction(
-        result.difference_low, result.difference_high, corrected[0], alpha=alpha, margin=margin
-    )
-    reason = result.reason
+    low, high = result.difference_low, result.difference_high
+    direction = contrast_direction(low, high, corrected[0], alpha=alpha, margin=margin)
+    change = {"p_adjusted": corrected[0], "q_value": corrected[1]}
+    return result.model_copy(update={**change, **_settled(direction, result.reason, low, high, margin)})
+
+
+def _settled(direction: str, reason: str, low: float, high: float, margin: float) -> dict[str, str]:
+    """Direction and reason: what was doubtful before stays so, and an open interval says that it is open."""
     if reason:
-        direction = "inconclusive"
-    elif direction == "inconclusive":
-        reason = (
-            f"the interval from {result.difference_low:.2f} to {result.difference_high:.2f} "
-            f"does not settle which side of the margin of {margin:g} it is"
-        )
-    change = {"p_adjusted": corrected[0], "q_value": corrected[1], "direction": direction, "reason": reason}
-    return result.model_copy(update=change)
+        return {"direction": "inconclusive", "reason": reason}
+    if direction == "inconclusive":
+        side = f"does not settle which side of the margin of {margin:g} it is"
+        reason = f"the interval from {low:.2f} to {high:.2f} {side}"
+    return {"direction": direction, "reason": reason}
