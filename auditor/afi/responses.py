@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from auditor.statistics.arrays import standardise_rows
+
 FloatArray = NDArray[np.float64]
 
 OUTPUT = "output"
@@ -80,26 +82,18 @@ def detector_response(
         direction = direction - _unit(
             np.asarray(reference, dtype=np.float64)[:, usable] / spread[usable]
         ).mean(axis=0)
-    return standardise(direction @ z.T)
+    return standardise_rows(direction @ z.T)
 
 
 def output_response(logits: NDArray[np.floating], class_index: int) -> FloatArray:
     """The logarithm of the class's probability, [1, images], standardised over images."""
-    return standardise(log_probabilities(logits)[None, :, class_index])
+    return standardise_rows(log_probabilities(logits)[None, :, class_index])
 
 
 def log_probabilities(logits: NDArray[np.floating]) -> FloatArray:
     """Logarithm of the softmax, [images, classes]."""
     found: FloatArray = log_softmax(np.asarray(logits, dtype=np.float64), axis=1)
     return found
-
-
-def standardise(rows: FloatArray) -> FloatArray:
-    """Mean 0 and standard deviation 1 over images, row by row; constant rows become 0."""
-    centred = rows - rows.mean(axis=1, keepdims=True)
-    spread = centred.std(axis=1, keepdims=True)
-    result: FloatArray = np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-12)
-    return result
 
 
 def class_responses(

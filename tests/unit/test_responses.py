@@ -13,10 +13,10 @@ from auditor.afi.responses import (
     class_responses,
     detector_response,
     output_response,
-    standardise,
 )
 from auditor.banks.bank import BankImage, Concept, ConceptBank, digest_of
 from auditor.scoring import BankLayout
+from auditor.statistics.arrays import standardise_rows
 from tests.tiny import tiny_model
 
 
@@ -100,7 +100,7 @@ def test_combination_weighs_layers_and_output() -> None:
 
 
 def responses(values: np.ndarray) -> Responses:
-    return Responses(by_layer={OUTPUT: standardise(values[None])}, weights={OUTPUT: 1.0})
+    return Responses(by_layer={OUTPUT: standardise_rows(values[None])}, weights={OUTPUT: 1.0})
 
 
 def test_random_concept_control_passes_on_any_bank_and_fails_with_too_few_images() -> None:
