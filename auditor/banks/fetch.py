@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import errno
 import hashlib
 import http.client
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from auditor.banks.archive import is_archive
+from auditor.banks.fetch_libraries import Fetched, celeba, fairface
 from auditor.banks.importers import Options
 from auditor.banks.importing import Imported, import_bank
 from auditor.errors import AuditorError, InputError, StorageError
@@ -31,10 +32,18 @@ class RemoteFile:
     url: str
     name: str
     """To save it as."""
-    md5: str
+    md5: str = ""
     """As the source publishes it; empty where it publishes none."""
+    sha256: str = ""
+    """As the source publishes it. Without this and ``md5`` the first download is recorded, and later ones
+    must be the same."""
     size_bytes: int = 0
     """About; 0 for not known."""
+
+    @property
+    def checked(self) -> bool:
+        """Whether a checksum is published."""
+        return bool(self.md5 or self.sha256)
 
 
 @dataclass(frozen=True)
@@ -46,47 +55,15 @@ class Remote:
     licence: str
     terms: str
     files: tuple[RemoteFile, ...] = ()
-    prepare: Callable[[Path], Path] | None = None
-    """Instead of files: a library that downloads and checks the set into a folder; returns the folder
-    to import."""
+    """The first is an archive; the others belong beside what it holds."""
+    prepare: Callable[[Path], Fetched] | None = None
+    """Instead of files: a library that downloads and checks the set into a folder."""
     size_bytes: int = 0
 
 
-def _celeba(folder: Path) -> Path:
-    """CelebA through torchvision, which knows its many parts, checksums and Google Drive's ways."""
-    from torchvision.datasets import CelebA
-
-    try:
-        CelebA(str(folder), download=True)
-    except (ImportError, RuntimeError, ValueError) as error:
-        said = " ".join(str(error).split())
-        raise AuditorError(f"fetch 'celeba': torchvision could not ({said}); repeat to go on") from error
-    return folder / "celeba"
-
-
-def _fairface(folder: Path) -> Path:
-    """FairFace through the library ``datasets``, written down in the set's own layout."""
-    try:
-        from datasets import load_dataset
-    except ImportError as error:
-        needed = "the package datasets: pip install 'auditor[datasets]'"
-        raise InputError(f"fetch 'fairface': needs {needed}") from error
-    for split, short in (("train", "train"), ("validation", "val")):
-        data = load_dataset("HuggingFaceM4/FairFace", "0.25", split=split)
-        words = {column: data.features[column].names for column in ("age", "gender", "race")}
-        (folder / short).mkdir(parents=True, exist_ok=True)
-        with (folder / f"fairface_label_{short}.csv").open("w", newline="", encoding="utf-8") as out:
-            table = csv.writer(out)
-            table.writerow(["file", "age", "gender", "race", "service_test"])
-            for number, row in enumerate(data, start=1):
-                file = f"{short}/{number}.jpg"
-                row["image"].convert("RGB").save(folder / file, quality=95)
-                cells = [words[column][row[column]] for column in ("age", "gender", "race")]
-                table.writerow([file, *cells, row.get("service_test", "")])
-    return folder
-
-
-# Addresses and checksums as torchvision publishes them (torchvision.datasets.DTD).
+# Addresses and checksums: DTD as torchvision publishes them (torchvision.datasets.DTD); LFW's images as
+# scikit-learn does (sklearn.datasets.fetch_lfw_people), since torchvision no longer downloads them; for
+# LFW's attributes nobody publishes a checksum.
 REMOTES: Final[dict[str, Remote]] = {
     "dtd": Remote(
         importer="dtd",
@@ -97,8 +74,27 @@ REMOTES: Final[dict[str, Remote]] = {
             RemoteFile(
                 "https://www.robots.ox.ac.uk/~vgg/data/dtd/download/dtd-r1.0.1.tar.gz",
                 "dtd-r1.0.1.tar.gz",
-                "fff73e5086ae6bdbea199a49dfb8a4c1",
-                600_000_000,
+                md5="fff73e5086ae6bdbea199a49dfb8a4c1",
+                size_bytes=600_000_000,
+            ),
+        ),
+    ),
+    "lfw": Remote(
+        importer="lfw",
+        title="Labeled Faces in the Wild (funneled), 13,233 news photos, with attribute scores",
+        licence="Research; the images belong to news agencies. Attributes: non-commercial use only",
+        terms="Research, non-commercial. Cite Huang et al., UMass TR 07-49, and Kumar et al., ICCV 2009. "
+        "Do not publish the images. They show people.",
+        files=(
+            RemoteFile(
+                "https://ndownloader.figshare.com/files/5976015",
+                "lfw-funneled.tgz",
+                sha256="b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a",
+                size_bytes=243_000_000,
+            ),
+            RemoteFile(
+                "https://www.cs.columbia.edu/CAVE/databases/pubfig/download/lfw_attributes.txt",
+                "lfw_attributes.txt",
             ),
         ),
     ),
@@ -107,7 +103,7 @@ REMOTES: Final[dict[str, Remote]] = {
         title="CelebA, 202,599 pictures of celebrities with 40 attributes",
         licence="Non-commercial research only",
         terms="Non-commercial research. Do not publish or pass on the images. They show people.",
-        prepare=_celeba,
+        prepare=celeba,
         size_bytes=1_500_000_000,
     ),
     "fairface": Remote(
@@ -115,7 +111,7 @@ REMOTES: Final[dict[str, Remote]] = {
         title="FairFace, 97,698 faces with perceived gender, race and age group",
         licence="CC BY 4.0 (annotations); images under their own licences",
         terms="Attribution: Karkkainen and Joo, WACV 2021. The images show people.",
-        prepare=_fairface,
+        prepare=fairface,
         size_bytes=600_000_000,
     ),
 }
@@ -136,6 +132,12 @@ def terms_of(name: str, remotes: dict[str, Remote] | None = None) -> list[str]:
         f"licence: {remote.licence}",
         f"terms: {remote.terms}",
         *(f"from: {file.url}" for file in remote.files),
+        *(
+            f"checksum of {file.name}: none is published; the first download is recorded, later ones must "
+            "be the same"
+            for file in remote.files
+            if not file.checked
+        ),
         *([f"size: about {size / 1e6:.0f} MB"] if size else []),
     ]
 
@@ -152,9 +154,9 @@ def fetch_bank(
 ) -> Imported:
     """Downloads the files of ``name`` to ``downloads``, checks and imports them.
 
-    A transfer that broke off goes on where it stopped the next time. A downloaded archive is deleted
-    once the bank is imported; a set that a library downloads stays where it is, and the bank refers to
-    it.
+    A transfer that broke off goes on where it stopped the next time. What is unpacked or copied into
+    the bank is deleted once the bank is imported; a set that a library keeps in a folder stays there,
+    and the bank refers to it.
 
     Raises:
         ConsentError: the terms were not ``accepted``.
@@ -166,16 +168,33 @@ def fetch_bank(
     if not accepted:
         raise ConsentError(f"fetch '{name}': its terms have to be accepted first (--accept-terms)")
     if remote.prepare is not None:
-        folder = downloads / name
+        got = _from_library(name, remote, downloads / name)
+    else:
+        archive, *beside = (download(file, downloads, progress=progress) for file in remote.files)
+        got = Fetched(archive, tuple(beside))
+    imported = import_bank(
+        remote.importer,
+        got.source,
+        beside=got.beside,
+        into=into,
+        name=name,
+        options=options,
+        progress=progress,
+    )
+    if is_archive(got.source):
+        for path in (got.source, *got.beside):
+            path.unlink(missing_ok=True)
+    return imported
+
+
+def _from_library(name: str, remote: Remote, folder: Path) -> Fetched:
+    assert remote.prepare is not None  # noqa: S101 (narrows the type)
+    try:
         folder.mkdir(parents=True, exist_ok=True)
         _need_space(folder, remote.size_bytes)
-        source = remote.prepare(folder)
-        return import_bank(remote.importer, source, into=into, name=name, options=options, progress=progress)
-    (file,) = remote.files
-    archive = download(file, downloads, progress=progress)
-    imported = import_bank(remote.importer, archive, into=into, name=name, options=options, progress=progress)
-    archive.unlink(missing_ok=True)  # unpacked into the bank
-    return imported
+        return remote.prepare(folder)
+    except OSError as error:
+        raise _not_written(folder, f"'{name}'", error) from error
 
 
 def download(file: RemoteFile, into: Path, *, progress: Progress = silent) -> Path:
@@ -196,14 +215,18 @@ def download(file: RemoteFile, into: Path, *, progress: Progress = silent) -> Pa
             return target
         _transfer(file, part, progress)
         _check(part, file)
+        if not file.checked:
+            _check_first_use(part, file, record=into / f"{file.name}.sha256", progress=progress)
         part.replace(target)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageError(
-                f"'{into}': disk full while fetching '{file.name}'; what came is kept"
-            ) from error
-        raise StorageError(f"'{into}': cannot be written ({error.strerror or error})") from error
+        raise _not_written(into, f"'{file.name}'", error) from error
     return target
+
+
+def _not_written(folder: Path, what: str, error: OSError) -> StorageError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"'{folder}': disk full while fetching {what}; what came is kept")
+    return StorageError(f"'{folder}': cannot be written ({error.strerror or error})")
 
 
 def _transfer(file: RemoteFile, part: Path, progress: Progress) -> None:
@@ -262,17 +285,37 @@ def _need_space(folder: Path, needed: int) -> None:
 
 
 def _check(path: Path, file: RemoteFile) -> None:
-    if not file.md5:
+    for kind, needed in (("md5", file.md5), ("sha256", file.sha256)):
+        if not needed:
+            continue
+        seen = _digest(path, kind)
+        if seen != needed:
+            path.unlink()
+            raise InputError(f"fetch '{file.url}': {kind} is {seen}, need {needed}; deleted, fetch it again")
+
+
+def _check_first_use(path: Path, file: RemoteFile, *, record: Path, progress: Progress) -> None:
+    """Holds a file that has no published checksum against its first download on this machine."""
+    seen = _digest(path, "sha256")
+    if not record.exists():
+        record.write_text(seen + "\n", encoding="ascii")
+        progress.note(f"{file.name}: no checksum is published; recorded sha256 {seen}")
         return
-    digest = hashlib.md5(usedforsecurity=False)
+    first = record.read_text(encoding="utf-8", errors="replace").strip()
+    if seen != first:
+        path.unlink()
+        raise InputError(
+            f"fetch '{file.url}': sha256 is {seen}, was {first} when first fetched; deleted. If its owner "
+            f"has changed it, delete '{record}' and fetch again"
+        )
+
+
+def _digest(path: Path, kind: str) -> str:
+    digest = hashlib.new(kind, usedforsecurity=False)
     with path.open("rb") as data:
         while block := data.read(_BLOCK):
             digest.update(block)
-    if digest.hexdigest() != file.md5:
-        path.unlink()
-        raise InputError(
-            f"fetch '{file.url}': md5 is {digest.hexdigest()}, need {file.md5}; deleted, fetch it again"
-        )
+    return digest.hexdigest()
 
 
 def _remote(name: str, remotes: dict[str, Remote] | None) -> Remote:

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,6 +52,7 @@ def import_bank(
     source: Path,
     *,
     into: Path,
+    beside: Sequence[Path] = (),
     name: str = "",
     options: Options | None = None,
     replace: bool = False,
@@ -66,6 +67,7 @@ def import_bank(
         importer: one of ``IMPORTERS``.
         source: a folder, or a zip or tar archive.
         into: folder of imported banks.
+        beside: files that belong beside what an archive holds (its table); copied there.
         name: of the bank; by default the importer's name, or the source's for ``folder`` and ``csv``.
         options: what the importer leaves to the user.
         replace: write over a bank that another importer made, and over its ``bank.toml``.
@@ -92,6 +94,8 @@ def import_bank(
         if is_archive(source):
             root = staging / "images"
             extract(source, root, progress=progress)
+            for path in beside:
+                shutil.copyfile(path, root / path.name)
         elif not source.is_dir():
             raise InputError(f"{importer}: '{source}' is neither a folder nor a zip or tar archive")
         table = IMPORTERS[importer].read(root, options)

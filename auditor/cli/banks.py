@@ -131,7 +131,7 @@ def import_(
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(help="dtd, celeba or fairface.")],
+    name: Annotated[str, typer.Argument(help="dtd, lfw, celeba or fairface.")],
     accept_terms: Annotated[
         bool, typer.Option("--accept-terms", help="Accept licence and terms without being asked.")
     ] = False,
