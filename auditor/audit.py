@@ -23,6 +23,7 @@ from auditor.afi.detector import Probe
 from auditor.afi.precision import resolve
 from auditor.afi.responses import OUTPUT_WEIGHT, Responses, class_responses, late_layers
 from auditor.banks import ConceptBank, load_bank
+from auditor.banks.averages import average_pictures
 from auditor.banks.places import cache_root
 from auditor.contrasting import contrast_groups
 from auditor.errors import InputError, StorageError
@@ -150,9 +151,12 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
         )
         results: list[ClassResult] = []
         files: dict[str, bytes] = {}
+        averages = [average_pictures(bank, place=i, progress=progress) for i, bank in enumerate(banks)]
         with progress.stage("pictures", len(measured)) as stage:
             for one, found, contrasted in zip(measured, concepts, grouped, strict=True):
                 album = _album(model, one, found, banks, layers, precision, settings)
+                for records, shared in averages:
+                    album.include(records, shared)
                 files |= album.files
                 results.append(_class_result(one, found, contrasted, album, layers))
                 arrays |= _class_arrays(one.fit)

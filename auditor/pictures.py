@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -38,6 +38,11 @@ class Album:
         self.prefix = prefix
         self.records: list[Picture] = []
         self.files: dict[str, bytes] = {}
+
+    def include(self, records: Sequence[Picture], files: Mapping[str, bytes]) -> None:
+        """Add pictures that are encoded already, such as those that all classes share."""
+        self.records += records
+        self.files |= files
 
     def add(self, pixels: Pixels, kind: str, alt: str, **more: object) -> None:
         """Encode a picture (JPEG, quality 88) and note what it shows."""

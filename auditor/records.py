@@ -141,10 +141,11 @@ class Picture(Record):
 
     path: str
     """Relative to the audit directory, with forward slashes."""
-    kind: Literal["photo", "impression", "occluder", "occluded", "detector", "overlay"]
+    kind: Literal["photo", "impression", "occluder", "occluded", "detector", "overlay", "average"]
     """``photo`` and ``impression``: the class's images; ``occluder``: the perturbation, scaled to be
     visible; ``occluded``: the first images with it subtracted; ``detector``: an image that excites the
-    meta-detector of ``layer``; ``overlay``: where the meta-detector fires on a concept image."""
+    meta-detector of ``layer``; ``overlay``: where the meta-detector fires on a concept image; ``average``:
+    blurred mean of a concept's images, for a bank whose images may not be shown."""
     alt: str
     """What it shows, for a reader who does not see it."""
     width: Count
@@ -154,6 +155,8 @@ class Picture(Record):
     concept: str = ""
     probability: Share | None = None
     """The model's probability of the class for this very image, where it has one."""
+    n: Count | None = None
+    """Images behind an ``average``."""
 
 
 class ClassImages(Record):

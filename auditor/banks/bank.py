@@ -62,7 +62,9 @@ class ConceptBank:
     skipped: tuple[Skipped, ...] = ()
     contrasts: tuple[GroupContrast, ...] = ()
     report_images: bool = True
-    """False: a report shows counts, never the images."""
+    """False: a report shows counts and averages, never the images."""
+    report_averages: bool = True
+    """False: not even averages."""
     licence: str = ""
     terms: str = ""
     datasheet: Mapping[str, str] = field(default_factory=dict)

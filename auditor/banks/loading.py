@@ -173,6 +173,7 @@ def assembled(
             if {c.more, c.less} <= names
         ),
         report_images=manifest.report_images,
+        report_averages=manifest.report_averages,
         licence="; ".join(dict.fromkeys(s.licence for s in manifest.sources)),
         terms="; ".join(dict.fromkeys(s.terms for s in manifest.sources if s.terms)),
         datasheet=datasheet_of(manifest),

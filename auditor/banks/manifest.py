@@ -119,6 +119,8 @@ class Manifest(_Part):
     """Concepts with fewer images are skipped, and the report says so."""
     report_images: bool = True
     """Whether a report may show this bank's images; false for faces."""
+    report_averages: bool = True
+    """Where it may not: whether it may show each concept's blurred average over 30 images or more."""
     generator: Generator | None = None
     labels: tuple[str, ...] = ()
     """A bank without images of its own: any imported set whose images carry these labels."""

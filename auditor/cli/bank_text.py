@@ -25,7 +25,8 @@ def described(manifest: Manifest) -> list[str]:
     if manifest.labels:
         lines.append(f"selects from any imported set with labels: {', '.join(manifest.labels)}")
     lines.append(f"smallest number of images: {manifest.min_images}")
-    lines.append(f"a report may show its images: {'yes' if manifest.report_images else 'no'}")
+    averages = "no, only averages of 30 or more" if manifest.report_averages else "no, nor averages of them"
+    lines.append(f"a report may show its images: {'yes' if manifest.report_images else averages}")
     lines += ["", f"Concepts ({len(manifest.concepts)})"]
     width = max(len(concept.name) for concept in manifest.concepts)
     for concept in manifest.concepts:

@@ -41,6 +41,8 @@ MAX_OVERLAY_CONCEPTS = 6
 MAX_OVERLAYS = 4
 MAX_PER_LAYER = 3
 MAX_PROFILE_CONCEPTS = 5
+FEWEST_AVERAGED = 30
+"""An average of fewer images might show one of them."""
 _WELL_BALANCED = 0.1
 
 
@@ -206,6 +208,8 @@ class ClassView:
     both_matchings: bool
     """Whether matched and unmatched contrasts both exist, so that a reader may choose."""
     overlays: tuple[ShotGroup, ...]
+    averages: tuple[ShotGroup, ...]
+    """One group for each bank whose images may not be shown."""
     withheld: str
     layers: tuple[LayerRow, ...]
     controls: tuple[ControlRow, ...]
@@ -252,6 +256,7 @@ def class_view(
         contrasts=contrasts,
         both_matchings=len({c.matched for c in contrasts}) == 2,
         overlays=overlays,
+        averages=_averages(result, banks, title),
         withheld=withheld,
         layers=_layer_rows(result, layers, sections),
         controls=tuple(control_row(c) for c in result.controls),
@@ -526,12 +531,27 @@ def _overlays(
             ShotGroup(clean(title(bank, concept)), " · ".join(notes), tuple(_shot(p) for p in chosen))
         )
     silent = [clean(b.title) for b in banks if not b.report_images]
+    whose = "its" if len(silent) == 1 else "their"
     withheld = (
-        f"The terms of {listing([f'“{t}”' for t in silent])} do not allow its images to be shown."
+        f"The terms of {listing([f'“{t}”' for t in silent])} do not allow {whose} images to be shown."
         if silent
         else ""
     )
     return tuple(groups), withheld
+
+
+def _averages(result: ClassResult, banks: Sequence[BankRecord], title: Title) -> tuple[ShotGroup, ...]:
+    groups = []
+    for bank in banks:
+        # Of fewer images than the report's own minimum nothing is shown, whatever the file says.
+        shots = tuple(
+            Shot(p.path, clean(p.alt), f"{clean(title(p.bank, p.concept))}, {p.n:,} images")
+            for p in result.pictures
+            if p.kind == "average" and p.bank == bank.name and (p.n or 0) >= FEWEST_AVERAGED
+        )
+        if shots:
+            groups.append(ShotGroup(clean(bank.title), "the mean of each group's images, blurred", shots))
+    return tuple(groups)
 
 
 def _layer_rows(

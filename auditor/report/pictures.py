@@ -38,7 +38,7 @@ def picture_paths(view: ReportView) -> list[str]:
     paths: list[str] = []
     for section in view.classes:
         shots = [*section.images, *section.occluder, *section.occluded]
-        shots += [shot for group in section.overlays for shot in group.shots]
+        shots += [shot for group in (*section.overlays, *section.averages) for shot in group.shots]
         shots += [shot for layer in section.layers for shot in layer.shots]
         paths += [shot.path for shot in shots]
     return list(dict.fromkeys(paths))

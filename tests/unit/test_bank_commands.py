@@ -35,7 +35,7 @@ def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["banks", "show", "race"]) == 0
     shown = capsys.readouterr().out
     assert "white against black, matched on gender, age band, brightness, sharpness" in shown
-    assert "a report may show its images: no" in shown
+    assert "a report may show its images: no, only averages of 30 or more" in shown
 
 
 def test_show_a_folder_without_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

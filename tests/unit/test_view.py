@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from auditor.records import Audit, ClassResult
+from auditor.records import Audit, ClassResult, Picture
 from auditor.report.class_view import MAX_CHART_CONCEPTS, ClassView
 from auditor.report.findings import decisive_contrasts, findings, verdict
+from auditor.report.pictures import picture_paths
 from auditor.report.view import ReportView, build_view
 from auditor.report.words import (
     clean,
@@ -262,6 +263,31 @@ def test_pictures_of_a_bank_are_shown_only_with_its_permission(audit: Audit) -> 
     assert "Generated textures" in silent.withheld
     unknown = build_view(audit.model_copy(update={"banks": []})).classes[0]
     assert unknown.overlays == ()
+
+
+def test_averages_stand_for_images_that_may_not_be_shown(audit: Audit) -> None:
+    def average(n: int | None, concept: str, bank: str = "textures") -> Picture:
+        path = f"pictures/average-{concept}.jpg"
+        made = {"path": path, "kind": "average", "alt": "An average.", "width": 9, "height": 9, "n": n}
+        return Picture.model_validate({**made, "bank": bank, "concept": concept})
+
+    pictures = [
+        average(41, "banded"),
+        average(29, "dotted"),
+        average(None, "zigzagged"),
+        average(41, "x", "y"),
+    ]
+    banks = [b.model_copy(update={"report_images": False}) for b in audit.banks]
+    view = build_view(changed(audit.model_copy(update={"banks": banks}), 0, pictures=pictures))
+    (group,) = view.classes[0].averages
+    assert [(shot.path, shot.caption) for shot in group.shots] == [
+        (
+            "pictures/average-banded.jpg",
+            "Banded, 41 images",
+        )  # never of fewer than 30, nor of a bank not listed
+    ]
+    assert "pictures/average-banded.jpg" in picture_paths(view)
+    assert build_view(audit).classes[0].averages == ()
 
 
 def test_an_audit_without_any_class_is_shown(audit: Audit) -> None:
