@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -25,7 +25,7 @@ from auditor.afi.responses import OUTPUT_WEIGHT, Responses, class_responses, lat
 from auditor.banks import ConceptBank, load_bank
 from auditor.banks.averages import average_pictures
 from auditor.banks.places import cache_root
-from auditor.contrasting import contrast_groups
+from auditor.contrasting import Pairs, contrast_groups, pair_images
 from auditor.errors import InputError, StorageError
 from auditor.fitting import ClassFit, cached_fit
 from auditor.models import ClassLabel, InputOverrides, LoadedModel, find_classes, load_model
@@ -125,6 +125,9 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
             )
             arrays[f"bank/{bank.name}/label"] = layout.labels
             arrays[f"bank/{bank.name}/compared"] = layout.compared
+            pairs = pair_images(layout, min_pairs=settings.min_images, seed=settings.seed)
+            for (more, less), matched in pairs.items():
+                arrays[f"bank/{bank.name}/pair/{more}/{less}"] = matched.pair.astype(np.int32)
             randomised = probe_bank(
                 shuffled,
                 bank,
@@ -138,7 +141,9 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
             )
             with progress.stage(f"bank {bank.name}: statistics", len(measured)) as stage:
                 for place, one in enumerate(measured):
-                    _measure(one, place, layout, probe, randomised, panel, names, settings, family, arrays)
+                    _measure(
+                        one, place, layout, pairs, probe, randomised, panel, names, settings, family, arrays
+                    )
                     stage.advance()
         for one in measured:
             one.controls.insert(0, controls.random_occluder(one.fit))
@@ -301,6 +306,7 @@ def _measure(
     one: _Measured,
     place: int,
     layout: BankLayout,
+    pairs: Mapping[tuple[str, str], Pairs],
     probe: Probe,
     randomised: tuple[BankLayout, Probe],
     panel: Panel,
@@ -327,9 +333,17 @@ def _measure(
         rng=rng,
     )
     one.concepts += found
-    one.contrasts += contrast_groups(
-        layout, responses, probe.logits, index, settings=settings, specific=one.specificity.specific, rng=rng
+    contrasted, contrast_response = contrast_groups(
+        layout,
+        pairs,
+        responses,
+        probe.logits,
+        index,
+        settings=settings,
+        specific=one.specificity.specific,
+        rng=rng,
     )
+    one.contrasts += contrasted
     one.controls += [
         controls.random_concept(layout, responses, margin=settings.margin, rng=rng),
         controls.permuted_channels(
@@ -347,6 +361,8 @@ def _measure(
         ),
     ]
     arrays[f"class/{index}/response/{layout.bank.name}"] = responses.combined().astype(np.float32)
+    if contrast_response is not None:
+        arrays[f"class/{index}/contrast/{layout.bank.name}"] = contrast_response.astype(np.float32)
     one.seconds += time.monotonic() - begun
 
 

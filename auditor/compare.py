@@ -8,33 +8,18 @@ say something about the measurement and nothing about the model.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from auditor.changes import ESTABLISHED, Change, Comparison, Release, Status
 from auditor.errors import InputError
-from auditor.paired import (
-    RESAMPLES,
-    Draws,
-    FloatArray,
-    Moments,
-    Uncertainty,
-    concept_effects,
-    contrast_effects,
-    draw_images,
-    label_column,
-    moments,
-    uncertainty_of_difference,
-)
+from auditor.paired import RESAMPLES, Uncertainty, uncertainty_of_difference
 from auditor.records import Audit, ClassResult, ConceptResult, ContrastResult
+from auditor.same_images import Arrays, Effects, SameImages
 from auditor.statistics.multiplicity import holm
-
-Arrays = Mapping[str, NDArray[Any]]
 
 MUST_AGREE = ("seed", "runs", "noise", "rotation", "margin", "alpha", "benchmark", "min_images")
 """Settings that a difference between two releases must not come from."""
@@ -47,7 +32,7 @@ WORTH_SAYING = (
 
 REPRODUCED_WITHIN = 0.05
 """Standard deviations by which an effect recomputed from the arrays may differ from the recorded one.
-Beyond it the arrays are not what the score was made from (a matched contrast, for example)."""
+Beyond it the arrays are not what the score was made from."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +41,6 @@ class _Pair:
     new: ClassResult
     alpha: float = 0.05
     """1 minus the coverage of the recorded intervals, and of the intervals made here."""
-
-
-@dataclass(frozen=True)
-class _Bank:
-    """A bank's paired responses for one class."""
-
-    draws: Draws
-    names: list[str]
-    old: Moments
-    new: Moments
 
 
 def compare(
@@ -97,13 +72,13 @@ def compare(
     notes = check_comparable(old, new)
     alpha = float(new.settings.get("alpha", 0.05))
     limit = float(new.settings.get("margin", 0.5)) if tolerance is None else tolerance
-    arrays = (old_arrays or {}, new_arrays or {})
-    draws = _draws(old, new, arrays, rng, resamples)
-    changes: list[Change] = []
-    for pair in _classes(old, new):
-        for bank in new.banks:
-            responses = _responses(pair, bank.name, [c.name for c in bank.concepts], arrays, draws)
-            changes += _bank_changes(pair, bank.name, responses)
+    images = SameImages(old_arrays or {}, new_arrays or {}, rng=rng, resamples=resamples)
+    changes = [
+        change
+        for pair in _classes(old, new)
+        for bank in new.banks
+        for change in _bank_changes(pair, bank.name, [c.name for c in bank.concepts], images)
+    ]
     changes = [_with_status(c, alpha=alpha, tolerance=limit) for c in _holm(changes)]
     separate = sum(not c.paired and c.difference is not None for c in changes)
     if separate:
@@ -190,64 +165,24 @@ def _classes(old: Audit, new: Audit) -> Iterator[_Pair]:
                 break
 
 
-def _draws(
-    old: Audit, new: Audit, arrays: tuple[Arrays, Arrays], rng: np.random.Generator, resamples: int
-) -> dict[str, Draws]:
-    found = {}
-    for bank in new.banks:
-        key = f"bank/{bank.name}/label"
-        if key in arrays[0] and key in arrays[1] and np.array_equal(arrays[0][key], arrays[1][key]):
-            own = _compared(bank.name, arrays)
-            if own is not None:
-                found[bank.name] = draw_images(arrays[1][key][own], rng=rng, resamples=resamples)
-    return found
-
-
-def _compared(bank: str, arrays: tuple[Arrays, Arrays]) -> NDArray[np.bool_] | None:
-    """[images] Which images the scores were made from: not the photos that only the paper's score uses.
-
-    ``None`` where the two audits disagree.
-    """
-    old, new = (a.get(f"bank/{bank}/compared") for a in arrays)
-    if old is None and new is None:
-        return np.ones(len(arrays[1][f"bank/{bank}/label"]), dtype=np.bool_)
-    if old is None or new is None or not np.array_equal(old, new):
-        return None
-    return np.asarray(new, dtype=np.bool_)
-
-
-def _responses(
-    pair: _Pair, bank: str, names: list[str], arrays: tuple[Arrays, Arrays], draws: Mapping[str, Draws]
-) -> _Bank | None:
-    drawn, own = draws.get(bank), _compared(bank, arrays) if bank in draws else None
-    old = arrays[0].get(f"class/{pair.old.index}/response/{bank}")
-    new = arrays[1].get(f"class/{pair.new.index}/response/{bank}")
-    if drawn is None or own is None or old is None or new is None:
-        return None
-    if any(a.ndim != 2 or a.shape[1] != len(own) or not np.isfinite(a).all() for a in (old, new)):
-        return None
-    return _Bank(drawn, names, moments(old[:, own], drawn), moments(new[:, own], drawn))
-
-
-def _bank_changes(pair: _Pair, bank: str, responses: _Bank | None) -> Iterator[Change]:
+def _bank_changes(pair: _Pair, bank: str, names: list[str], images: SameImages) -> Iterator[Change]:
+    indices = pair.old.index, pair.new.index
     before = {c.concept: c for c in pair.old.concepts if c.bank == bank}
+    seen = images.of_concepts(bank, names, *indices)
     for result in pair.new.concepts:
         if result.bank == bank and (was := before.get(result.concept)) is not None:
-            yield _association(pair, was, result, responses)
-    pairs = {(c.more, c.less, c.matched): c for c in pair.old.contrasts if c.bank == bank}
+            yield _association(pair, was, result, seen.concept(result.concept) if seen else None)
+    earlier = {(c.more, c.less, c.matched): c for c in pair.old.contrasts if c.bank == bank}
+    unmatched = images.of_groups(bank, names, *indices) if earlier else None
     for contrast in pair.new.contrasts:
-        if contrast.bank == bank:
-            earlier = pairs.get((contrast.more, contrast.less, contrast.matched))
-            if earlier is not None:
-                yield _contrast(pair, earlier, contrast, responses)
+        more, less = contrast.more, contrast.less
+        old = earlier.get((more, less, contrast.matched)) if contrast.bank == bank else None
+        if old is not None:
+            seen = images.of_pairs(bank, names, more, less, *indices) if contrast.matched else unmatched
+            yield _contrast(pair, old, contrast, seen.contrast(more, less) if seen else None)
 
 
-def _association(pair: _Pair, old: ConceptResult, new: ConceptResult, bank: _Bank | None) -> Change:
-    effects = None
-    if bank is not None:
-        column = label_column(bank.draws.labels, bank.names, new.concept)
-        if column is not None:
-            effects = (concept_effects(bank.old, column), concept_effects(bank.new, column))
+def _association(pair: _Pair, old: ConceptResult, new: ConceptResult, effects: Effects | None) -> Change:
     change = Change(
         kind="association",
         class_index=pair.new.index,
@@ -268,13 +203,7 @@ def _association(pair: _Pair, old: ConceptResult, new: ConceptResult, bank: _Ban
     return _with_difference(change, effects, images=min(new.n, new.n_benchmark), alpha=pair.alpha)
 
 
-def _contrast(pair: _Pair, old: ContrastResult, new: ContrastResult, bank: _Bank | None) -> Change:
-    effects = None
-    if bank is not None:
-        more = label_column(bank.draws.labels, bank.names, new.more)
-        less = label_column(bank.draws.labels, bank.names, new.less)
-        if more is not None and less is not None:
-            effects = (contrast_effects(bank.old, more, less), contrast_effects(bank.new, more, less))
+def _contrast(pair: _Pair, old: ContrastResult, new: ContrastResult, effects: Effects | None) -> Change:
     change = Change(
         kind="contrast",
         class_index=pair.new.index,
@@ -293,12 +222,12 @@ def _contrast(pair: _Pair, old: ContrastResult, new: ContrastResult, bank: _Bank
         new_direction=new.direction,
         status="inconclusive",
     )
-    return _with_difference(change, effects, images=new.n_more + new.n_less - 1, alpha=pair.alpha)
+    # One less for either group's mean; of pairs only their differences count.
+    images = new.n_more if new.matched else new.n_more + new.n_less - 1
+    return _with_difference(change, effects, images=images, alpha=pair.alpha)
 
 
-def _with_difference(
-    change: Change, effects: tuple[FloatArray, FloatArray] | None, *, images: int, alpha: float
-) -> Change:
+def _with_difference(change: Change, effects: Effects | None, *, images: int, alpha: float) -> Change:
     if change.old is None or change.new is None:
         return change.model_copy(update={"reason": "not measured in both"})
     difference = change.new - change.old

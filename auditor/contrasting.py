@@ -7,14 +7,15 @@ the same images evoke in all classes, and no difference is claimed that many cla
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.afi.responses import Responses, log_probabilities
-from auditor.banks.balance import match_groups
-from auditor.banks.bank import BankImage, GroupContrast
+from auditor.banks.balance import Matching, match_groups
+from auditor.banks.bank import ConceptBank, GroupContrast
 from auditor.records import ContrastResult
 from auditor.scoring import NOT_SPECIFIC, BankLayout
 from auditor.settings import Settings
@@ -27,8 +28,48 @@ FEWEST_CLASSES = 50
 """Fewest classes of a model for which such a share says anything."""
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """Which images a matched contrast sets side by side; the same for every class and every model."""
+
+    matching: Matching
+    pair: NDArray[np.int64]
+    """[images] Number of the pair an image belongs to, -1 for those in none."""
+
+
+def pair_images(layout: BankLayout, *, min_pairs: int, seed: int) -> dict[tuple[str, str], Pairs]:
+    """The pairs of every matched contrast that the bank declares, by (more, less).
+
+    Args:
+        layout: labels of the probe images.
+        min_pairs: fewer pairs make a contrast inconclusive.
+        seed: draws a part of strata that are too large.
+    """
+    bank = layout.bank
+    images = {concept.name: concept.images for concept in bank.concepts}
+    found = {}
+    for contrast in _declared(bank):
+        if not contrast.match:
+            continue
+        rng = np.random.default_rng([seed, *bank.name.encode(), *contrast.more.encode()])
+        matching = match_groups(
+            images[contrast.more],
+            images[contrast.less],
+            match=contrast.match,
+            min_pairs=min_pairs,
+            rng=rng,
+        )
+        pair = np.full(len(layout.labels), -1, dtype=np.int64)
+        members = _members(layout)
+        for group, used in ((contrast.more, matching.more), (contrast.less, matching.less)):
+            pair[members[group][list(used)]] = np.arange(len(used))
+        found[contrast.more, contrast.less] = Pairs(matching, pair)
+    return found
+
+
 def contrast_groups(
     layout: BankLayout,
+    pairs: Mapping[tuple[str, str], Pairs],
     responses: Responses,
     logits: NDArray[np.floating],
     class_index: int,
@@ -36,44 +77,55 @@ def contrast_groups(
     settings: Settings,
     specific: bool | None,
     rng: np.random.Generator,
-) -> list[ContrastResult]:
+) -> tuple[list[ContrastResult], NDArray[np.float64] | None]:
     """Every contrast that the bank declares; p-values are not yet corrected over the audit.
 
     Args:
         layout: labels of the probe images.
+        pairs: of the matched contrasts, from :func:`pair_images`.
         responses: of the class on the same images.
         logits: [images, classes].
         class_index: the class.
         settings: permutations, resamples, level, margin, fewest images.
         specific: whether the class's detector is specific.
         rng: source of every draw.
+
+    Returns:
+        The contrasts, and what they were computed from, [refits, images]; ``None`` without contrasts.
     """
-    bank = layout.bank
-    if not bank.contrasts:
-        return []
+    declared = _declared(layout.bank)
+    if not declared:
+        return [], None
     everyone = log_probabilities(logits).T  # [classes, images]
     own = everyone[class_index]
     others = np.delete(everyone, class_index, axis=0)
     values = against_classes(responses.combined(), others)
-    members = {concept.name: np.flatnonzero(layout.labels == c) for c, concept in enumerate(bank.concepts)}
-    images = {concept.name: concept.images for concept in bank.concepts}
-    declared = [c for c in bank.contrasts if c.more in members and c.less in members]
+    members = _members(layout)
     # Beside every matched contrast stands the same without matching: the difference that matching made.
     wanted = [form for c in declared for form in ([c, replace(c, match=())] if c.match else [c])]
     return [
-        _contrast(bank.name, contrast, values, own, others, members, images, settings, specific, rng)
+        _contrast(layout.bank.name, contrast, pairs, values, own, others, members, settings, specific, rng)
         for contrast in wanted
-    ]
+    ], values
+
+
+def _declared(bank: ConceptBank) -> list[GroupContrast]:
+    names = {concept.name for concept in bank.concepts}
+    return [c for c in bank.contrasts if c.more in names and c.less in names]
+
+
+def _members(layout: BankLayout) -> dict[str, NDArray[np.int64]]:
+    return {name: np.flatnonzero(layout.labels == c) for c, name in enumerate(layout.names)}
 
 
 def _contrast(
     bank: str,
     contrast: GroupContrast,
+    pairs: Mapping[tuple[str, str], Pairs],
     values: NDArray[np.float64],
     own: NDArray[np.float64],
     others: NDArray[np.float64],
     members: dict[str, NDArray[np.int64]],
-    images: dict[str, tuple[BankImage, ...]],
     settings: Settings,
     specific: bool | None,
     rng: np.random.Generator,
@@ -86,19 +138,12 @@ def _contrast(
         p_value=None, p_adjusted=None, direction="inconclusive",
     )  # fmt: skip
     if contrast.match:
-        pairs = match_groups(
-            images[contrast.more],
-            images[contrast.less],
-            match=contrast.match,
-            min_pairs=settings.min_images,
-            rng=rng,
-        )
-        blank = blank.model_copy(update={"balance": list(pairs.balance)})
-        if pairs.reason:
-            return blank.model_copy(update={"n_more": 0, "n_less": 0, "reason": pairs.reason})
-        more, less = more[list(pairs.more)], less[list(pairs.less)]
-        strata = np.full(values.shape[1], -1, dtype=np.int64)
-        strata[more] = strata[less] = np.arange(len(more))
+        matched = pairs[contrast.more, contrast.less]
+        blank = blank.model_copy(update={"balance": list(matched.matching.balance)})
+        if matched.matching.reason:
+            return blank.model_copy(update={"n_more": 0, "n_less": 0, "reason": matched.matching.reason})
+        strata = matched.pair
+        more, less = more[strata[more] >= 0], less[strata[less] >= 0]
     found = group_contrasts(
         values,
         {contrast.more: more, contrast.less: less},

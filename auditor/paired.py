@@ -56,6 +56,23 @@ def draw_images(labels: IntArray, *, rng: np.random.Generator, resamples: int = 
     return Draws(labels, counts)
 
 
+def draw_pairs(
+    pair: IntArray, first: NDArray[np.bool_], *, rng: np.random.Generator, resamples: int
+) -> Draws:
+    """Draw matched pairs with replacement, both images of a pair together.
+
+    Args:
+        pair: [images] Number of the pair that an image belongs to; every pair has one image of each group.
+        first: [images] Whether it belongs to the first group, which gets label 0, the other label 1.
+        rng: Source of the draws.
+        resamples: Number of draws.
+    """
+    count = len(pair) // 2
+    drawn = np.vstack([np.ones(count), rng.multinomial(count, np.full(count, 1 / count), size=resamples)])
+    position = np.unique(pair, return_inverse=True)[1]
+    return Draws(np.where(first, 0, 1).astype(np.int64), drawn[:, position])
+
+
 def moments(responses: NDArray[np.floating], draws: Draws) -> Moments:
     """Mean and mean square of each label's responses, per draw and refit.
 

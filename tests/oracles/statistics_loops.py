@@ -333,3 +333,25 @@ def direction(low, high, p_adjusted, alpha, margin):
     if all(abs(x) <= margin + 1e-12 for x in inside):
         return "not associated"
     return "inconclusive"
+
+
+# --- two releases, matched pairs ---
+
+
+def contrast_of_pairs(pairs):
+    """Mean difference within pairs, in the standard deviation within groups; ``pairs`` of two responses."""
+    first, second = [a for a, _ in pairs], [b for _, b in pairs]
+    return (mean(first) - mean(second)) / math.sqrt((variance(first) + variance(second)) / 2)
+
+
+def change_of_pairs(old, new, draws):
+    """Variance, over draws of whole pairs, of the change of a contrast from one model to another.
+
+    ``old`` and ``new`` hold the same pairs' responses under either model; ``draws`` lists positions.
+    """
+    changes = []
+    for chosen in draws:
+        changes.append(
+            contrast_of_pairs([new[i] for i in chosen]) - contrast_of_pairs([old[i] for i in chosen])
+        )
+    return variance(changes)

@@ -9,10 +9,18 @@ import pytest
 from auditor.changes import Change, Comparison
 from auditor.compare import compare
 from auditor.errors import InputError
-from auditor.paired import concept_effects, contrast_effects, draw_images, moments, uncertainty_of_difference
+from auditor.paired import (
+    concept_effects,
+    contrast_effects,
+    draw_images,
+    draw_pairs,
+    moments,
+    uncertainty_of_difference,
+)
 from auditor.records import Audit, ConceptResult
 from auditor.statistics import contrasts, effects
 from auditor.store import load_arrays
+from tests.oracles import statistics_loops as oracle
 from tests.releases import SETTINGS, another_model, audit_of, audited_class, concept, contrast, write_release
 
 
@@ -287,3 +295,121 @@ def test_the_interval_of_the_difference_covers() -> None:
         estimate = found[1][0].mean() - found[0][0].mean()
         hits += abs(estimate - truth) < 1.98 * sure.error
     assert 0.92 <= hits / 300 <= 1.0
+
+
+PAIRS = 40
+
+
+def _faces(
+    shift: float, *, noise: np.random.Generator, images: np.random.Generator
+) -> tuple[Audit, dict[str, Any]]:
+    """Faces in pairs that resemble each other, and in no order: women ``shift`` above men, matched."""
+    labels = np.repeat([0, 1, 1, 0], [PAIRS, PAIRS, 30, 30])
+    pair = np.concatenate([np.arange(PAIRS), images.permutation(PAIRS), np.full(60, -1)])
+    of_pair = images.normal(size=PAIRS)
+    response = images.normal(size=(1, len(labels))) * 0.5 + np.where(pair >= 0, of_pair[pair], 3.0)
+    response = response + 0.2 * noise.normal(size=(3, len(labels))) + shift * (labels == 0)
+    members = np.flatnonzero((labels == 0) & (pair >= 0)), np.flatnonzero((labels == 1) & (pair >= 0))
+    found = contrasts.group_contrasts(
+        response,
+        dict(zip(["women", "men"], members, strict=True)),
+        strata=pair,
+        permutations=99,
+        bootstrap=200,
+        alpha=0.05,
+        margin=0.5,
+        rng=noise,
+    )[0]
+    matched = contrast(
+        n_more=found.n_more,
+        n_less=found.n_less,
+        matched=True,
+        difference=found.effect,
+        difference_low=found.low,
+        difference_high=found.high,
+        direction=found.direction,
+    )
+    arrays = {
+        "bank/faces/label": labels,
+        "bank/faces/pair/women/men": pair,
+        "class/340/contrast/faces": response,
+    }
+    return audit_of(audited_class(contrasts=[matched])), arrays
+
+
+def _two_faces(shift: float = 0.0, *, seed: int = 0) -> tuple[Audit, Audit, dict[str, Any], dict[str, Any]]:
+    old, old_arrays = _faces(0.0, noise=_rng(1000 + seed), images=_rng(seed))
+    new, new_arrays = _faces(shift, noise=_rng(2000 + seed), images=_rng(seed))
+    return old, another_model(new), old_arrays, new_arrays
+
+
+def test_matched_pairs_are_drawn_together_in_both_releases() -> None:
+    old, new, old_arrays, new_arrays = _two_faces(0.4)
+    (change,) = compare(old, new, rng=_rng(), old_arrays=old_arrays, new_arrays=new_arrays).changes
+    assert change.paired
+    assert change.matched
+    (separate,) = compare(old, new, rng=_rng()).changes
+    assert not separate.paired
+    assert change.difference == separate.difference
+    wide = separate.difference_high - separate.difference_low  # type: ignore[operator]
+    assert change.difference_high - change.difference_low < 0.6 * wide  # type: ignore[operator]
+
+
+def test_the_error_of_a_matched_change_is_that_of_the_slow_twin() -> None:
+    _, _, old, new = _two_faces(0.4)
+    pair, first = old["bank/faces/pair/women/men"], old["bank/faces/label"] == 0
+    used = pair >= 0
+    draws = draw_pairs(pair[used], first[used], rng=_rng(), resamples=60)
+    responses = [arrays["class/340/contrast/faces"][:1] for arrays in (old, new)]
+    drawn = [contrast_effects(moments(r[:, used], draws), 0, 1) for r in responses]
+    by_pair = [
+        [(row[first & (pair == k)].item(), row[~first & (pair == k)].item()) for k in range(PAIRS)]
+        for (row,) in responses
+    ]
+    assert drawn[0][0, 0] == pytest.approx(oracle.contrast_of_pairs(by_pair[0]))
+    of_women = draws.counts[:, np.argsort(np.where(first[used], pair[used], PAIRS))[:PAIRS]]
+    chosen = [np.repeat(np.arange(PAIRS), row.astype(int)).tolist() for row in of_women[1:]]
+    assert {len(c) for c in chosen} == {PAIRS}
+    found = np.var((drawn[1] - drawn[0])[1:, 0], ddof=1)
+    assert found == pytest.approx(oracle.change_of_pairs(*by_pair, chosen), rel=1e-9)
+
+
+def test_the_interval_of_a_matched_change_covers_it() -> None:
+    truth = np.mean([_truth(seed) for seed in range(500, 540)])
+    hits = 0
+    for seed in range(60):
+        old, new, old_arrays, new_arrays = _two_faces(0.3, seed=seed)
+        (change,) = compare(
+            old, new, rng=_rng(), old_arrays=old_arrays, new_arrays=new_arrays, resamples=200
+        ).changes
+        assert change.paired
+        hits += change.difference_low <= truth <= change.difference_high  # type: ignore[operator]
+    # Of 60 intervals of 95%, fewer than 51 would happen once in ten thousand times.
+    assert hits >= 51
+
+
+def _truth(seed: int) -> float:
+    old, new, *_ = _two_faces(0.3, seed=seed)
+    before, after = (a.classes[0].contrasts[0].difference for a in (old, new))
+    assert before is not None
+    assert after is not None
+    return after - before
+
+
+@pytest.mark.parametrize("damage", ["other pairs", "no pairs", "two of a pair in one group", "one pair"])
+def test_pairs_that_are_none_are_not_used(damage: str) -> None:
+    old, new, old_arrays, new_arrays = _two_faces()
+    key = "bank/faces/pair/women/men"
+    pair = old_arrays[key].copy()
+    if damage == "other pairs":
+        new_arrays[key] = np.roll(pair, 1)
+    elif damage == "no pairs":
+        del new_arrays[key]
+    elif damage == "one pair":
+        old_arrays[key] = new_arrays[key] = np.where(pair == 0, 0, -1)
+    else:
+        pair[[0, 1]] = 0
+        old_arrays[key] = new_arrays[key] = pair
+    (change,) = compare(old, new, rng=_rng(), old_arrays=old_arrays, new_arrays=new_arrays).changes
+    assert not change.paired
+    assert change.difference_low is not None
