@@ -97,7 +97,9 @@ def import_bank(
             for path in beside:
                 shutil.copyfile(path, root / path.name)
         elif not source.is_dir():
-            raise InputError(f"{importer}: '{source}' is neither a folder nor a zip or tar archive")
+            raise InputError(
+                f"{importer}: '{source}' is neither a folder nor a zip or tar archive that can be read"
+            )
         table = IMPORTERS[importer].read(root, options)
         images, left_out = _checked(table.rows, root, own=own, progress=progress)
         if not images:

@@ -38,4 +38,6 @@ def imported() -> dict[str, Path]:
 def _banks_in(root: Path) -> dict[str, Path]:
     if not root.is_dir():
         return {}
-    return {folder.name: folder for folder in sorted(root.iterdir()) if (folder / FILE_NAME).is_file()}
+    # Hidden folders are imports that were stopped half way.
+    found = (folder for folder in sorted(root.iterdir()) if not folder.name.startswith("."))
+    return {folder.name: folder for folder in found if (folder / FILE_NAME).is_file()}

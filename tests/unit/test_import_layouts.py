@@ -149,12 +149,16 @@ def test_celeba_with_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("inner", ["images", ""])
 def test_dtd(tmp_path: Path, inner: str) -> None:
     root = tmp_path / "dtd-r1"
-    for seed, name in enumerate(
-        ("banded/banded_0002.jpg", "banded/banded_0004.jpg", "dotted/dotted_0001.jpg")
-    ):
+    named = (
+        "banded/banded_0002.jpg",
+        "banded/banded_0004.jpg",
+        "dotted/dotted_01.jpg",
+        "dotted/dotted_07.jpg",
+    )
+    for seed, name in enumerate(named):
         picture(root / inner / name, seed)
     found = imported("dtd", root)
-    assert labels(found) == {"concept": {"banded": 2, "dotted": 1}}
+    assert labels(found) == {"concept": {"banded": 2, "dotted": 2}}
     assert found.lock.images[0].file == f"{inner}/banded/banded_0002.jpg".lstrip("/")
 
 

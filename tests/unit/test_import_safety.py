@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from auditor.banks import importing
+from auditor.banks import importing, places
 from auditor.banks.archive import extract
 from auditor.banks.duplicates import near_duplicates
 from auditor.banks.importing import import_bank
@@ -72,7 +72,10 @@ def test_csv_with_two_label_columns_gives_intersections(tmp_path: Path) -> None:
         (TABLE + "../secret.png,mark,1,x\n", "labels.csv:8: file '../secret.png' leads out of the folder"),
         (TABLE + "/etc/passwd,mark,1,x\n", "labels.csv:8: file '/etc/passwd' leads out of the folder"),
         (TABLE + "C:\\a.png,mark,1,x\n", "labels.csv:8: file 'C:\\a.png' leads out of the folder"),
-        (TABLE + "im/0.png,mark,1,x\n", "labels.csv:8: file 'im/0.png' carries two labels"),
+        (
+            TABLE + "im/0.png,mark,1,x\n",
+            "labels.csv:8: file 'im/0.png' carries two labels, concept 'none' and concept 'mark'",
+        ),
         (TABLE + "im/0.png,none,1,x\n", "labels.csv:8: file 'im/0.png' named twice, first on"),
         (TABLE + "im/9.png,mark,1,x\n", "labels.csv:8: there is no file 'im/9.png'"),
         (TABLE + "IM/0.png,none,1,x\n", "labels.csv:8: files 'IM/0.png' and 'im/0.png' differ only in case"),
@@ -93,8 +96,8 @@ def test_csv_errors_name_file_and_line(tmp_path: Path, text: str, said: str) -> 
 
 def test_csv_that_is_not_utf8_or_not_there(tmp_path: Path) -> None:
     source = table(tmp_path / "marks", TABLE)
-    (source / "labels.csv").write_bytes("file,label\nimé".encode("latin-1"))
-    assert "not UTF-8" in refused(source)
+    (source / "labels.csv").write_bytes((TABLE + "imé,mark,1,x\n").encode("latin-1"))
+    assert "labels.csv:8: not UTF-8 (byte 0xe9 in column 3); save the table as UTF-8" in refused(source)
     (source / "labels.csv").unlink()
     assert "need one .csv table, found none" in refused(source)
 
@@ -316,3 +319,19 @@ def test_neither_folder_nor_archive(tmp_path: Path) -> None:
     assert "neither a folder nor a zip or tar archive" in refused(tmp_path / "a.txt", "folder")
     assert "does not exist" in refused(tmp_path / "gone", "folder")
     assert "unknown, need one of dtd" in refused(tmp_path, "imagenet")
+
+
+def test_a_folder_with_one_image(tmp_path: Path) -> None:
+    root = folder_of_folders(tmp_path / "set")
+    picture(root / "dost/0.png", 99)
+    with pytest.raises(InputError, match=r"dost/0\.png: concept 'dost' has one image, need several"):
+        import_bank("folder", root, into=tmp_path / "banks")
+    assert not (tmp_path / "banks/set").exists()
+
+
+def test_an_import_that_was_stopped_is_no_bank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDITOR_BANKS", str(tmp_path / "banks"))
+    folder = import_bank("folder", folder_of_folders(tmp_path / "set"), into=tmp_path / "banks").folder
+    assert list(places.imported()) == ["set"]
+    folder.rename(folder.with_name(".set-abc.part"))  # as if killed before the last step
+    assert places.imported() == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from auditor.banks.importers.rows import Options, Row, Table, age_band, safe_name, table_lines
+from auditor.banks.importers.rows import Options, Row, Table, age_band, not_utf8, safe_name, table_lines
 from auditor.errors import InputError
 from auditor.images.decode import scan_images
 from auditor.records import Skipped
@@ -193,7 +193,7 @@ def _text_lines(path: Path) -> list[tuple[int, str]]:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 (byte {error.start})") from error
+        raise not_utf8(path) from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     return [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]

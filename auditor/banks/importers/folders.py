@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 from auditor.banks.importers.rows import (
@@ -11,6 +10,7 @@ from auditor.banks.importers.rows import (
     Table,
     label_value,
     refuse_case_collisions,
+    refuse_lonely,
     safe_name,
     table_lines,
 )
@@ -23,7 +23,8 @@ def folder(source: Path, options: Options) -> Table:
     """One folder of images for each concept.
 
     Raises:
-        InputError: no subfolders with images, or two whose names differ in case alone.
+        InputError: no subfolders with images, one with a single image, or two whose names differ in case
+            alone.
     """
     paths, left_out = scan_images(source)
     rows = []
@@ -37,6 +38,7 @@ def folder(source: Path, options: Options) -> Table:
     if not rows:
         raise InputError(f"{source}: no images in subfolders, need one folder of images for each concept")
     refuse_case_collisions({r.labels["concept"]: r.where for r in rows}, what="concepts")
+    refuse_lonely(rows, "concept", what="concept")
     return Table(rows, left_out)
 
 
@@ -90,7 +92,7 @@ def csv(source: Path, options: Options) -> Table:
             raise InputError(f"{where}: no label")
         if file in first_seen:
             before, other = first_seen[file]
-            what = "named twice" if other == labels else f"carries two labels, {other} and {labels}"
+            what = "named twice" if other == labels else f"carries two labels, {_told(other)} and {_told(labels)}"
             raise InputError(f"{where}: file '{file}' {what}, first on {before}")
         first_seen[file] = where, labels
         covariates: dict[str, str | float] = {
@@ -101,11 +103,12 @@ def csv(source: Path, options: Options) -> Table:
     for column in {name for row in rows for name in row.labels}:
         having = [row for row in rows if column in row.labels]
         refuse_case_collisions({r.labels[column]: r.where for r in having}, what="labels")
-        for value, count in Counter(row.labels[column] for row in having).items():
-            if count == 1:
-                where = next(r.where for r in having if r.labels[column] == value)
-                raise InputError(f"{where}: label '{value}' has one image, need several (a typing error?)")
+        refuse_lonely(having, column, what="label")
     return Table(rows)
+
+
+def _told(labels: dict[str, str]) -> str:
+    return ", ".join(f"{name} '{value}'" for name, value in labels.items())
 
 
 def _table_of(source: Path, options: Options) -> Path:

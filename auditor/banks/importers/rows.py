@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -77,11 +78,26 @@ def table_lines(
             if header is None:
                 raise InputError(f"{path}:1: empty, need a header with {', '.join(columns)}")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 (byte {error.start})") from error
+        raise not_utf8(path) from error
     except csv.Error as error:
         raise InputError(f"{path}:{reader.line_num}: not a table ({error})") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def not_utf8(path: Path) -> InputError:
+    """What to say of a text file that is not UTF-8: the line, which a decoder of blocks does not know."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                byte = line[error.start]
+                return InputError(
+                    f"{path}:{number}: not UTF-8 (byte 0x{byte:02x} in column {error.start + 1}); "
+                    "save the table as UTF-8"
+                )
+    return InputError(f"{path}: not UTF-8")
 
 
 def _check_header(path: Path, header: list[str], columns: Sequence[str]) -> None:
@@ -127,6 +143,18 @@ def refuse_case_collisions(values: dict[str, str], *, what: str) -> None:
         if folded in seen and seen[folded] != name:
             raise InputError(f"{where}: {what} '{name}' and '{seen[folded]}' differ only in case")
         seen[folded] = name
+
+
+def refuse_lonely(rows: Sequence[Row], label: str, *, what: str) -> None:
+    """A value that one image alone carries is a typing error or a folder in the wrong place.
+
+    Raises:
+        InputError: there is one; with the file and line that say so.
+    """
+    for value, count in Counter(row.labels[label] for row in rows).items():
+        if count == 1:
+            where = next(row.where for row in rows if row.labels[label] == value)
+            raise InputError(f"{where}: {what} '{value}' has one image, need several (a typing error?)")
 
 
 def age_band(age: float) -> str:
