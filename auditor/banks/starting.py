@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 from auditor.banks.folder import subfolders
@@ -18,7 +19,8 @@ def start_manifest(root: Path, *, name: str = "", title: str = "") -> Path:
     """Writes ``bank.toml`` beside the concepts' folders and returns its path.
 
     Raises:
-        InputError: no folder, no subfolders, names that cannot be concepts, or a manifest is there.
+        InputError: no folder, no subfolders, names that cannot be concepts, a manifest is there, or a table
+            says which image is what.
         StorageError: it cannot be written.
     """
     if not root.is_dir():
@@ -26,10 +28,13 @@ def start_manifest(root: Path, *, name: str = "", title: str = "") -> Path:
     path = root / FILE_NAME
     if path.exists():
         raise InputError(f"'{path}' exists; edit it, or move it away to start again")
+    _refuse_table(root)
     entries = subfolders(root)
     text = (resource("concept_banks") / "importers" / "folder.toml").read_text(encoding="utf-8")
     text = text.split("\n", 1)[1]  # the first line speaks of an import
     name = name or root.resolve().name
+    # Nor do these hold for folders that are read as they are.
+    text = re.sub(r"^(preprocessing|maintenance) = .*$", rf'\1 = "{NOT_STATED}"', text, flags=re.MULTILINE)
     text = text.replace("@name@", _escaped(name)).replace("Imported bank", _escaped(title or name))
     for entry in entries:
         quoted = json.dumps(entry.name, ensure_ascii=False)
@@ -41,6 +46,14 @@ def start_manifest(root: Path, *, name: str = "", title: str = "") -> Path:
     except OSError as error:
         raise StorageError(f"'{path}': cannot be written ({os.strerror(error.errno or 0)})") from error
     return path
+
+
+def _refuse_table(root: Path) -> None:
+    for table in sorted(root.glob("*.csv")):
+        with table.open(encoding="utf-8-sig", errors="replace") as file:
+            header = [cell.strip() for cell in file.readline().split(",")]
+        if "file" in header and any(cell.partition(":")[0] == "label" for cell in header):
+            raise InputError(f"'{table}' labels images: auditor banks import csv {root}")
 
 
 def not_stated(manifest: Manifest) -> list[str]:

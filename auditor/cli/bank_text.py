@@ -66,7 +66,7 @@ def described_lock(lock: Lock) -> list[str]:
     labels = sorted({label for image in lock.images for label in image.labels})
     for label in labels:
         counts = Counter(image.labels.get(label, "not stated") for image in lock.images)
-        lines += _paragraph(label, ", ".join(f"{value} {n}" for value, n in sorted(counts.items())))
+        lines += _paragraph(label, _counted(counts))
     for name in sorted({name for image in lock.images for name in image.covariates}):
         values = [image.covariates[name] for image in lock.images if name in image.covariates]
         numbers = [value for value in values if isinstance(value, int | float)]
@@ -75,13 +75,17 @@ def described_lock(lock: Lock) -> list[str]:
             continue
         counts = Counter(str(value) for value in values)
         if len(counts) <= 20:
-            lines += _paragraph(name, ", ".join(f"{value} {n}" for value, n in sorted(counts.items())))
+            lines += _paragraph(name, _counted(counts))
         else:
             lines += _paragraph(name, f"{len(counts)} values")
     for name in ("brightness", "contrast", "sharpness"):
         found = sorted(float(getattr(image, name)) for image in lock.images)
         lines += _paragraph(name, f"{found[0]:.2f} to {found[-1]:.2f}, median {found[len(found) // 2]:.2f}")
     return lines + described_left_out(lock)
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{value} ({n})" for value, n in sorted(counts.items()))
 
 
 def described_left_out(lock: Lock) -> list[str]:

@@ -49,7 +49,7 @@ def test_import_show_verify(faces: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "24 images imported, 0 left out" in capsys.readouterr().out
     assert main(["banks", "show", "utkface"]) == 0
     shown = capsys.readouterr().out
-    assert "gender: man 12, woman 12" in shown
+    assert "gender: man (12), woman (12)" in shown
     assert "age: 20 to 43" in shown
     assert main(["banks", "verify", "utkface"]) == 0
     assert "24 of 24 images as imported" in capsys.readouterr().out
@@ -76,9 +76,22 @@ def test_new_writes_a_manifest_to_complete(tmp_path: Path, capsys: pytest.Captur
     manifest = read_manifest(root)
     assert manifest.title == 'Marks "A"'
     assert [c.folder for c in manifest.concepts] == ["dots", "lines"]
-    assert "concepts.dots.definition" in not_stated(manifest)
+    # Nothing is claimed of images that were not imported: no copies removed, nothing measured.
+    assert {"concepts.dots.definition", "datasheet.preprocessing", "datasheet.maintenance"} <= set(
+        not_stated(manifest)
+    )
     with pytest.raises(InputError, match="exists; edit it"):
         start_manifest(root)
+
+
+def test_new_leaves_tables_to_the_import(tmp_path: Path) -> None:
+    root = folder_of_folders(tmp_path / "marks")
+    (root / "numbers.csv").write_text("a,b\n1,2\n")
+    (root / "labels.csv").write_text("file,label:mark,age\ndots/00.png,yes,3\n")
+    with pytest.raises(InputError, match=r"labels\.csv' labels images: auditor banks import csv "):
+        start_manifest(root)
+    (root / "labels.csv").unlink()
+    assert start_manifest(root).is_file()
 
 
 def test_preview_escapes_and_needs_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,7 +92,11 @@ def csv(source: Path, options: Options) -> Table:
             raise InputError(f"{where}: no label")
         if file in first_seen:
             before, other = first_seen[file]
-            what = "named twice" if other == labels else f"carries two labels, {_told(other)} and {_told(labels)}"
+            what = (
+                "named twice"
+                if other == labels
+                else f"carries two labels, {_told(other)} and {_told(labels)}"
+            )
             raise InputError(f"{where}: file '{file}' {what}, first on {before}")
         first_seen[file] = where, labels
         covariates: dict[str, str | float] = {
