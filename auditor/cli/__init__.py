@@ -29,6 +29,7 @@ COMMANDS = (
     "policy",
     "compare",
     "history",
+    "log",
     "verify",
     "sign",
     "doctor",

@@ -17,7 +17,9 @@ from auditor.report import FORMATS
 from auditor.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from auditor.policy import Verdict
     from auditor.records import Audit
+    from auditor.tracking import MlflowLog
 
 
 def register(app: typer.Typer) -> None:
@@ -43,35 +45,51 @@ BASELINE = typer.Option(
     help="With --gate: audit of the release before, for limits on growth.",
     rich_help_panel="Release gate",
 )
-OPTIONS = {"config": CONFIG, "gate": GATE, "baseline": BASELINE}
+LOG = typer.Option(
+    "--log",
+    metavar="mlflow",
+    help="Log the audit to this tracker, as `auditor log` does, with the gate's verdict if there is one.",
+    rich_help_panel="Where to, and in which form",
+)
+OPTIONS: dict[str, tuple[Any, Any]] = {
+    "config": (Path, CONFIG),
+    "gate": (Path, GATE),
+    "baseline": (Path, BASELINE),
+    "log": (str, LOG),
+}
 
 
 def _with_flags() -> Any:
-    def run(*, config: Path | None, gate: Path | None, baseline: Path | None, **flags: Any) -> int:
+    def run(
+        *, config: Path | None, gate: Path | None, baseline: Path | None, log: str | None, **flags: Any
+    ) -> int:
         settings = load_settings(config, settings_from_flags(flags))
-        judge = _judge(gate, baseline)
+        judge, tracker = _judge(gate, baseline), _tracker(log)
         audit = _audit(settings)
         for line in summary(audit, settings):
             print(line)
         if settings.strict:
             refuse_skipped(audit)
-        return judge(settings.out) if judge else 0
+        verdict = judge(settings.out) if judge else None
+        if tracker is not None:
+            print(tracker.log(settings.out, audit, verdict).sentence)
+        return verdict.exit_status if verdict else 0
 
     run.__doc__ = DESCRIPTION
     own = {
         name: inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Path | None, option]
+            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[given | None, option]
         )
-        for name, option in OPTIONS.items()
+        for name, (given, option) in OPTIONS.items()
     }
-    every = [own["config"], *parameters(), own["gate"], own["baseline"]]
+    every = [own["config"], *parameters(), own["log"], own["gate"], own["baseline"]]
     run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
     # Typer reads types from here as well; the strings that this module's annotations are must not mislead it.
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
     return run
 
 
-def _judge(policy: Path | None, baseline: Path | None) -> Callable[[Path], int] | None:
+def _judge(policy: Path | None, baseline: Path | None) -> Callable[[Path], Verdict] | None:
     """What is to be done with the audit directory at the end; policy and baseline are read at once.
 
     Raises:
@@ -88,16 +106,29 @@ def _judge(policy: Path | None, baseline: Path | None) -> Callable[[Path], int] 
     if baseline is not None:
         read_audit(baseline)
 
-    def judge(directory: Path) -> int:
+    def judge(directory: Path) -> Verdict:
         from auditor.cli.gate import in_actions, print_verdict
         from auditor.releases import gate_release
 
         verdict = gate_release(directory, loaded, baseline=baseline)
         print_verdict(verdict)
         in_actions(verdict)
-        return verdict.exit_status
+        return verdict
 
     return judge
+
+
+def _tracker(name: str | None) -> MlflowLog | None:
+    """What ``--log`` names, reached before the work begins.
+
+    Raises:
+        InputError: there is no such tracker, or it does not answer.
+    """
+    if name is None:
+        return None
+    from auditor.tracking import open_log
+
+    return open_log(name)
 
 
 DESCRIPTION = """Audit a model: which concepts it associates with a class, how strongly, how surely.
