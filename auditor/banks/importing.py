@@ -20,12 +20,14 @@ from auditor.banks.importers import IMPORTERS, Options, Row
 from auditor.banks.lock import Lock, LockedImage
 from auditor.banks.manifest import FILE_NAME, parse_manifest
 from auditor.banks.measure import Measures, measured
+from auditor.banks.regions import write_regions
 from auditor.errors import InputError, StorageError
 from auditor.images.decode import read_limited
 from auditor.progress import Progress, silent
 from auditor.records import Skipped
 from auditor.resources import resource
 
+_REGIONS = "regions"
 _WORKERS = min(4, os.cpu_count() or 1)
 
 
@@ -60,8 +62,9 @@ def import_bank(
 ) -> Imported:
     """Imports the images in ``source`` (a folder or an archive) as the bank ``into / name``.
 
-    Images stay where they are; the lock file names them. An archive is unpacked into the bank. The
-    bank appears whole or not at all, and importing again renews the lock and keeps ``bank.toml``.
+    Images stay where they are; the lock file names them. An archive is unpacked into the bank, and
+    regions of images, where the source labels these, are cut out into it. The bank appears whole or not
+    at all, and importing again renews the lock and keeps ``bank.toml``.
 
     Args:
         importer: one of ``IMPORTERS``.
@@ -101,14 +104,20 @@ def import_bank(
                 f"{importer}: '{source}' is neither a folder nor a zip or tar archive that can be read"
             )
         table = IMPORTERS[importer].read(root, options)
-        images, left_out = _checked(table.rows, root, own=own, progress=progress)
+        rows, uncut = table.rows, list[Skipped]()
+        if any(row.box for row in rows):
+            rows, uncut = write_regions(rows, root, staging / _REGIONS, progress=progress)
+            root = staging / _REGIONS
+            shutil.rmtree(staging / "images", ignore_errors=True)  # what an archive held
+        images, left_out = _checked(rows, root, own=own, progress=progress)
+        left_out = [*uncut, *left_out]
         if not images:
             why = "; ".join(f"{s.what} {s.reason}" for s in left_out[:2])
             raise InputError(f"{importer}: no usable image in '{source}' ({why})")
         lock = Lock(
             importer=importer,
             options={key: value for key, value in asdict(options).items() if value != ""},
-            root="images" if is_archive(source) else str(root),
+            root=root.name if root.is_relative_to(staging) else str(root),
             images=images,
             left_out=[*table.left_out, *left_out],
         )

@@ -101,7 +101,13 @@ def import_(
     name: NameFlag = "",
     with_minors: MinorsFlag = False,
     table: Annotated[str, typer.Option(help="csv: file name of the table, where there are several.")] = "",
-    category: Annotated[str, typer.Option(help="broden: texture or scene.")] = "texture",
+    category: Annotated[
+        str, typer.Option(help="broden: texture, scene, object, part or material.")
+    ] = "texture",
+    coverage: Annotated[
+        float,
+        typer.Option(help="broden's object, part, material: least share of an image that a label covers."),
+    ] = 0.1,
     replace: Annotated[
         bool, typer.Option("--replace", help="Write over a bank of that name and its bank.toml.")
     ] = False,
@@ -123,7 +129,7 @@ def import_(
         directory,
         into=imported_root(),
         name=name,
-        options=Options(adults_only=not with_minors, category=category, table=table),
+        options=Options(adults_only=not with_minors, category=category, coverage=coverage, table=table),
         replace=replace,
         progress=_progress(),
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from auditor.banks import load_bank
 from auditor.banks.importers import Options
 from auditor.banks.importing import Imported, import_bank
+from auditor.banks.lock import verify
 from auditor.errors import InputError
 from tests.bank_data import picture
 
@@ -184,7 +188,68 @@ def test_broden(tmp_path: Path) -> None:
     ]
     scenes = imported("broden", root, category="scene")
     assert labels(scenes) == {"concept": {"street": 1}}
-    with pytest.raises(InputError, match="--category object: labelled by pixel"):
+    with pytest.raises(
+        InputError, match=r"--category colour: need texture, scene \(labels of images\) or object"
+    ):
+        imported("broden", root, category="colour")
+
+
+def broden_with_pixels(root: Path, *, cut: bool = False) -> Path:
+    """Three images of 96 x 48 with masks of half the size: number = red + 256 green."""
+    lines = ["image,split,ih,iw,sh,sw,color,object,part,material,scene,texture"]
+    regions = [
+        (300, slice(4, 24), slice(0, 24)),
+        (2, slice(0, 24), slice(16, 48)),
+        (2, slice(0, 3), slice(0, 3)),
+    ]
+    for i, (number, rows, columns) in enumerate(regions):
+        picture(root / f"images/ade/{i}.jpg", i, size=48)
+        with Image.open(root / f"images/ade/{i}.jpg") as image:
+            image.resize((96, 48)).save(root / f"images/ade/{i}.jpg")
+        mask = np.zeros((24, 48, 3), np.uint8)
+        mask[20:, 44:] = (7, 0, 0)  # something small beside it, that is not in label.csv
+        mask[rows, columns] = (number % 256, number // 256, 0)
+        Image.fromarray(mask).save(root / f"images/ade/{i}_object.png")
+        lines.append(f"ade/{i}.jpg,train,48,96,24,48,c.png,ade/{i}_object.png,,,5,")
+    (root / "index.csv").write_text("\n".join(lines))
+    (root / "label.csv").write_text("number,name,category\n2,wall,object(9)\n300,lamp post,object(9)\n")
+    return root
+
+
+def test_broden_regions(tmp_path: Path) -> None:
+    root = broden_with_pixels(tmp_path / "broden")
+    found = imported("broden", root, category="object")
+    assert [(i.file, i.labels["concept"], i.width, i.height) for i in found.lock.images] == [
+        ("images/ade/0.jpg.png", "lamp post", 48, 40),
+        ("images/ade/1.jpg.png", "wall", 64, 48),
+    ]
+    assert [s.reason for s in found.lock.left_out] == ["no label covers 10% of it"]
+    assert found.lock.options["coverage"] == 0.1
+    with (
+        Image.open(found.folder / "regions/images/ade/0.jpg.png") as region,
+        Image.open(root / "images/ade/0.jpg") as whole,
+    ):
+        np.testing.assert_array_equal(np.asarray(region), np.asarray(whole)[8:48, :48])
+    assert verify(found.folder) == []
+    with pytest.raises(
+        InputError, match="no image with a label in column 'object' that covers 90% of its image"
+    ):
+        imported("broden", root, category="object", coverage=0.9)
+    with pytest.raises(InputError, match="--coverage 0: need a share of the image above 0"):
+        imported("broden", root, category="object", coverage=0)
+
+
+def test_broden_regions_from_an_archive_and_with_defects(tmp_path: Path) -> None:
+    root = broden_with_pixels(tmp_path / "broden")
+    (root / "images/ade/1_object.png").write_bytes(b"not a picture")
+    with tarfile.open(tmp_path / "broden.tar", "w") as archive:
+        archive.add(root, arcname=".")
+    found = imported("broden", tmp_path / "broden.tar", category="object")
+    assert [i.file for i in found.lock.images] == ["images/ade/0.jpg.png"]
+    assert found.lock.left_out[0].reason.startswith("its labels cannot be read: not an image")
+    assert sorted(path.name for path in found.folder.iterdir()) == ["bank.lock.json", "bank.toml", "regions"]
+    (root / "label.csv").write_text("number,name,category\n2,wall,object(9)\n")
+    with pytest.raises(InputError, match=r"index\.csv:2: label 300 of its pixels is not in label\.csv"):
         imported("broden", root, category="object")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from auditor.banks.importers import faces, folders
+from auditor.banks.importers import broden, faces, folders
 from auditor.banks.importers.rows import Options, Row, Table
 
 __all__ = ["IMPORTERS", "Importer", "Options", "Row", "Table"]
@@ -30,7 +30,7 @@ IMPORTERS: Final[dict[str, Importer]] = {
     "fairface": Importer(faces.fairface, "fairface_label_{train,val}.csv and the files they name"),
     "lfw": Importer(faces.lfw, "lfw_attributes.txt and lfw/<person>/<person>_0001.jpg"),
     "celeba": Importer(faces.celeba, "list_attr_celeba.txt and img_align_celeba/*.jpg"),
-    "broden": Importer(folders.broden, "index.csv, label.csv and images/"),
+    "broden": Importer(broden.broden, "index.csv, label.csv and images/"),
     "folder": Importer(folders.folder, "one folder of images for each concept", own_labels=True),
     "csv": Importer(folders.csv, "a table of file,label,covariates...", own_labels=True),
 }

@@ -130,37 +130,3 @@ def _is_number(text: str) -> bool:
         return abs(float(text)) < float("inf")
     except ValueError:
         return False
-
-
-def broden(source: Path, options: Options) -> Table:
-    """Broden (Network Dissection): ``index.csv``, ``label.csv``, ``images/``; whole-image labels only.
-
-    Raises:
-        InputError: another layout, or a category that labels pixels instead of images.
-    """
-    if options.category not in ("texture", "scene"):
-        raise InputError(
-            f"--category {options.category}: labelled by pixel; need texture or scene, labels of an image"
-        )
-    labels = source / "label.csv"
-    names = {cells["number"]: cells["name"] for _, cells in table_lines(labels, columns=("number", "name"))}
-    index = source / "index.csv"
-    rows, left_out = [], []
-    for line, cells in table_lines(index, columns=("image", options.category)):
-        where = f"{index}:{line}"
-        numbers = [number for number in cells[options.category].split(";") if number]
-        if not numbers:
-            continue
-        file = f"images/{safe_name(cells['image'], where=where)}"
-        unknown = [number for number in numbers if number not in names]
-        if unknown:
-            raise InputError(f"{where}: {options.category} {unknown[0]} is not in {labels.name}")
-        if len(numbers) > 1:
-            reason = f"labelled {' and '.join(names[n] for n in numbers)}; one image serves one concept"
-            left_out.append(Skipped(what=f"image '{file}'", reason=reason))
-            continue
-        name = names[numbers[0]].removesuffix("-s")  # Broden marks scenes by -s
-        rows.append(Row(file=file, labels={"concept": label_value(name)}, where=where))
-    if not rows:
-        raise InputError(f"{index}: no image with a label in column '{options.category}'")
-    return Table(rows, left_out)

@@ -15,6 +15,10 @@ from auditor.records import Skipped
 MAX_TABLE_BYTES = 512 * 2**20
 
 
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom of a region, in shares of the image's width and height."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One image that the source labels."""
@@ -26,6 +30,8 @@ class Row:
     covariates: dict[str, str | float] = field(default_factory=dict)
     where: str = ""
     """File and line that say so, for messages."""
+    box: Box | None = None
+    """The part of the image that carries the label, where it is not all of it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,9 @@ class Options:
     adults_only: bool = True
     """Face sets: leave out images labelled younger than 18, or of unclear age."""
     category: str = "texture"
-    """Broden: ``texture`` or ``scene``."""
+    """Broden: ``texture`` or ``scene``; of pixels, ``object``, ``part`` or ``material``."""
+    coverage: float = 0.1
+    """Broden: least share of an image that a label of pixels must cover."""
     table: str = ""
     """csv: the table's file name, relative to the source."""
 
