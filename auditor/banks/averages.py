@@ -1,8 +1,9 @@
 """What a report shows of a bank whose images it must not show: one blurred average for each concept.
 
 Every image is reduced to :data:`CELLS` x :data:`CELLS` means before anything is added up, and the mean of
-at least :data:`FEWEST` images is stored. That is 432 numbers for a group: its light, colour and framing.
-They show a reader how groups differ besides their label, and are too little to show a person.
+at least :data:`FEWEST` images is stored. That is 192 numbers for a group: its light, colour and framing.
+They show a reader how groups differ besides their label, and are too little to show a person or to make a
+face that stands for a group.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from auditor.banks.bank import BankImage, Concept, ConceptBank
 from auditor.progress import Progress, silent
 from auditor.records import Picture
 
-CELLS = 12
+CELLS = 8
 """Side of an average, in cells."""
 FEWEST = 30
 """Fewest images of an average, whatever the audit's own minimum is."""

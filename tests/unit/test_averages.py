@@ -70,7 +70,7 @@ def test_what_the_record_says() -> None:
     (record,) = records
     assert record.kind == "average"
     assert record.alt == (
-        "Average of 31 images (Labelled man, bank faces), reduced to 12 x 12 cells; shows no person."
+        "Average of 31 images (Labelled man, bank faces), reduced to 8 x 8 cells; shows no person."
     )
     with Image.open(io.BytesIO(files[record.path])) as picture:
         assert picture.size == (record.width, record.height) == (SIDE, SIDE)
