@@ -31,6 +31,7 @@ from auditor.fitting import ClassFit, cached_fit
 from auditor.models import ClassLabel, InputOverrides, LoadedModel, find_classes, load_model
 from auditor.models.layers import choose_layers
 from auditor.panel import Panel, learn_panel
+from auditor.policy.kept import VERDICT_FILE
 from auditor.probing import benchmark_photos, probe_bank
 from auditor.progress import Progress, silent
 from auditor.records import (
@@ -483,6 +484,7 @@ def _store(
     out: Path = settings.out
     if (out / AUDIT_FILE).exists():
         (out / AUDIT_FILE).unlink()
+        (out / VERDICT_FILE).unlink(missing_ok=True)
         shutil.rmtree(out / "pictures", ignore_errors=True)
     written = write_audit(out, audit, arrays, pictures=files)
     # From what was written: a report made from the file again must be the same to the byte.

@@ -19,6 +19,7 @@ from PIL import Image
 
 from auditor.errors import AuditorError, InputError
 from auditor.evidence import Evidence, read_pdf
+from auditor.policy.kept import VERDICT_FILE
 from auditor.records import Audit
 from auditor.signing import SIGNATURE_FILE, fingerprint, read_signature, signature_holds
 from auditor.store import AUDIT_FILE, audit_bytes, inside, parse_audit, write_bytes
@@ -126,6 +127,9 @@ def _report(path: Path, content: bytes, audit: Audit, pictures: Path | None) -> 
         text = "is the audit beside it" if same else "is missing" if attached is None else "is another audit"
         yield Check(f"{path.name}: attachment", "ok" if same else "failed", f"{AUDIT_FILE} {text}")
     yield _pdf(path, raw, evidence, audit, pictures)
+    if VERDICT_FILE in evidence.attachments:
+        text = "shown as it was given; 'auditor gate' with the policy gives it again"
+        yield Check(f"{path.name}: gate verdict", "not checked", text)
 
 
 def _pdf(path: Path, raw: bytes, evidence: Evidence, audit: Audit, pictures: Path | None) -> Check:
@@ -137,6 +141,8 @@ def _pdf(path: Path, raw: bytes, evidence: Evidence, audit: Audit, pictures: Pat
     with tempfile.TemporaryDirectory(prefix="auditor-verify-") as folder:
         if pictures is None:
             _stand_ins(audit, Path(folder))
+            if VERDICT_FILE in evidence.attachments:
+                write_bytes(Path(folder) / VERDICT_FILE, evidence.attachments[VERDICT_FILE])
         again = render(audit, pictures or Path(folder), name="pdf")
     expected = read_pdf(again, where="the report rendered again").pages
     difference = first_difference(evidence.pages, expected)

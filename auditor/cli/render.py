@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from auditor.errors import InputError
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -24,6 +26,19 @@ def render(
             help="html, pdf and others, may be repeated. [default: html, pdf]",
         ),
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            "--policy",
+            "-p",
+            metavar="FILE",
+            help="Hold the audit against this policy and show the gate's verdict on the first page.",
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", metavar="AUDIT", help="With --policy: audit of the release before."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="DIR", help="Where to write; by default beside the audit."),
@@ -31,10 +46,13 @@ def render(
 ) -> None:
     """Write an audit's reports again, for another format or after an update of auditor.
 
-    Reads `audit.json` and the pictures beside it; no model, no bank and no torch are needed.
+    Reads `audit.json` and the pictures beside it; no model, no bank and no torch are needed. With a
+    policy, the verdict is kept beside the audit as `gate.json`, and reports show it from then on.
 
-        auditor render audit --format html --format pdf
+        auditor render audit --format html --format pdf --policy policy.toml
     """
+    from auditor.policy.kept import keep_verdict
+    from auditor.releases import gate_release
     from auditor.report import check_formats, write_reports
     from auditor.store import read_audit
 
@@ -42,5 +60,9 @@ def render(
     check_formats(wanted)
     record = read_audit(audit)
     directory = audit if audit.is_dir() else audit.parent
+    if policy is not None:
+        keep_verdict(directory, gate_release(audit, policy, baseline=baseline))
+    elif baseline is not None:
+        raise InputError("--baseline is given without --policy, needed both")
     for path in write_reports(directory, record, formats=wanted, out=out):
         typer.echo(str(path))

@@ -71,6 +71,8 @@ def _with_flags() -> Any:
         if settings.strict:
             refuse_skipped(audit)
         verdict = judge(settings.out) if judge else None
+        if verdict is not None:
+            _show(verdict, settings)
         if tracker is not None:
             print(tracker.log(settings.out, audit, verdict).sentence)
         return verdict.exit_status if verdict else 0
@@ -116,6 +118,17 @@ def _judge(policy: Path | None, baseline: Path | None) -> Callable[[Path], Verdi
         return verdict
 
     return judge
+
+
+def _show(verdict: Verdict, settings: Settings) -> None:
+    """Put the verdict on the first page of the reports that show it."""
+    from auditor.policy.kept import keep_verdict
+    from auditor.report import WITH_VERDICT, write_reports
+    from auditor.store import read_audit
+
+    keep_verdict(settings.out, verdict)
+    audit = read_audit(settings.out)  # as it was written: what a report is verified against
+    write_reports(settings.out, audit, formats=[f for f in settings.formats if f in WITH_VERDICT])
 
 
 def _tracker(name: str | None) -> MlflowLog | None:

@@ -26,6 +26,9 @@ FORMATS: dict[str, tuple[str, str]] = {
     "modelcard": ("model-card.md", "auditor.report.as_modelcard:render"),
 }
 
+WITH_VERDICT = frozenset({"html", "pdf", "markdown"})
+"""Formats that show the gate's verdict where one lies beside the audit."""
+
 
 def render(audit: Audit, directory: Path, *, name: str) -> bytes:
     """Render one format.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from auditor.policy.kept import kept_verdict
 from auditor.records import Audit, ClassResult
 from auditor.report.escape import markdown_code, markdown_text
 from auditor.report.findings import decisive_contrasts
@@ -20,9 +21,10 @@ MAX_LISTED = 10
 
 def render(audit: Audit, directory: Path) -> str:
     """The first page of the report: what was found, how far to trust it, what was not tested."""
-    view = build_view(audit)
+    view = build_view(audit, kept_verdict(directory, audit))
     parts = [
         f"## Concept audit of {markdown_code(audit.model.name)}",
+        *_standings(view),
         markdown_text(view.headline),
         *_banners(view),
         *_findings(view),
@@ -40,6 +42,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequen
     rule = ["---:" if i in right else "---" for i in range(len(header))]
     lines = [" | ".join(cells) for cells in (header, rule, *rows)]
     return "\n".join(f"| {line} |" for line in lines)
+
+
+def _standings(view: ReportView) -> list[str]:
+    return [
+        f"**{s.symbol} {s.kind}: {markdown_text(s.word)}.** {markdown_text(s.text)}"
+        + "".join(f"\n- {markdown_text(detail)}" for detail in s.details)
+        for s in view.standings
+    ]
 
 
 def _banners(view: ReportView) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from auditor.policy.kept import kept_verdict
 from auditor.records import Audit
 from auditor.report.charts import SCREEN, ClassCharts, class_charts
 from auditor.report.pictures import encode, picture_paths
@@ -23,9 +24,9 @@ def render(audit: Audit, directory: Path) -> str:
 
     Args:
         audit: The audit.
-        directory: Where its pictures lie.
+        directory: Where its pictures lie, and the gate's verdict if there is one.
     """
-    view = build_view(audit)
+    view = build_view(audit, kept_verdict(directory, audit))
     charts: dict[str, ClassCharts] = {
         section.anchor: class_charts(section, margin=view.margin, colours=SCREEN) for section in view.classes
     }

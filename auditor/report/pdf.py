@@ -17,6 +17,7 @@ from typing import Any
 import weasyprint
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
+from auditor.policy.kept import VERDICT_FILE, kept_verdict, verdict_bytes
 from auditor.records import Audit
 from auditor.report.charts import PRINT, Chart, class_charts
 from auditor.report.pictures import encode, picture_paths
@@ -58,9 +59,11 @@ def render(audit: Audit, directory: Path) -> bytes:
 
     Args:
         audit: The audit.
-        directory: Where its pictures lie; nothing else is read but the shipped templates.
+        directory: Where its pictures lie, and the gate's verdict if there is one; nothing else is read
+            but the shipped templates.
     """
-    view = build_view(audit)
+    verdict = kept_verdict(directory, audit)
+    view = build_view(audit, verdict)
     charts = {
         section.anchor: class_charts(section, margin=view.margin, colours=PRINT, side_by_side=True)
         for section in view.classes
@@ -96,6 +99,11 @@ def render(audit: Audit, directory: Path) -> bytes:
         attachments=[
             (AUDIT_FILE, audit_bytes(audit), "The audit: every number of this report", "Data"),
             (SCHEMA_FILE, schema_text().encode(), "JSON Schema of audit.json", "Supplement"),
+            *(
+                [(VERDICT_FILE, verdict_bytes(verdict), "The verdict of the release gate", "Data")]
+                if verdict is not None
+                else []
+            ),
         ],
     )
 

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from auditor.policy.verdict import Verdict
 from auditor.records import Audit, BankRecord, Skipped
 from auditor.report.class_view import (
     ClassView,
@@ -23,6 +24,7 @@ from auditor.report.class_view import (
 )
 from auditor.report.findings import findings
 from auditor.report.prose import GLOSSARY, IMPRESSIONS_WARNING, LIMITS, SIGNATURE_FIELDS
+from auditor.report.standing import Standing, standings
 from auditor.report.words import (
     Word,
     clean,
@@ -99,6 +101,8 @@ class ReportView:
     identity: tuple[Fact, ...]
     """The few facts that stand at the head: which weights, which images, which banks, which settings."""
     facts: tuple[Fact, ...]
+    standings: tuple[Standing, ...]
+    """The verdict: the gate's, where there is one, and how far to trust the audit."""
     banners: tuple[Banner, ...]
     headline: str
     findings: tuple[FindingView, ...]
@@ -121,8 +125,8 @@ class ReportView:
     signature: tuple[tuple[str, str], ...]
 
 
-def build_view(audit: Audit) -> ReportView:
-    """Decide everything a report says about an audit."""
+def build_view(audit: Audit, verdict: Verdict | None = None) -> ReportView:
+    """Decide everything a report says about an audit, and about the gate's verdict if there is one."""
 
     def title(bank: str, concept: str) -> str:
         return titles.get((bank, concept)) or concept
@@ -148,6 +152,7 @@ def build_view(audit: Audit) -> ReportView:
             if fact.label in _AT_THE_HEAD
         ),
         facts=facts,
+        standings=standings(audit, verdict),
         banners=_banners(audit),
         headline=_headline(audit, classes),
         findings=tuple(
