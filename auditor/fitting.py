@@ -20,11 +20,11 @@ from torch import Tensor
 from auditor.afi import occluder as occ
 from auditor.afi.channels import channel_importance, mean_activations
 from auditor.images.class_images import ImageSet, collect
-from auditor.images.impressions import ImpressionSettings
+from auditor.images.impressions import PRIOR, RECIPE, ImpressionSettings
 from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.progress import Progress
 from auditor.records import ClassImages, OccluderRecord, Skipped
-from auditor.settings import Settings
+from auditor.settings import IMPRESSIONS, Settings
 from auditor.store import load_arrays, save_arrays, write_bytes
 
 
@@ -101,10 +101,19 @@ _ELSEWHERE = {
 }  # fmt: skip
 
 
-def fit_key(model: LoadedModel, label: ClassLabel, layers: Sequence[str], settings: Settings) -> str:
+def fit_key(
+    model: LoadedModel,
+    label: ClassLabel,
+    layers: Sequence[str],
+    settings: Settings,
+    *,
+    prior: float = PRIOR,
+) -> str:
     """Name of a fit by content: the model's weights and input, the layers, the settings and the class."""
     parts = [model.sha256, model.input.model_dump_json(), settings.digest(without=_ELSEWHERE), *layers]
     parts += [str(model.device.type), str(torch.get_num_threads())]
+    if settings.images == IMPRESSIONS:
+        parts.append(f"impressions {RECIPE}, prior {prior}")
     return f"{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:24]}-{label.index}"
 
 
@@ -116,8 +125,11 @@ def fit_class(
     settings: Settings,
     precision: str,
     progress: Progress,
+    prior: float = PRIOR,
 ) -> ClassFit:
     """Collect the class's images, learn its occluders, read channel importance off them.
+
+    ``prior`` is the weight of what impressions are held to (:class:`ImpressionSettings`).
 
     Raises:
         InputError: the images cannot be had, or too few are recognised as the class.
@@ -126,10 +138,11 @@ def fit_class(
     impressions = ImpressionSettings(
         count=settings.n_impressions,
         steps=settings.impression_steps,
+        prior=prior,
         batch=settings.batch_size,
         precision=precision,
     )
-    made = settings.images == "impressions"
+    made = settings.images == IMPRESSIONS
     batches = -(-settings.n_impressions // settings.batch_size)
     with progress.stage(
         f"{label.name}: images", settings.impression_steps * batches if made else None
@@ -264,14 +277,17 @@ def cached_fit(
     precision: str,
     progress: Progress,
     folder: Path,
+    prior: float = PRIOR,
 ) -> ClassFit:
     """A fit from ``folder`` where it lies there, else learned now and left there."""
     folder.mkdir(parents=True, exist_ok=True)
-    stem = folder / fit_key(model, label, layers, settings)
+    stem = folder / fit_key(model, label, layers, settings, prior=prior)
     found = ClassFit.load(stem)
     if found is not None:
         progress.note(f"{label.name}: learned before, taken from {folder.name}")
         return replace(found, label=label)
-    fit = fit_class(model, label, layers, settings=settings, precision=precision, progress=progress)
+    fit = fit_class(
+        model, label, layers, settings=settings, precision=precision, progress=progress, prior=prior
+    )
     fit.save(stem)
     return fit

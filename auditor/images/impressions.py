@@ -4,12 +4,16 @@ Activation maximisation on Fourier-parameterised images (Olah et al., Feature Vi
 2017): the image is the inverse Fourier transform of the optimised coefficients, scaled so that every
 frequency starts with the power it has in natural images, and colours are decorrelated. Each step looks
 at a randomly shifted, scaled and rotated copy, so that only what survives these counts.
+
+The images of a batch are made together: where the network has batch norms, the channel statistics of the
+batch are held to those that the network was trained with (:mod:`auditor.images.norm_prior`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +21,14 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from auditor.afi.precision import learning
+from auditor.images.norm_prior import listening
 from auditor.models.loaded import LoadedModel
+
+RECIPE = "2"
+"""Changes whenever the same settings and seed give other images, so that saved ones are not mistaken."""
+
+PRIOR = 100.0
+"""What one unit of departure from the batch norms' statistics costs, in logits."""
 
 # Square root of the colour covariance of natural images (Olah et al.), each row scaled to at most 1.
 _COLOUR = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]]) / 0.3852
@@ -29,13 +40,15 @@ class ImpressionSettings:
 
     count: int = 12
     steps: int = 64
-    learning_rate: float = 0.05
+    learning_rate: float = 0.1
     jitter: int = 16
     """Largest shift, pixels at 224; scaled with the input."""
     rotation: float = 10.0
     """Largest rotation, degrees."""
     zoom: float = 0.12
     """Largest relative change of scale."""
+    prior: float = PRIOR
+    """What one unit of departure from the batch norms' statistics costs, in logits; 0: nothing."""
     batch: int = 16
     precision: str = "float32"
 
@@ -48,7 +61,7 @@ def make_impressions(
     generator: torch.Generator,
     on_step: Callable[[], None] | None = None,
 ) -> Tensor:
-    """Images that maximise the class's logit, [count, channels, height, width], normalised, on the device.
+    """Images that the model takes for the class, [count, channels, height, width], normalised, on the device.
 
     Args:
         model: the audited model; it is not changed.
@@ -58,8 +71,9 @@ def make_impressions(
         on_step: called after every step of every batch.
     """
     made = []
-    for start in range(0, settings.count, settings.batch):
-        count = min(settings.batch, settings.count - start)
+    batches = -(-settings.count // settings.batch)
+    for i in range(batches):  # of even size: a prior over a batch of one would ask every image to be average
+        count = settings.count * (i + 1) // batches - settings.count * i // batches
         made.append(_batch(model, class_index, count, settings, generator, on_step))
     return torch.cat(made)
 
@@ -78,19 +92,27 @@ def _batch(
     start = torch.randn(count, channels, height, width // 2 + 1, 2, generator=generator) * 0.3
     spectrum = start.to(device).requires_grad_(True)
     optimiser = torch.optim.Adam([spectrum], lr=settings.learning_rate)
-    for _ in range(settings.steps):
-        inputs = model.normalise(_decode(spectrum, scale, (height, width)))
-        seen = _random_view(inputs, settings, generator)
-        with learning(model, settings.precision):
-            logits = model.module(seen)
-        loss = -logits[:, class_index].float().sum()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        if on_step is not None:
-            on_step()
+    with listening(model) if settings.prior else nullcontext(_silence) as departure:
+        for _ in range(settings.steps):
+            inputs = model.normalise(_decode(spectrum, scale, (height, width)))
+            seen = _random_view(inputs, settings, generator)
+            with learning(model, settings.precision):
+                logits = model.module(seen)
+            loss = -logits[:, class_index].float().mean()
+            strayed = departure()
+            if strayed is not None:
+                loss = loss + settings.prior * strayed
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            if on_step is not None:
+                on_step()
     with torch.no_grad():
         return model.normalise(_decode(spectrum, scale, (height, width)))
+
+
+def _silence() -> None:
+    """A prior that has nothing to say."""
 
 
 def _frequency_scale(height: int, width: int) -> Tensor:

@@ -1,0 +1,87 @@
+"""What a trained network remembers of its training images: the running statistics of its batch norms.
+
+A batch of images whose channel statistics stray from them looks like nothing the network was trained on.
+Yin et al., "Dreaming to Distill" (CVPR 2020), add that distance to the loss when making images from a
+network. Networks without batch norm have no such memory, and nothing is added for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from auditor.errors import InputError
+from auditor.models.layers import choose_layers
+from auditor.models.loaded import LoadedModel
+
+_FARTHEST = 100.0
+"""Cap on one channel's departure: a channel that hardly varied in training must not outweigh all others."""
+
+
+@contextmanager
+def listening(model: LoadedModel) -> Iterator[Callable[[], Tensor | None]]:
+    """Hear how far each forward pass strays from the batch norms' running statistics.
+
+    Args:
+        model: the network, in evaluation mode; it is not changed, and all hooks are off after the block.
+
+    Yields:
+        A function that returns the departure since it was last called (a scalar, gradients flow through
+        it), or ``None`` for a network without batch norm. The departure is the mean over layers and
+        channels of the squared 2-Wasserstein distance between two normal distributions, one with the
+        batch's mean and variance and one with the running ones, in units of the running variance.
+    """
+    heard: list[Tensor] = []
+
+    def hook(norm: Any, inputs: tuple[Tensor, ...]) -> None:
+        heard.append(_departure(inputs[0], norm.running_mean, norm.running_var, norm.eps))
+
+    def latest() -> Tensor | None:
+        total = torch.stack(heard).mean() if heard else None
+        heard.clear()
+        return total
+
+    handles = []
+    try:
+        for norm in _chosen(model):
+            handles.append(norm.register_forward_pre_hook(hook))
+        yield latest
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _departure(maps: Tensor, running_mean: Tensor, running_var: Tensor, eps: float) -> Tensor:
+    variance, mean = torch.var_mean(maps.float(), dim=(0, 2, 3), correction=0)
+    wanted = running_var + eps
+    moved = (mean - running_mean) ** 2 / wanted
+    spread = (((variance + eps) / wanted).sqrt() - 1) ** 2
+    return (moved + spread).clamp(max=_FARTHEST).mean()
+
+
+def _chosen(model: LoadedModel) -> list[nn.BatchNorm2d]:
+    """The last batch norm of each block; all where blocks cannot be told.
+
+    Those inside a block see its widest maps: to hear them too more than doubles the cost of a step.
+    """
+    modules = list(model.module.named_modules())
+    norms = {
+        at: module
+        for at, (_, module) in enumerate(modules)
+        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None
+    }
+    if not norms:
+        return []
+    try:
+        blocks = [layer.name for layer in choose_layers(model)]
+    except InputError:
+        return list(norms.values())
+    last: set[int] = set()
+    for block in blocks:
+        end = max(at for at, (name, _) in enumerate(modules) if f"{name}.".startswith(f"{block}."))
+        last.update([at for at in norms if at <= end][-1:])
+    return [norms[at] for at in sorted(last)] or list(norms.values())
