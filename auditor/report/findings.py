@@ -42,8 +42,9 @@ class Finding:
 
 
 def failed_controls(result: ClassResult) -> list[str]:
-    """Names of the class's controls that failed."""
-    return [clean(control.name) for control in result.controls if control.passed is False]
+    """Names of the class's controls that failed, each once: some are run for every bank."""
+    names = (clean(control.name) for control in result.controls if control.passed is False)
+    return list(dict.fromkeys(names))
 
 
 def verdict(result: ClassResult, title: Title, *, failed: Sequence[str] = ()) -> Verdict:

@@ -265,6 +265,14 @@ def test_pictures_of_a_bank_are_shown_only_with_its_permission(audit: Audit) -> 
     assert unknown.overlays == ()
 
 
+def test_a_control_that_fails_for_two_banks_is_named_once(audit: Audit) -> None:
+    control = audit.classes[0].controls[0].model_copy(update={"name": "permuted channels", "passed": False})
+    view = build_view(changed(audit, 0, controls=[control, control]))
+    assert view.classes[0].verdict.sentence == (
+        "The control “permuted channels” failed, so nothing is claimed about this class."
+    )
+
+
 def test_averages_stand_for_images_that_may_not_be_shown(audit: Audit) -> None:
     def average(n: int | None, concept: str, bank: str = "textures") -> Picture:
         path = f"pictures/average-{concept}.jpg"
