@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +30,7 @@ from auditor.records import Skipped
 from auditor.resources import resource
 
 _REGIONS = "regions"
+_STOPPED_S = 24 * 3600
 _WORKERS = min(4, os.cpu_count() or 1)
 
 
@@ -241,6 +244,7 @@ def _staging(target: Path) -> Iterator[Path]:
     """A folder beside the target that disappears unless it is moved there."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _clear_stopped(target)
         staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-", suffix=".part"))
     except OSError as error:
         raise StorageError(f"'{target.parent}': cannot be written ({error.strerror})") from error
@@ -250,6 +254,14 @@ def _staging(target: Path) -> Iterator[Path]:
         raise StorageError(f"'{target.parent}': {error.strerror or error}; nothing was imported") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _clear_stopped(target: Path) -> None:
+    """Removes what imports of this bank left when they were killed; younger ones may be at work."""
+    for folder in target.parent.glob(f".{glob.escape(target.name)}-*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _STOPPED_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _swap(staging: Path, target: Path) -> None:

@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -335,3 +336,12 @@ def test_an_import_that_was_stopped_is_no_bank(tmp_path: Path, monkeypatch: pyte
     assert list(places.imported()) == ["set"]
     folder.rename(folder.with_name(".set-abc.part"))  # as if killed before the last step
     assert places.imported() == {}
+
+
+def test_what_a_killed_import_left_is_cleared_after_a_day(tmp_path: Path) -> None:
+    banks = tmp_path / "banks"
+    for name, age in ((".set-old.part", 90_000), (".set-new.part", 60), (".settee-old.part", 90_000)):
+        (banks / name / "images").mkdir(parents=True)
+        os.utime(banks / name, (time.time() - age,) * 2)
+    import_bank("folder", folder_of_folders(tmp_path / "set"), into=banks)
+    assert sorted(path.name for path in banks.iterdir()) == [".set-new.part", ".settee-old.part", "set"]
