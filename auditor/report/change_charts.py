@@ -18,8 +18,10 @@ from auditor.report.words import interval, number
 WIDTH = 520.0
 """Points, as of every chart of a report."""
 ROW = 22.0
-LABEL_SHARE = 0.36
-LONGEST_LABEL = 30
+LABEL_SHARE = 0.43
+LONGEST_LABEL = 38
+LONGEST_RELEASES = 80
+"""Characters of the names of all releases together, side by side."""
 MOST_LINES = 8
 """Lines that a reader can tell apart by their ends' names."""
 
@@ -56,8 +58,8 @@ def release_chart(
                     )
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_yticks(range(len(rows)), [_short(label) for label, _ in rows])
-        axes.tick_params(axis="y", length=0, labelcolor=STAND_INS["ink"])
-        axes.set_xlabel("effect in standard deviations, 95% interval; open: before, filled: after")
+        axes.tick_params(axis="y", length=0, labelcolor=STAND_INS["ink"], labelsize=9.5)
+        axes.set_xlabel("open: before, filled: after; with 95% intervals")
         axes.grid(axis="x", color=STAND_INS["line"], linewidth=0.6)
 
     found = [
@@ -88,9 +90,11 @@ def history_chart(
     """
     shown = series[:MOST_LINES]
     tones = ("accent", "against", "good", "bad")
+    legend = 16.0 * -(-len(shown) // 2) + 8
 
     def draw(figure: Figure) -> None:
-        axes = figure.add_axes((0.09, 0.17, 0.6, 0.78))
+        tall = figure.get_figheight() * 72
+        axes = figure.add_axes((0.09, (legend + 30) / tall, 0.89, 1 - (legend + 40) / tall))
         axes.axhline(0, color=STAND_INS["soft"], linewidth=0.8)
         for i, (_, points) in enumerate(shown):
             colour = STAND_INS[tones[i % len(tones)]]
@@ -109,17 +113,21 @@ def history_chart(
                 linewidth=1.6,
                 label=_short(shown[i][0]),
             )
-        axes.set_xticks(range(len(releases)), [_short(name, 18) for name in releases])
+        axes.set_xticks(
+            range(len(releases)), [_ending(name, LONGEST_RELEASES // len(releases)) for name in releases]
+        )
         axes.set_xlim(-0.5, len(releases) - 0.5)
-        axes.set_ylabel("effect in standard deviations")
+        axes.set_ylabel("score, or difference in sd")
         axes.grid(axis="y", color=STAND_INS["line"], linewidth=0.6)
         if shown:
-            axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9.5)
+            figure.legend(loc="lower left", bbox_to_anchor=(0.07, 0), ncols=2, frameon=False, fontsize=9.5)
 
     found = [
         f"{name}: " + ", ".join(f"{releases[p[0]]} {number(p[1])}" for p in points) for name, points in shown
     ]
-    return _chart(draw, 250.0, key, f"Effects over releases {of}", "; ".join(found) or "Nothing.", colours)
+    return _chart(
+        draw, 240.0 + legend, key, f"Effects over releases {of}", "; ".join(found) or "Nothing.", colours
+    )
 
 
 def _chart(
@@ -161,3 +169,8 @@ def _chart(
 
 def _short(text: str, longest: int = LONGEST_LABEL) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _ending(text: str, longest: int) -> str:
+    """Of releases' names, the end tells them apart."""
+    return text if len(text) <= longest else "…" + text[1 - longest :]
