@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from auditor.fitting import fit_key
 from auditor.images import impressions
 from auditor.images.impressions import ImpressionSettings, make_impressions
 from auditor.images.norm_prior import listening
 from auditor.models.loaded import ClassLabel, LoadedModel, freeze, weights_sha256
 from auditor.records import InputSpec
+from auditor.settings import Settings
 from tests.tiny import tiny_model
 
 SIZE = (3, 16, 16)
@@ -162,3 +164,12 @@ def test_batches_are_of_even_size(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = ImpressionSettings(count=17, batch=16)
     assert len(make_impressions(normed(), 0, settings=settings, generator=torch.Generator())) == 17
     assert sorted(sizes) == [8, 9]
+
+
+def test_fit_from_impressions_is_named_after_the_prior_and_one_from_photos_is_not() -> None:
+    def key(images: str, prior: float) -> str:
+        settings = Settings(model="test:normed", classes=("0",), images=images)
+        return fit_key(normed(), normed().labels[0], ["bn"], settings, prior=prior)
+
+    assert key("impressions", 0.0) != key("impressions", 100.0)
+    assert key("photos", 0.0) == key("photos", 100.0)
