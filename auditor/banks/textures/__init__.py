@@ -1,7 +1,8 @@
 """Pictures of textures, made by the project itself: ``render("banded", index=3)``.
 
-A texture is one function that draws a :class:`~auditor.banks.textures.canvas.Surface`; light, colour
-and camera are common to all. To add one, write the function, name it here and describe it in
+Every other picture shows the texture as a sheet that fills the frame, the rest show it on a thing before a
+background. A texture is one function that draws a :class:`~auditor.banks.textures.canvas.Surface`; light,
+colour and camera are common to all. To add one, write the function, name it here and describe it in
 ``concept_banks/textures/bank.toml``.
 """
 
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 from auditor.banks.textures import fabric, lattices, organic, stripes
 from auditor.banks.textures.canvas import Canvas, Surface, canvas
 from auditor.banks.textures.light import photograph
+from auditor.banks.textures.objects import scene
 from auditor.errors import InputError
 
-GENERATOR_VERSION: Final = 2
+GENERATOR_VERSION: Final = 3
 """Raised whenever a picture changes, so that cached ones are made anew."""
 
 TEXTURES: Final[dict[str, Callable[[Canvas], Surface]]] = {
@@ -72,4 +74,8 @@ def render(name: str, *, index: int, seed: int = 0, size: int = 256) -> NDArray[
     # The name's checksum, not its place in the table: a new texture must not change the others.
     rng = np.random.Generator(np.random.PCG64([seed, zlib.crc32(name.encode()), index]))
     surface = TEXTURES[name](canvas(size, rng, upright=name in _UPRIGHT))
-    return photograph(surface, rng)
+    picture = photograph(surface, rng)
+    if index % 2 == 0:
+        return picture
+    # The same things for every texture: the name does not enter.
+    return scene(size, np.random.Generator(np.random.PCG64([seed, index]))).show(picture)
