@@ -29,19 +29,37 @@ class Groups:
     """[groups] Images per group, at least 2."""
     concepts: int
     """The first so many groups are concepts; a last one may hold the benchmark-only images."""
+    against_zero: bool = False
+    """Responses are differences already (an image less its twin); concepts are compared with nothing else."""
 
     @property
     def count(self) -> int:
         """Number of groups, benchmark-only images counting as one."""
         return len(self.sizes)
 
+    @property
+    def shares(self) -> FloatArray:
+        """[concepts, groups] How much each group counts in what a concept is compared with.
 
-def group_images(labels: ArrayLike, concepts: int) -> Groups:
+        The benchmark-only images alone where there are any; else every other concept alike, however
+        many images it has.
+        """
+        if self.against_zero:
+            return np.zeros((self.concepts, self.count))
+        if self.count > self.concepts:
+            only = np.zeros((self.concepts, self.count))
+            only[:, -1] = 1.0
+            return only
+        return (1.0 - np.eye(self.concepts)) / max(1, self.concepts - 1)
+
+
+def group_images(labels: ArrayLike, concepts: int, *, against_zero: bool = False) -> Groups:
     """Sort images by label.
 
     Args:
         labels: [images] 0 to ``concepts`` - 1, or -1 for images that serve only as benchmark.
         concepts: Number of concepts.
+        against_zero: Responses are differences already; no benchmark-only images then.
 
     Raises:
         InputError: A label is outside that range, a concept has fewer than 2 images, or there is
@@ -59,11 +77,13 @@ def group_images(labels: ArrayLike, concepts: int) -> Groups:
         if size < 2:
             name = "benchmark" if index == concepts else f"concept {index}"
             raise InputError(f"labels: {size} images of {name}, need at least 2")
-    if count < 2:
+    if against_zero and count > concepts:
+        raise InputError("labels: benchmark images beside differences from twins, need none")
+    if count < 2 and not against_zero:
         raise InputError("labels: one concept and no benchmark images, need something to compare with")
     order = np.argsort(group, kind="stable").astype(np.int64)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-    return Groups(order=order, starts=starts, sizes=sizes, concepts=concepts)
+    return Groups(order=order, starts=starts, sizes=sizes, concepts=concepts, against_zero=against_zero)
 
 
 def as_responses(responses: ArrayLike, images: int, *, name: str = "responses") -> FloatArray:

@@ -55,8 +55,15 @@ def against_classes(responses: ArrayLike, reference: ArrayLike) -> FloatArray:
     return np.asarray(standardise_rows(own) - standardise_rows(others).mean(axis=0))
 
 
-def class_effects(responses: ArrayLike, labels: ArrayLike, *, concepts: int) -> FloatArray:
-    """[rows, concepts] Standardised mean difference of every row (class or refit), nothing else.
+def class_effects(
+    responses: ArrayLike,
+    labels: ArrayLike,
+    *,
+    concepts: int,
+    standardised: bool = True,
+    against_zero: bool = False,
+) -> FloatArray:
+    """[rows, concepts] Difference of means of every row (class or refit), nothing else.
 
     The same number as :attr:`ConceptEffect.effect`, for as many classes as a model has.
 
@@ -64,23 +71,27 @@ def class_effects(responses: ArrayLike, labels: ArrayLike, *, concepts: int) -> 
         responses: [rows, images].
         labels: [images] Concept, or -1 for benchmark-only images.
         concepts: Number of concepts.
+        standardised: As for :func:`auditor.statistics.effects.concept_effects`.
+        against_zero: As there.
 
     Raises:
         InputError: Shapes that do not fit or values that are not finite.
     """
     label = np.asarray(labels, dtype=np.int64)
-    groups = group_images(label, concepts)
-    values = standardise_rows(as_responses(responses, len(label))[:, groups.order])
+    groups = group_images(label, concepts, against_zero=against_zero)
+    values = as_responses(responses, len(label))[:, groups.order]
+    if standardised:
+        values = standardise_rows(values)
     means, variances = group_moments(values, groups)
     second = variances * (groups.sizes - 1) / groups.sizes + means**2
     of_means = variances / groups.sizes
-    share = 1.0 / (groups.count - 1)
-    centre = share * (means.sum(axis=1, keepdims=True) - means)
-    spread2 = share * (second.sum(axis=1, keepdims=True) - second) - centre**2
-    spread2 += share**2 * (of_means.sum(axis=1, keepdims=True) - of_means)
+    centre = means @ groups.shares.T
+    if not standardised:
+        return np.asarray(means[:, :concepts] - centre)
+    spread2 = second @ groups.shares.T - centre**2 + of_means @ (groups.shares**2).T
     scale = np.sqrt(np.maximum(spread2, 0.0))
-    effects = np.divide(means - centre, scale, out=np.zeros_like(means), where=scale > 1e-9)
-    return np.asarray(effects[:, :concepts])
+    difference = means[:, :concepts] - centre
+    return np.divide(difference, scale, out=np.zeros_like(difference), where=scale > 1e-9)
 
 
 def compare_with_classes(

@@ -1,7 +1,7 @@
-"""Concept effects: how far a class's meta-detector tells a concept from the bank's other concepts.
+"""Concept effects: how far a class's response tells a concept from what the bank compares it with.
 
-The effect of a concept is a standardised mean difference, docs/statistics.md, equation (1). Its
-p-value permutes labels on images, its interval resamples images and allows for refits.
+The effect of a concept is a difference of means, docs/statistics.md, equation (1). Its p-value permutes
+labels on images, its interval resamples images and allows for refits.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from auditor.statistics.refits import refit_variance
 
 @dataclass(frozen=True)
 class ConceptEffect:
-    """One concept of a bank against the bank's other concepts, for one class.
+    """One concept of a bank against what it is compared with, for one class.
 
-    Effects are in standard deviations of the response over the benchmark images.
+    Effects are in standard deviations of the response over the benchmark images, or in its own unit.
     """
 
     concept: str
     n: int
     """Images of the concept."""
     n_benchmark: int
-    """Images of the other concepts, and benchmark-only ones."""
+    """Images compared with: benchmark-only ones, those of the other concepts, or twins."""
     effect: float
     """Mean over refits; positive where the detector responds more to the concept."""
     low: float
@@ -71,8 +71,8 @@ class ConceptEffect:
     refit_effects: tuple[float, ...]
     """The effect under each refit."""
     deciles: tuple[float, ...]
-    """[11] 0, 10, ..., 100% of the concept images' response, mean over refits, in standard deviations
-    of the benchmark images from their mean."""
+    """[11] 0, 10, ..., 100% of the concept images' response, mean over refits: in standard deviations of
+    the benchmark images from their mean, or as it is where effects are not standardised."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,8 @@ def concept_effects(
     alpha: float,
     margin: float,
     rng: np.random.Generator,
+    standardised: bool = True,
+    against_zero: bool = False,
     family_size: int | None = None,
     refit_overlap: float = 0.0,
     borrowed: ArrayLike | None = None,
@@ -105,14 +107,18 @@ def concept_effects(
 
     Args:
         responses: [refits, images] Response of the class's meta-detector, any unit.
-        labels: [images] Position in ``concepts``; -1 for images that serve only as benchmark, which
-            count as one more concept to be compared with.
+        labels: [images] Position in ``concepts``; -1 for images that serve only as benchmark. Where
+            there are such, concepts are compared with them alone, else with the other concepts.
         concepts: Names.
         permutations: Of labels, for the p-values.
         bootstrap: Resamples of images, for the intervals; 200 or more.
         alpha: 1 minus the coverage of the intervals, and level of the directions.
         margin: Margin of relevance, in units of the effect, 0 or more.
         rng: Source of every draw.
+        standardised: Effects in standard deviations over the benchmark images, equation (1); else in the
+            response's own unit, for responses that have one.
+        against_zero: Responses are differences between an image and its twin, the same picture without
+            the concept.
         family_size: Number of tests corrected together; the bank's concepts where ``None``.
         refit_overlap: Share of its learning images that a refit has in common with another.
         borrowed: [refits, others] Effects of such concepts for other classes under as many refits of
@@ -131,9 +137,11 @@ def concept_effects(
     if family < 1:
         raise InputError(f"family size: {family}, need 1 or more")
     label = np.asarray(labels, dtype=np.int64)
-    groups = group_images(label, len(concepts))
-    values = standardise_rows(as_responses(responses, len(label))[:, groups.order])
-    estimates, scaled = _estimates(values, groups)
+    groups = group_images(label, len(concepts), against_zero=against_zero)
+    values = as_responses(responses, len(label))[:, groups.order]
+    if standardised:
+        values = standardise_rows(values)
+    estimates, scaled = _estimates(values, groups, standardised=standardised)
     effects = np.stack([estimate.effects for estimate in estimates], axis=1)
     inferred = infer(
         estimates,
@@ -155,7 +163,7 @@ def concept_effects(
             ConceptEffect(
                 concept=name,
                 n=int(groups.sizes[c]),
-                n_benchmark=int(groups.sizes.sum() - groups.sizes[c]),
+                n_benchmark=int(groups.sizes[[c] if against_zero else groups.shares[c] > 0].sum()),
                 direction=direction_of(
                     found.low, found.high, float(corrected[c]), alpha=alpha, margin=margin
                 ),
@@ -198,7 +206,7 @@ def layer_effects(
     for layer in range(stack.shape[1]):
         name = f"responses of layer {layer}"
         values = as_responses(stack[:, layer], len(label), name=name)[:, groups.order]
-        estimates, _ = _estimates(standardise_rows(values), groups)
+        estimates, _ = _estimates(standardise_rows(values), groups, standardised=True)
         refits = refit_variance(np.stack([e.effects for e in estimates], axis=1), overlap=refit_overlap)
         for c, estimate in enumerate(estimates):
             of_refits, refit_df = float(refits.of_mean[c]), float(refits.df[c])
@@ -223,39 +231,45 @@ def direction_of(low: float, high: float, p_adjusted: float, *, alpha: float, ma
     return "inconclusive"
 
 
-def _estimates(values: FloatArray, groups: Groups) -> tuple[list[Estimate], FloatArray]:
+def _estimates(
+    values: FloatArray, groups: Groups, *, standardised: bool
+) -> tuple[list[Estimate], FloatArray]:
     """Every concept's effect, equation (1), and its linearisation, equation (3).
 
     Args:
-        values: [refits, images] in ``groups.order``, rows standardised over all images.
+        values: [refits, images] in ``groups.order``; rows standardised over all images, where the
+            effects are to be.
         groups: Who has which label.
+        standardised: Whether effects are in standard deviations of the benchmark.
 
     Returns:
-        The estimates, and [concepts, images] responses in the benchmark's standard deviations from
-        its mean, averaged over refits.
+        The estimates, and [concepts, images] responses averaged over refits: in the benchmark's standard
+        deviations from its mean, or as they are.
     """
     means, variances = group_moments(values, groups)
     second = variances * (groups.sizes - 1) / groups.sizes + means**2
-    share = 1.0 / (groups.count - 1)
     which = np.repeat(np.arange(groups.count), groups.sizes)
     estimates = []
     scaled = np.zeros((groups.concepts, values.shape[1]))
     for c in range(groups.concepts):
-        other = np.arange(groups.count) != c
-        own = which == c
-        centre = share * means[:, other].sum(axis=1)
-        spread2 = share * second[:, other].sum(axis=1) - centre**2
-        # The benchmark's mean is estimated too: without this term the variance comes out too small.
-        spread2 += share**2 * (variances / groups.sizes)[:, other].sum(axis=1)
-        usable = spread2 > 1e-18
+        shares = groups.shares[c]
+        own, share = which == c, shares[which]
+        centre = means @ shares
+        if standardised:
+            # The benchmark's mean is estimated too: without the last term the variance is too small.
+            spread2 = second @ shares - centre**2 + (variances / groups.sizes) @ shares**2
+            usable = spread2 > 1e-18
+        else:
+            spread2, usable = np.ones(len(values)), np.ones(len(values), dtype=np.bool_)
         scale = np.sqrt(np.where(usable, spread2, 1.0))
         z = np.where(usable[:, None], (values - centre[:, None]) / scale[:, None], 0.0)
         effects = np.where(usable, (means[:, c] - centre) / scale, 0.0)
         null_terms = np.where(own, z, -share * z)
-        terms = np.where(own, z, -share * (z + 0.5 * effects[:, None] * z**2))
+        curved = 0.5 * effects[:, None] * z**2 if standardised else 0.0
+        terms = np.where(own, z, -share * (z + curved))
         terms -= np.repeat(group_moments(terms, groups)[0], groups.sizes, axis=1)
         plain = variance_over_images(np.where(own, values, -share * values), groups)
-        scaled[c] = z.mean(axis=0)
+        scaled[c] = (z if standardised else values).mean(axis=0)
         estimates.append(
             Estimate(
                 effects=effects,

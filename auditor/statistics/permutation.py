@@ -25,19 +25,14 @@ def group_moments(values: FloatArray, groups: Groups) -> tuple[FloatArray, Float
 
 
 def contrast_of_means(means: FloatArray, groups: Groups) -> FloatArray:
-    """[..., concepts] Mean of each concept minus the average of the other groups' means.
-
-    Every other concept counts alike, however many images it has.
-    """
-    others = (means.sum(axis=-1, keepdims=True) - means) / (groups.count - 1)
-    return np.asarray((means - others)[..., : groups.concepts])
+    """[..., concepts] Mean of each concept minus that of what it is compared with (:attr:`Groups.shares`)."""
+    return np.asarray(means[..., : groups.concepts] - means @ groups.shares.T)
 
 
 def contrast_variance(variances: FloatArray, groups: Groups) -> FloatArray:
     """[..., concepts] Variance of :func:`contrast_of_means` when images are drawn anew."""
     of_means = variances / groups.sizes
-    others = (of_means.sum(axis=-1, keepdims=True) - of_means) / (groups.count - 1) ** 2
-    return np.asarray((of_means + others)[..., : groups.concepts])
+    return np.asarray(of_means[..., : groups.concepts] + of_means @ (groups.shares**2).T)
 
 
 def studentised(values: FloatArray, groups: Groups) -> FloatArray:
@@ -53,7 +48,9 @@ def permuted_statistics(
 ) -> FloatArray:
     """[permutations, concepts] :func:`studentised` under permuted labels.
 
-    A row comes from one permutation of all images, shared by all concepts, as max-T needs.
+    A row comes from one permutation of all images, shared by all concepts, as max-T needs. Differences
+    between an image and its twin have no labels to permute: their signs are drawn, which is the same as
+    permuting image and twin within each pair.
 
     Args:
         values: [images] One response per image, averaged over refits and layers beforehand, so that
@@ -71,6 +68,10 @@ def permuted_statistics(
     chunk = max(1, CHUNK_VALUES // len(values))
     for start in range(0, permutations, chunk):
         rows = min(chunk, permutations - start)
-        shuffled = rng.permuted(np.broadcast_to(values, (rows, len(values))), axis=1)
+        every = np.broadcast_to(values, (rows, len(values)))
+        if groups.against_zero:
+            shuffled = every * rng.choice((-1.0, 1.0), every.shape)
+        else:
+            shuffled = rng.permuted(every, axis=1)
         result[start : start + rows] = studentised(shuffled, groups)
     return result

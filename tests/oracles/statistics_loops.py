@@ -95,16 +95,25 @@ def groups_of(labels, concepts):
     return [*found, extra] if extra else found
 
 
-def difference(row, labels, concept, concepts):
-    """Mean of the concept minus the average of the other groups' means."""
+def compared_with(labels, concept, concepts):
+    """Positions of the groups that the concept is compared with: the benchmark-only images, or the others."""
     groups = groups_of(labels, concepts)
-    others = [mean([row[i] for i in g]) for k, g in enumerate(groups) if k != concept]
+    if len(groups) > concepts:
+        return [concepts]
+    return [k for k in range(concepts) if k != concept]
+
+
+def difference(row, labels, concept, concepts):
+    """Mean of the concept minus the average of the means of what it is compared with."""
+    groups = groups_of(labels, concepts)
+    others = [mean([row[i] for i in groups[k]]) for k in compared_with(labels, concept, concepts)]
     return mean([row[i] for i in groups[concept]]) - mean(others)
 
 
 def benchmark_sd(row, labels, concept, concepts):
     """Sd of the balanced mixture of the other groups, without the bias of an estimated mean."""
-    groups = [g for k, g in enumerate(groups_of(labels, concepts)) if k != concept]
+    every = groups_of(labels, concepts)
+    groups = [every[k] for k in compared_with(labels, concept, concepts)]
     share = 1 / len(groups)
     centre = sum(share * mean([row[i] for i in g]) for g in groups)
     spread = sum(share * mean([(row[i] - centre) ** 2 for i in g]) for g in groups)
@@ -119,9 +128,10 @@ def effect(row, labels, concept, concepts):
 def difference_variance(row, labels, concept, concepts):
     total = 0.0
     groups = groups_of(labels, concepts)
-    for k, g in enumerate(groups):
-        weight = 1.0 if k == concept else 1 / (len(groups) - 1)
-        total += weight**2 * variance([row[i] for i in g]) / len(g)
+    others = compared_with(labels, concept, concepts)
+    for k in [concept, *others]:
+        weight = 1.0 if k == concept else 1 / len(others)
+        total += weight**2 * variance([row[i] for i in groups[k]]) / len(groups[k])
     return total
 
 
@@ -129,13 +139,13 @@ def weighted_effect(row, labels, concept, concepts, weights):
     """The effect when image i counts ``weights[i]`` times within its group; the sd's small-sample
     correction stays what it is at equal weights."""
     groups = groups_of(labels, concepts)
-    share = 1 / (len(groups) - 1)
+    others = compared_with(labels, concept, concepts)
+    share = 1 / len(others)
     means, seconds = [], []
     for g in groups:
         total = sum(weights[i] for i in g)
         means.append(sum(weights[i] * row[i] for i in g) / total)
         seconds.append(sum(weights[i] * row[i] ** 2 for i in g) / total)
-    others = [k for k in range(len(groups)) if k != concept]
     centre = sum(share * means[k] for k in others)
     spread = sum(share * seconds[k] for k in others) - centre**2
     spread += sum(share**2 * variance([row[i] for i in groups[k]]) / len(groups[k]) for k in others)

@@ -29,6 +29,10 @@ from tests.oracles import statistics_loops as slow
 
 SIZES = (6, 9, 7)
 LABELS = np.repeat([2, 0, 1, -1], [SIZES[2], SIZES[0], SIZES[1], 5])
+"""With five benchmark-only images, which concepts are then compared with."""
+OTHERS = LABELS[LABELS >= 0]
+"""Without: concepts are compared with each other."""
+BOTH = pytest.mark.parametrize("labels", [LABELS, OTHERS], ids=["control", "others"])
 SETTINGS = {"permutations": 99, "bootstrap": 200, "alpha": 0.05, "margin": 0.2}
 NO_REFITS = RefitVariance(np.zeros(1), np.full(1, np.inf), np.zeros(1), np.full(1, np.inf))
 
@@ -49,52 +53,122 @@ def effects_of(values, labels=LABELS, seed=1, concepts=3, **changes):
     )
 
 
-def test_effects_are_those_of_the_loops():
-    values = responses()
-    for c, found in enumerate(effects_of(values)):
-        expected = [slow.effect(row, LABELS, c, 3) for row in values]
+def weights_of(labels, concept, concepts=3):
+    """What an image's response counts in the difference, before division by its group's size."""
+    others = slow.compared_with(labels, concept, concepts)
+    group = np.where(labels < 0, concepts, labels)
+    return np.where(group == concept, 1.0, np.where(np.isin(group, others), -1 / len(others), 0.0))
+
+
+@BOTH
+def test_effects_are_those_of_the_loops(labels):
+    values = responses(labels=labels)
+    compared = [slow.compared_with(labels, c, 3) for c in range(3)]
+    sizes = [len(g) for g in slow.groups_of(labels, 3)]
+    for c, found in enumerate(effects_of(values, labels)):
+        expected = [slow.effect(row, labels, c, 3) for row in values]
         np.testing.assert_allclose(found.refit_effects, expected, rtol=1e-9)
         assert found.effect == pytest.approx(slow.mean(expected))
-        assert (found.concept, found.n, found.n_benchmark) == (f"c{c}", SIZES[c], len(LABELS) - SIZES[c])
+        n_benchmark = sum(sizes[k] for k in compared[c])
+        assert (found.concept, found.n, found.n_benchmark) == (f"c{c}", SIZES[c], n_benchmark)
 
 
-def test_deciles_are_of_the_response_in_benchmark_units():
-    values = responses(refits=1)[0]
-    for c, found in enumerate(effects_of(values)):
-        other = [g for k, g in enumerate(slow.groups_of(LABELS, 3)) if k != c]
+@BOTH
+def test_effects_in_the_responses_own_unit_are_those_of_the_loops(labels):
+    values = responses(labels=labels)
+    for c, found in enumerate(effects_of(values, labels, standardised=False)):
+        expected = [slow.difference(row, labels, c, 3) for row in values]
+        np.testing.assert_allclose(found.refit_effects, expected, rtol=1e-9)
+        own = values.mean(axis=0)[c == labels]
+        np.testing.assert_allclose(found.deciles, np.quantile(own, np.arange(11) / 10), atol=1e-9)
+    every = class_effects(values, labels, concepts=3, standardised=False)
+    np.testing.assert_allclose(every, [[slow.difference(r, labels, c, 3) for c in range(3)] for r in values])
+
+
+@BOTH
+def test_influence_in_the_responses_own_unit_is_the_weighted_deviation(labels):
+    values = responses(labels=labels, refits=1)
+    groups = group_images(labels, 3)
+    for c, estimate in enumerate(_estimates(values[:, groups.order], groups, standardised=False)[0]):
+        expected = np.zeros(len(labels))
+        for members in slow.groups_of(labels, 3):
+            middle = slow.mean([values[0][i] for i in members])
+            for i in members:
+                expected[i] = weights_of(labels, c)[i] * (values[0][i] - middle)
+        np.testing.assert_allclose(estimate.influence, expected[groups.order], atol=1e-9)
+        assert estimate.image_variance == pytest.approx(slow.difference_variance(values[0], labels, c, 3))
+        assert estimate.scale == 1.0
+
+
+def test_differences_from_twins_are_tested_by_their_signs():
+    rng = np.random.default_rng(4)
+    labels = np.repeat([0, 1], [8, 30])
+    values = np.concatenate([rng.normal(0.9, 1.0, 8), rng.normal(0.0, 1.0, 30)])
+    first, second = effects_of(
+        values, labels, concepts=2, standardised=False, against_zero=True, permutations=9999, bootstrap=4000
+    )
+    assert first.effect == pytest.approx(values[:8].mean())
+    assert (first.n, first.n_benchmark) == (8, 8)
+    assert first.standard_error == pytest.approx(values[:8].std(ddof=1) / np.sqrt(8))
+    # Every one of the 256 ways to give signs, studentised like the sample.
+    null = []
+    for code in range(256):
+        signed = values[:8] * [1 if code >> bit & 1 else -1 for bit in range(8)]
+        null.append(abs(signed.mean()) / np.sqrt(signed.var(ddof=1) / 8))
+    observed = abs(values[:8].mean()) / np.sqrt(values[:8].var(ddof=1) / 8)
+    assert first.p_value == pytest.approx(np.mean(np.array(null) >= observed * (1 - 1e-9)), abs=0.01)
+    assert second.p_value > 0.05
+    every = class_effects(values, labels, concepts=2, standardised=False, against_zero=True)
+    np.testing.assert_allclose(every, [[values[:8].mean(), values[8:].mean()]])
+    flipped = effects_of(-values, labels, concepts=2, standardised=False, against_zero=True)
+    assert flipped[0].effect == pytest.approx(-first.effect)
+
+
+def test_differences_from_twins_need_no_benchmark_images():
+    with pytest.raises(InputError, match="benchmark images beside differences"):
+        effects_of(responses(), standardised=False, against_zero=True)
+
+
+@BOTH
+def test_deciles_are_of_the_response_in_benchmark_units(labels):
+    values = responses(refits=1, labels=labels)[0]
+    for c, found in enumerate(effects_of(values, labels)):
+        other = [slow.groups_of(labels, 3)[k] for k in slow.compared_with(labels, c, 3)]
         centre = slow.mean([slow.mean([values[i] for i in g]) for g in other])
-        z = (values[c == LABELS] - centre) / slow.benchmark_sd(values, LABELS, c, 3)
+        z = (values[c == labels] - centre) / slow.benchmark_sd(values, labels, c, 3)
         np.testing.assert_allclose(found.deciles, np.quantile(z, np.arange(11) / 10), atol=1e-9)
 
 
-def test_influence_is_the_derivative_of_the_effect():
-    values = responses(step=1.5)
-    groups = group_images(LABELS, 3)
-    estimates, _ = _estimates(standardise_rows(values[:, groups.order]), groups)
-    for c, estimate in enumerate(estimates):
-        expected = np.array(slow.influences(values, LABELS, c, 3))
+@BOTH
+def test_influence_is_the_derivative_of_the_effect(labels):
+    values = responses(step=1.5, labels=labels)
+    groups = group_images(labels, 3)
+    values_in_order = standardise_rows(values[:, groups.order])
+    for c, estimate in enumerate(_estimates(values_in_order, groups, standardised=True)[0]):
+        expected = np.array(slow.influences(values, labels, c, 3))
         np.testing.assert_allclose(estimate.influence, expected[groups.order], atol=1e-6)
-        rows = [slow.influences([row], LABELS, c, 3) for row in values]
-        variance = slow.held_variance(rows, slow.groups_of(LABELS, 3))
+        rows = [slow.influences([row], labels, c, 3) for row in values]
+        variance = slow.held_variance(rows, slow.groups_of(labels, 3))
         assert estimate.image_variance == pytest.approx(variance, rel=1e-6)
 
 
-def test_variances_under_the_null_are_those_of_the_difference():
-    values = standardise_rows(responses())
-    groups = group_images(LABELS, 3)
-    estimates, _ = _estimates(values[:, groups.order], groups)
+@BOTH
+def test_variances_under_the_null_are_those_of_the_difference(labels):
+    values = standardise_rows(responses(labels=labels))
+    groups = group_images(labels, 3)
+    estimates, _ = _estimates(values[:, groups.order], groups, standardised=True)
     average = values.mean(axis=0)
     for c, estimate in enumerate(estimates):
-        assert estimate.difference == pytest.approx(slow.difference(average, LABELS, c, 3))
-        expected = slow.difference_variance(average, LABELS, c, 3)
+        assert estimate.difference == pytest.approx(slow.difference(average, labels, c, 3))
+        expected = slow.difference_variance(average, labels, c, 3)
         assert estimate.difference_variance == pytest.approx(expected)
-        scales = [slow.benchmark_sd(row, LABELS, c, 3) for row in values]
+        scales = [slow.benchmark_sd(row, labels, c, 3) for row in values]
         assert estimate.scale == pytest.approx(slow.mean(scales))
-        weights = np.where(c == LABELS, 1.0, -1 / 3)
-        held = slow.held_variance(list(values * weights), slow.groups_of(LABELS, 3))
+        weights = weights_of(labels, c)
+        held = slow.held_variance(list(values * weights), slow.groups_of(labels, 3))
         assert estimate.difference_held == pytest.approx(held)
         scaled = [row * weights / s for row, s in zip(values, scales, strict=True)]
-        assert estimate.null_variance == pytest.approx(slow.held_variance(scaled, slow.groups_of(LABELS, 3)))
+        assert estimate.null_variance == pytest.approx(slow.held_variance(scaled, slow.groups_of(labels, 3)))
         assert estimate.image_df == SIZES[c] - 1
 
 
