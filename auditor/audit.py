@@ -21,7 +21,7 @@ import auditor
 from auditor import controls, pictures, scoring
 from auditor.afi.detector import Probe
 from auditor.afi.precision import resolve
-from auditor.afi.responses import OUTPUT_WEIGHT, Responses, class_responses, late_layers
+from auditor.afi.responses import Responses, class_responses, evidence
 from auditor.banks import ConceptBank, load_bank
 from auditor.banks.averages import average_pictures
 from auditor.banks.places import cache_root
@@ -61,8 +61,8 @@ CONTROL_IMAGES = 20
 """Images of a concept that a model with shuffled weights is shown: enough for a ranking that must be lost."""
 
 METHOD = {
-    "score": "standardised difference of the class's response between the concept's images and the bank's "
-    "other images; response and interval: docs/method.md and docs/statistics.md",
+    "score": "mean evidence for the class on the concept's images, less that on the images they are compared "
+    "with; evidence is ln(1 + K p) / ln(1 + K) for probability p among K classes: docs/method.md",
     "paper_score": "sum over layers of squared MMD between meta-detector maps of the concept's images and "
     "random benchmark sets, as a share of the bank's total; mean and standard deviation over draws "
     "(CVPR 2020, section 3.2)",
@@ -119,6 +119,7 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
         )
         measured = [_Measured(fit, _specificity(fit, panel, names)) for fit in fits]
         arrays: dict[str, NDArray[np.generic]] = {}
+        compared_with: dict[str, str] = {}
         shuffled = controls.shuffle_weights(model, seed=settings.seed)
         for bank in banks:
             layout, probe = probe_bank(
@@ -126,6 +127,10 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
             )
             arrays[f"bank/{bank.name}/label"] = layout.labels
             arrays[f"bank/{bank.name}/compared"] = layout.compared
+            if layout.twin is not None:
+                arrays[f"bank/{bank.name}/twin"] = layout.twin
+            compared_with[bank.name] = layout.zero
+            every_class = layout.effects(evidence(probe.logits).T)
             pairs = pair_images(layout, min_pairs=settings.min_images, seed=settings.seed)
             for (more, less), matched in pairs.items():
                 arrays[f"bank/{bank.name}/pair/{more}/{less}"] = matched.pair.astype(np.int32)
@@ -143,8 +148,9 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
             with progress.stage(f"bank {bank.name}: statistics", len(measured)) as stage:
                 for place, one in enumerate(measured):
                     _measure(
-                        one, place, layout, pairs, probe, randomised, panel, names, settings, family, arrays
-                    )
+                        one, place, layout, pairs, probe, every_class, randomised, panel, names, settings,
+                        family, arrays,
+                    )  # fmt: skip
                     stage.advance()
         for one in measured:
             one.controls.insert(0, controls.random_occluder(one.fit))
@@ -153,7 +159,7 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
             [m.concepts for m in measured], alpha=settings.alpha, margin=settings.margin
         )
         grouped = scoring.correct_contrasts(
-            [m.contrasts for m in measured], alpha=settings.alpha, margin=settings.margin
+            [m.contrasts for m in measured], alpha=settings.alpha, margin=settings.contrast_margin
         )
         results: list[ClassResult] = []
         files: dict[str, bytes] = {}
@@ -174,7 +180,7 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
         settings=settings.record(),
         environment=_environment(model, precision),
         layers=layers,
-        banks=[_bank_record(bank) for bank in banks],
+        banks=[_bank_record(bank, compared_with[bank.name]) for bank in banks],
         classes=results,
         family=f"{family} tests: {len(fits)} classes x {family // max(1, len(audited))} concepts; "
         f"{sum(len(c) for c in grouped)} contrasts are a family of their own",
@@ -294,7 +300,6 @@ def _responses(probe: Probe, fit: ClassFit, panel: Panel, names: Sequence[str]) 
         fit.label.index,
         profile={layer: _refit_rows(fit.clean[layer]) for layer in names},
         reference={layer: panel.clean(layer) for layer in names},
-        layer_weights=late_layers(names),
     )
 
 
@@ -309,6 +314,7 @@ def _measure(
     layout: BankLayout,
     pairs: Mapping[tuple[str, str], Pairs],
     probe: Probe,
+    every_class: NDArray[np.float64],
     randomised: tuple[BankLayout, Probe],
     panel: Panel,
     names: Sequence[str],
@@ -326,7 +332,7 @@ def _measure(
         layout,
         responses,
         maps,
-        probe.logits,
+        every_class,
         index,
         settings=settings,
         family_size=family,
@@ -337,7 +343,6 @@ def _measure(
     contrasted, contrast_response = contrast_groups(
         layout,
         pairs,
-        responses,
         probe.logits,
         index,
         settings=settings,
@@ -361,7 +366,7 @@ def _measure(
             _responses(randomised[1], one.fit, panel, names),
         ),
     ]
-    arrays[f"class/{index}/response/{layout.bank.name}"] = responses.combined().astype(np.float32)
+    arrays[f"class/{index}/response/{layout.bank.name}"] = responses.evidence[None].astype(np.float32)
     if contrast_response is not None:
         arrays[f"class/{index}/contrast/{layout.bank.name}"] = contrast_response.astype(np.float32)
     one.seconds += time.monotonic() - begun
@@ -402,7 +407,6 @@ def _class_result(
     layers: Sequence[LayerRecord],
 ) -> ClassResult:
     rows = []
-    weights = late_layers([layer.name for layer in layers])
     for agreement in one.specificity.layers:
         main = one.fit.importance[agreement.layer][0]
         signed = one.fit.signed[agreement.layer][0]
@@ -412,7 +416,7 @@ def _class_result(
                 layer=agreement.layer,
                 reliability=agreement.reliability,
                 similarity=agreement.similarity,
-                weight=weights[agreement.layer] * (1 - OUTPUT_WEIGHT),
+                weight=0.0,  # the score rests on the output alone
                 success_mass=float(np.clip(signed, 0, None).sum()) / total if total else None,
                 top_channels=[int(c) for c in np.argsort(-main)[:5]],
             )
@@ -441,11 +445,12 @@ def _class_arrays(fit: ClassFit) -> dict[str, NDArray[np.generic]]:
     return arrays
 
 
-def _bank_record(bank: ConceptBank) -> BankRecord:
+def _bank_record(bank: ConceptBank, compared_with: str) -> BankRecord:
     return BankRecord(
         name=bank.name,
         title=bank.title,
         source=bank.source,
+        compared_with=compared_with,
         digest=bank.digest,
         licence=bank.licence,
         terms=bank.terms,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.afi.responses import Responses, log_probabilities
+from auditor.afi.responses import log_probabilities
 from auditor.banks.balance import Matching, match_groups
 from auditor.banks.bank import ConceptBank, GroupContrast
 from auditor.records import ContrastResult
@@ -70,7 +70,6 @@ def pair_images(layout: BankLayout, *, min_pairs: int, seed: int) -> dict[tuple[
 def contrast_groups(
     layout: BankLayout,
     pairs: Mapping[tuple[str, str], Pairs],
-    responses: Responses,
     logits: NDArray[np.floating],
     class_index: int,
     *,
@@ -83,7 +82,6 @@ def contrast_groups(
     Args:
         layout: labels of the probe images.
         pairs: of the matched contrasts, from :func:`pair_images`.
-        responses: of the class on the same images.
         logits: [images, classes].
         class_index: the class.
         settings: permutations, resamples, level, margin, fewest images.
@@ -91,7 +89,7 @@ def contrast_groups(
         rng: source of every draw.
 
     Returns:
-        The contrasts, and what they were computed from, [refits, images]; ``None`` without contrasts.
+        The contrasts, and what they were computed from, [1, images]; ``None`` without contrasts.
     """
     declared = _declared(layout.bank)
     if not declared:
@@ -99,7 +97,7 @@ def contrast_groups(
     everyone = log_probabilities(logits).T  # [classes, images]
     own = everyone[class_index]
     others = np.delete(everyone, class_index, axis=0)
-    values = against_classes(responses.combined(), others)
+    values = against_classes(own, others)
     members = _members(layout)
     # Beside every matched contrast stands the same without matching: the difference that matching made.
     wanted = [form for c in declared for form in ([c, replace(c, match=())] if c.match else [c])]
@@ -151,7 +149,7 @@ def _contrast(
         permutations=settings.permutations,
         bootstrap=settings.bootstrap,
         alpha=settings.alpha,
-        margin=settings.margin,
+        margin=settings.contrast_margin,
         rng=rng,
         pairs=[(contrast.more, contrast.less)],
     )[0]

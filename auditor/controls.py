@@ -35,18 +35,12 @@ def random_concept(
     layout: BankLayout, responses: Responses, *, margin: float, rng: np.random.Generator
 ) -> Control:
     """A random set of the bank's images, called a concept: its score must stay within the margin."""
-    own = layout.compared
-    values = responses.combined()[:, own].mean(axis=0)
-    labels = layout.labels[own]
+    values, labels = responses.evidence[layout.compared], layout.labels[layout.compared]
     size = min(int(np.bincount(labels[labels >= 0]).min()), len(values) // 2)
     scores = np.empty(DRAWS)
     for draw in range(DRAWS):
-        chosen = rng.permutation(len(values))[:size]
-        mask = np.zeros(len(values), dtype=bool)
-        mask[chosen] = True
-        rest = values[~mask]
-        spread = rest.std(ddof=1)
-        scores[draw] = (values[mask].mean() - rest.mean()) / spread if spread > 0 else 0.0
+        order = rng.permutation(len(values))
+        scores[draw] = values[order[:size]].mean() - values[order[size:]].mean()
     reach = float(np.quantile(np.abs(scores), 0.95))
     return Control(
         name="random concept",
@@ -54,7 +48,7 @@ def random_concept(
         "the margin",
         observed=reach,
         threshold=margin,
-        unit="standard deviations",
+        unit="share of full evidence",
         passed=reach <= margin,
     )
 
@@ -158,12 +152,7 @@ def randomised_weights(layout: BankLayout, scores: NDArray[np.float64], randomis
             name="randomised weights", expectation=expectation, observed=None, threshold=ALIKE,
             unit="rank correlation", passed=None, note=why,
         )  # fmt: skip
-    own = layout.compared
-    shuffled = class_effects(
-        randomised.combined()[:, own].mean(axis=0, keepdims=True),
-        layout.labels[own],
-        concepts=len(layout.names),
-    )[0]
+    shuffled = layout.effects(randomised.evidence[None])[0]
     found = float(spearmanr(scores, shuffled).statistic) if np.ptp(shuffled) > 0 else 0.0
     return Control(
         name="randomised weights",

@@ -97,7 +97,7 @@ class ClassFit:
 # What one class's fit does not depend on.
 _ELSEWHERE = {
     "model", "arch", "labels", "classes", "banks", "benchmark", "runs", "permutations", "bootstrap", "alpha",
-    "margin", "min_images", "panel",
+    "margin", "contrast_margin", "min_images", "panel",
 }  # fmt: skip
 
 

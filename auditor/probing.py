@@ -82,7 +82,29 @@ def probe_bank(
         found = probe(model, batches(), layers, detectors or None)
     label_array: NDArray[np.int64] = np.array(labels, dtype=np.int64)
     compared = np.arange(len(labels)) < len(labels) - len(benchmark)
-    return BankLayout(bank=bank, labels=label_array, compared=compared), found
+    twin = _twins(bank, each, len(labels))
+    return BankLayout(bank=bank, labels=label_array, compared=compared, twin=twin), found
+
+
+def _twins(bank: ConceptBank, each: int | None, count: int) -> NDArray[np.int64] | None:
+    """[count] position of every concept image's twin among the control images, -1 for other images.
+
+    A twin has the concept image's name below the control folder: ``banded/7.png``, ``without/banded/7.png``.
+    Pairs count only if every image has one: half a pairing would compare two kinds of things.
+    """
+    if bank.control is None:
+        return None
+    shown = {
+        image.name: i
+        for i, image in enumerate(image for concept in bank.concepts for image in concept.images[:each])
+    }
+    found = np.full(count, -1, dtype=np.int64)
+    for i, image in enumerate(bank.control.images):
+        parts = image.name.split("/")
+        tails = ("/".join(parts[k:]) for k in range(1, len(parts)))
+        for original in (tail for tail in tails if tail in shown):
+            found[shown[original]] = len(shown) + i
+    return found if (found[: len(shown)] >= 0).all() else None
 
 
 def benchmark_photos(folder: Path | None) -> list[Path]:

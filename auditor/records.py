@@ -129,6 +129,9 @@ class BankRecord(Record):
     """SHA-256 over every image's name, label and content."""
     licence: str = ""
     terms: str = ""
+    compared_with: str = ""
+    """What concepts are compared with, the zero point of the score: the same pictures without the
+    concept, the bank's control images, or its other concepts."""
     report_images: bool
     """Whether a report may show the bank's images."""
     concepts: list[BankConcept]
@@ -251,8 +254,9 @@ class ConceptResult(Record):
     n_benchmark: Count
     """Images the concept was measured against."""
     score: float | None
-    """auditor's score: standardised difference, in standard deviations of the meta-detector's response
-    over the benchmark images, between images labelled with the concept and the benchmark."""
+    """auditor's score, -1 to 1: mean evidence for the class on images labelled with the concept, less that
+    on the images they are compared with. Evidence is 0 where the model gives the class no chance and 1
+    where it is certain: ln(1 + K p) / ln(1 + K) for probability p among K classes."""
     score_low: float | None
     """Lower end of the 95% interval."""
     score_high: float | None
@@ -271,7 +275,7 @@ class ConceptResult(Record):
     rank: Count | None = None
     """1 for the largest score of the bank in this class."""
     class_share: Share | None = None
-    """Share of all the model's classes whose log-probability sets the concept apart at least as much:
+    """Share of all the model's classes whose score for the concept is at least as far on the same side:
     small means that the association is this class's own."""
     reason: str = ""
     """Why the direction is inconclusive, where it is."""
@@ -282,7 +286,8 @@ class ConceptResult(Record):
     """Standard deviation over benchmark draws. It is not a confidence interval."""
     layers: list[LayerEffect] = []
     responses: list[float] = []
-    """Deciles (0, 10, ..., 100%) of the concept images' standardised response."""
+    """Deciles (0, 10, ..., 100%) of the concept images' evidence for the class, 0 to 1; of its difference
+    from the twins', where the bank has them."""
 
 
 class CovariateBalance(Record):

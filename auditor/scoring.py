@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.afi.responses import Responses, log_probabilities
+from auditor.afi.responses import Responses
 from auditor.banks.bank import ConceptBank
 from auditor.records import ConceptResult, ContrastResult, LayerEffect
 from auditor.settings import Settings
@@ -34,18 +34,44 @@ class BankLayout:
     """[images] position of the concept in the bank, -1 for control and benchmark images."""
     compared: NDArray[np.bool_]
     """[images] takes part in auditor's score: the bank's own images, not foreign benchmark photos."""
+    twin: NDArray[np.int64] | None = None
+    """[images] position of the same picture without the concept, -1 for images that have none; ``None``
+    where the bank has no such pairs."""
 
     @property
     def names(self) -> list[str]:
         """The concepts' names in order."""
         return [concept.name for concept in self.bank.concepts]
 
+    @property
+    def zero(self) -> str:
+        """What concepts are compared with: the zero point of the score."""
+        if self.twin is not None:
+            return "the same pictures without the concept"
+        if self.bank.control is not None:
+            return "the bank's control images"
+        return "the bank's other concepts"
+
+    def effects(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[rows, concepts] The score alone, for evidence [rows, images] of many classes."""
+        found, labels, against_zero = self.prepared(values)
+        return class_effects(
+            found, labels, concepts=len(self.names), standardised=False, against_zero=against_zero
+        )
+
+    def prepared(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64], bool]:
+        """What the statistics take: responses [rows, used], labels [used], whether they are differences."""
+        if self.twin is not None:
+            paired = np.flatnonzero(self.twin >= 0)
+            return values[..., paired] - values[..., self.twin[paired]], self.labels[paired], True
+        return values[..., self.compared], self.labels[self.compared], False
+
 
 def score_bank(
     layout: BankLayout,
     responses: Responses,
     maps: Mapping[str, NDArray[np.floating]],
-    logits: NDArray[np.floating],
+    every_class: NDArray[np.float64],
     class_index: int,
     *,
     settings: Settings,
@@ -59,7 +85,7 @@ def score_bank(
         layout: labels of the probe images.
         responses: of the class on the same images.
         maps: layer to meta-detector maps [images, positions], for the paper's score.
-        logits: [images, classes], for the comparison with all other classes.
+        every_class: [classes, concepts] the score of every class of the model (:meth:`BankLayout.effects`).
         class_index: the class.
         settings: permutations, resamples, level, margin, runs.
         family_size: tests corrected together, over all classes and banks.
@@ -67,9 +93,9 @@ def score_bank(
         rng: source of every draw.
     """
     own = layout.compared
-    labels = layout.labels[own]
+    values, labels, against_zero = layout.prepared(responses.evidence[None])
     effects = concept_effects(
-        responses.combined()[:, own],
+        values,
         labels,
         concepts=layout.names,
         permutations=settings.permutations,
@@ -77,16 +103,17 @@ def score_bank(
         alpha=settings.alpha,
         margin=settings.margin,
         rng=rng,
+        standardised=False,
+        against_zero=against_zero,
         family_size=family_size,
     )
     stacked = np.stack([values[:, own] for values in responses.by_layer.values()], axis=1)
-    layers = layer_effects(stacked, labels, concepts=len(effects), alpha=settings.alpha)
+    layers = layer_effects(stacked, layout.labels[own], concepts=len(effects), alpha=settings.alpha)
     foreign = np.flatnonzero(layout.labels < 0)
     paper = paper_scores(
         maps, layout.labels, benchmark=foreign if len(foreign) else None, runs=settings.runs, rng=rng
     )
-    everyone = class_effects(log_probabilities(logits[own]).T, labels, concepts=len(effects))
-    shares = class_shares(everyone, class_index)
+    shares = class_shares(every_class, class_index)
     order = np.argsort([-effect.effect for effect in effects])
     rank = {int(c): place + 1 for place, c in enumerate(order)}
     results = []

@@ -117,10 +117,13 @@ class Settings(BaseModel):
         0.05, gt=0, lt=0.5, description="Largest chance of any false claim over all tests corrected together."
     )
     margin: float = Field(
+        0.1, ge=0, le=1, description="Smallest score that matters, as a share of full evidence."
+    )
+    contrast_margin: float = Field(
         0.5,
         ge=0,
         le=10,
-        description="Smallest effect that matters, in standard deviations of the detector's response.",
+        description="Smallest difference between groups that matters, in standard deviations within groups.",
     )
     min_images: int = Field(30, ge=2, le=100_000, description="Fewest images a concept needs to be measured.")
     panel: int = Field(

@@ -1,14 +1,17 @@
-"""From channels and outputs to one number an image: how strongly it speaks for the class.
+"""From logits and channels to one number an image: how strongly it speaks for the class.
 
-A response is made in every layer and at the output, each standardised over the probe images so that
-they can be compared and averaged. NumPy only; torch is left behind in :mod:`auditor.afi.detector`.
+The score rests on the output alone. Its response is the *evidence*: for an image with probability p of the
+class among K classes, ln(1 + K p) / ln(1 + K). It is 0 where the model gives the class no chance, grows
+like the logarithm of p once p exceeds chance, and is 1 where the model is certain. Changes far below
+chance are no evidence of anything, while the logarithm of p alone would make much of them
+(docs/decisions/0004-estimator-log.md).
 
-The score rests on the output: the paper's rule "C neurons are C maps of 1x1" applied to the last layer of
-all, where the response is the logarithm of the class's probability. In a middle layer, shown beside the
-score, the meta-detector of equation 9 is used with changes that were each measured
-(docs/decisions/0004-estimator-log.md): a channel's weight is its mean activation over the class's images
-(the class's *profile*) per standard deviation of the channel, less the same for reference classes, since
-what excites a channel for any class says nothing about this one.
+In a middle layer, shown beside the score, the meta-detector of equation 9 is used with changes that were
+each measured: a channel's weight is its mean activation over the class's images (the class's *profile*)
+per standard deviation of the channel, less the same for reference classes, since what excites a channel
+for any class says nothing about this one. Layers do not enter the score: they helped on the classes that
+the estimator was developed on, and not on others. NumPy only; torch is left behind in
+:mod:`auditor.afi.detector`.
 """
 
 from __future__ import annotations
@@ -26,12 +29,6 @@ FloatArray = NDArray[np.float64]
 
 OUTPUT = "output"
 """Name of the output in place of a layer's."""
-OUTPUT_WEIGHT = 1.0
-"""Weight of the output's response in the score against all layers' together.
-
-Layers seemed to help on the classes that the estimator was developed on, and did not on others
-(docs/decisions/0004-estimator-log.md, third round). They are shown, layer by layer, beside the score.
-"""
 LATE = 0.25
 """Share of the layers, counted from the last, that make up the class's detector in the controls."""
 
@@ -46,18 +43,10 @@ def late_layers(layers: Sequence[str]) -> dict[str, float]:
 class Responses:
     """How strongly each probe image speaks for one class."""
 
+    evidence: FloatArray
+    """[images] at the output, 0 to 1: what the score is made from."""
     by_layer: dict[str, FloatArray]
-    """Layer (and ``output``) to [refits, images], standardised over the images."""
-    weights: dict[str, float]
-    """Layer (and ``output``) to its weight; sums to 1."""
-
-    def combined(self) -> FloatArray:
-        """Weighted over layers, [refits, images]."""
-        rows = [
-            self.weights[layer] * values for layer, values in self.by_layer.items() if self.weights[layer] > 0
-        ]
-        total: FloatArray = np.sum(rows, axis=0)
-        return total
+    """Layer (and ``output``) to [refits, images], standardised over the images so that layers compare."""
 
 
 def detector_response(
@@ -85,9 +74,14 @@ def detector_response(
     return standardise_rows(direction @ z.T)
 
 
-def output_response(logits: NDArray[np.floating], class_index: int) -> FloatArray:
-    """The logarithm of the class's probability, [1, images], standardised over images."""
-    return standardise_rows(log_probabilities(logits)[None, :, class_index])
+def evidence(logits: NDArray[np.floating]) -> FloatArray:
+    """[images, classes] ln(1 + K p) / ln(1 + K) from logits [images, classes], 0 to 1.
+
+    At chance (p = 1/K) it is ln 2 / ln(1 + K): 0.1 with 1,000 classes, 0.36 with 6.
+    """
+    count = logits.shape[1]
+    found: FloatArray = np.log1p(count * np.exp(log_probabilities(logits))) / np.log1p(count)
+    return found
 
 
 def log_probabilities(logits: NDArray[np.floating]) -> FloatArray:
@@ -103,8 +97,6 @@ def class_responses(
     *,
     profile: Mapping[str, NDArray[np.floating]],
     reference: Mapping[str, NDArray[np.floating]],
-    layer_weights: Mapping[str, float],
-    output_weight: float = OUTPUT_WEIGHT,
 ) -> Responses:
     """Responses of one class in every layer and at the output.
 
@@ -114,18 +106,14 @@ def class_responses(
         class_index: the class.
         profile: layer to [refits, channels].
         reference: layer to [classes, channels].
-        layer_weights: layer to weight, summing to 1 (or all 0, which leaves the output alone).
-        output_weight: weight of the output against all layers together, [0, 1].
     """
     by_layer = {
         layer: detector_response(channels[layer], profile[layer], reference[layer]) for layer in channels
     }
     refits = len(next(iter(by_layer.values())))
-    by_layer[OUTPUT] = np.repeat(output_response(logits, class_index), refits, axis=0)
-    heard = sum(layer_weights.values()) > 0
-    share = output_weight if heard else 1.0
-    weights = {layer: (1 - share) * layer_weights[layer] for layer in channels}
-    return Responses(by_layer=by_layer, weights={**weights, OUTPUT: share})
+    own = evidence(logits)[:, class_index]
+    by_layer[OUTPUT] = np.repeat(standardise_rows(own[None]), refits, axis=0)
+    return Responses(evidence=own, by_layer=by_layer)
 
 
 def _unit(rows: FloatArray) -> FloatArray:

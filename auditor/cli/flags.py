@@ -33,7 +33,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("n_impressions", "impression_steps", "max_images", "heldout", "occluder_iterations"),
         *("occluder_lr", "noise", "rotation", "refits"),
     ),
-    "Statistics": ("margin", "alpha", "min_images", "permutations", "bootstrap", "runs", "panel"),
+    "Statistics": (
+        "margin",
+        "contrast_margin",
+        "alpha",
+        "min_images",
+        "permutations",
+        "bootstrap",
+        "runs",
+        "panel",
+    ),
     "Preprocessing, instead of the model's own": ("input_size", "crop", "interpolation", "mean", "std"),
 }
 """Every setting under the heading that ``--help`` shows it under, in the order shown."""

@@ -18,7 +18,8 @@ Inconclusive = Literal["fail", "warn", "pass"]
 """What an answer that is too imprecise counts as. ``warn`` keeps it inconclusive (exit status 4)."""
 
 Effect = Annotated[float, Field(ge=0)]
-"""A tolerated size: absolute, in standard deviations."""
+"""A tolerated size, absolute: of scores as a share of full evidence, of differences between groups in
+standard deviations."""
 
 Alpha = Annotated[float, Field(gt=0, lt=1)]
 Patterns = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
@@ -78,7 +79,7 @@ class Association(Rule):
     side: Literal["either", "associated", "inhibiting"] = "either"
     """Which sign is limited; ``either`` limits the absolute score."""
     largest_effect: Effect | None = None
-    """Largest tolerated score, in standard deviations of the detector's response."""
+    """Largest tolerated score, as a share of full evidence."""
 
     @model_validator(mode="after")
     def _limits_something(self) -> Self:

@@ -20,7 +20,7 @@ def policy_template(audit: Audit) -> str:
     Its tolerances are a start for a discussion, not a recommendation: associations up to twice the
     audit's margin of relevance, contrasts up to :data:`DEFAULT_CONTRAST`.
     """
-    margin = float(audit.settings.get("margin", 0.5))
+    margin = float(audit.settings.get("margin", 0.1))
     controls = sorted({c.name for c in _controls(audit) if c.passed is not None})
     name = f"release policy for {clean(audit.model.name)}"
     parts = [_HEAD.format(name=_string(name), alpha=_alpha(audit))]
@@ -55,7 +55,7 @@ def _association(bank: str, classes: list[ClassResult], tolerance: float) -> str
         f"classes = {_list([r.name for r in classes])}\n"
         f"banks = {_list([bank])}\n"
         'concepts = ["*"]\n'
-        "# Largest tolerated score, in standard deviations of the detector's response.\n"
+        "# Largest tolerated score, as a share of full evidence (0 to 1).\n"
         f"largest_effect = {tolerance:g}\n"
         '# "either" limits both signs, "associated" or "inhibiting" only one.\n'
         'side = "either"\n'

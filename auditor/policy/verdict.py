@@ -41,7 +41,7 @@ class Finding(Record):
     matched: bool | None = None
     """Of contrasts: whether the groups were matched."""
     effect: float | None = None
-    """Score, difference, or growth, in standard deviations."""
+    """Score (share of full evidence), difference between groups (in sd), or growth of either."""
     low: float | None = None
     high: float | None = None
     p_adjusted: float | None = None

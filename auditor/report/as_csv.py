@@ -16,8 +16,8 @@ COLUMNS = (
     *("effect", "low", "high", "adjusted_low", "adjusted_high", "p_value", "p_adjusted", "q_value"),
     *("direction", "smallest_detectable", "rank", "paper_score", "paper_score_sd", "reason"),
 )
-"""Effects are in standard deviations; ``n_other`` is the benchmark, or the group that ``subject`` names
-second."""
+"""Scores are shares of full evidence, contrasts in standard deviations; ``n_other`` is the benchmark, or the
+group that ``subject`` names second."""
 
 
 def render(audit: Audit, directory: Path) -> str:

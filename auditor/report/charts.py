@@ -100,7 +100,12 @@ class ClassCharts:
 
 
 def class_charts(
-    view: ClassView, *, margin: float | None, colours: Mapping[str, str], side_by_side: bool = False
+    view: ClassView,
+    *,
+    margin: float | None,
+    contrast_margin: float | None = None,
+    colours: Mapping[str, str],
+    side_by_side: bool = False,
 ) -> ClassCharts:
     """Draw everything for one class.
 
@@ -150,7 +155,12 @@ def class_charts(
             if any(len(row.effects) > 1 for row in s.charted)
         },
         contrasts=contrasts(
-            view.contrasts, margin=margin, key=f"{key}-contrasts", of=of, colours=colours, width=width
+            view.contrasts,
+            margin=contrast_margin,
+            key=f"{key}-contrasts",
+            of=of,
+            colours=colours,
+            width=width,
         )
         if any(c.value is not None for c in view.contrasts)
         else None,
@@ -172,7 +182,7 @@ def scores(
         _margin(axes, margin)
         for y, row in enumerate(rows):
             _whisker(axes, y, row.score_value, row.low, row.high, row.direction.tone)
-        axes.set_xlabel("score in standard deviations, 95% interval")
+        axes.set_xlabel("score: share of full evidence, 95% interval")
         axes.axvline(0, color=_SOFT, linewidth=0.8, zorder=1)
         svg = canvas()
     found = [f"{row.title} {row.score} {row.interval}, {row.direction.text}" for row in rows]
@@ -237,7 +247,7 @@ def responses(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, s
                     y, r[high] - r[low], left=r[low], height=height, color=_ACCENT, alpha=strength, zorder=2
                 )
             axes.plot([r[5], r[5]], [y - 0.34, y + 0.34], color=_INK, linewidth=1.6, zorder=3)
-        axes.set_xlabel("standardised response per image")
+        axes.set_xlabel("evidence per image")
         svg = canvas()
     found = [f"{row.title} median {number(row.responses[5])}" for row in rows]
     return _chart(

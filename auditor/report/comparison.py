@@ -101,8 +101,9 @@ def render_markdown(comparison: Comparison) -> str:
         parts.append(f"{len(rows) - MAX_ROWS} more changed.")
     parts += ["\n".join(f"- {markdown_text(note)}" for note in comparison.notes)] if comparison.notes else []
     parts.append(
-        f"<sub>unchanged: the whole interval within ±{comparison.tolerance:g}; changed: corrected p below "
-        f"{comparison.alpha:g}; effects in standard deviations</sub>"
+        f"<sub>unchanged: the whole interval within ±{comparison.tolerance:g} (scores, share of full "
+        f"evidence) or ±{comparison.contrast_tolerance:g} (differences between groups, standard deviations); "
+        f"changed: corrected p below {comparison.alpha:g}</sub>"
     )
     return "\n\n".join(parts) + "\n"
 
@@ -172,6 +173,7 @@ def _page(
             classes=classes,
             notes=[clean(note) for note in comparison.notes],
             tolerance=f"{comparison.tolerance:g}",
+            contrast_tolerance=f"{comparison.contrast_tolerance:g}",
             alpha=f"{comparison.alpha:g}",
             style=Markup(style),  # noqa: S704 - our own style sheet
             policy=policy,

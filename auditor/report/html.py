@@ -28,7 +28,10 @@ def render(audit: Audit, directory: Path) -> str:
     """
     view = build_view(audit, kept_verdict(directory, audit))
     charts: dict[str, ClassCharts] = {
-        section.anchor: class_charts(section, margin=view.margin, colours=SCREEN) for section in view.classes
+        section.anchor: class_charts(
+            section, margin=view.margin, contrast_margin=view.contrast_margin, colours=SCREEN
+        )
+        for section in view.classes
     }
     pictures = {
         path: {

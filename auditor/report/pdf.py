@@ -65,7 +65,13 @@ def render(audit: Audit, directory: Path) -> bytes:
     verdict = kept_verdict(directory, audit)
     view = build_view(audit, verdict)
     charts = {
-        section.anchor: class_charts(section, margin=view.margin, colours=PRINT, side_by_side=True)
+        section.anchor: class_charts(
+            section,
+            margin=view.margin,
+            contrast_margin=view.contrast_margin,
+            colours=PRINT,
+            side_by_side=True,
+        )
         for section in view.classes
     }
     encoded = encode(directory, picture_paths(view), kind="JPEG", budget=PICTURE_BUDGET, side=PICTURE_SIDE)

@@ -31,7 +31,7 @@ GLOSSARY = (
         "The whole 95% interval of the score lies above the margin of relevance, and the corrected "
         "p-value is below alpha.",
     ),
-    ("Inhibiting", "The same on the other side: the detector responds less to images with the label."),
+    ("Inhibiting", "The same on the other side: images with the label lower the evidence for the class."),
     ("Not associated", "The whole interval lies within the margin: an effect that matters was ruled out."),
     ("Inconclusive", "Everything else. The data allow neither claim, or a control failed."),
     ("Bank", "A collection of images sorted by label, with a datasheet on where they come from."),
@@ -42,7 +42,8 @@ GLOSSARY = (
     ("Concept", "A label of a bank, together with the images that carry it."),
     (
         "Contrast",
-        "A comparison of two groups of a bank: does the detector respond more to one than to the other?",
+        "A comparison of two groups of a bank: does the logarithm of the class's probability, less that of "
+        "all classes, differ between them? In standard deviations within groups.",
     ),
     (
         "Control",
@@ -50,7 +51,7 @@ GLOSSARY = (
     ),
     (
         "Classes as far",
-        "Share of all the model's classes whose log-probability the images set apart at least as much, on "
+        "Share of all the model's classes whose score for the same label is at least as far, on "
         "the same side. Small means that the association is this class's own; large, that many classes "
         "show it.",
     ),
@@ -59,6 +60,12 @@ GLOSSARY = (
         "Covariate balance",
         "How far two groups differ in something else, such as brightness, in standard "
         "deviations; below 0.1 in size is commonly taken as balanced.",
+    ),
+    (
+        "Evidence",
+        "ln(1 + K p) / ln(1 + K) for an image to which the model gives probability p of the class, among K "
+        "classes: 0 where the class has no chance, 1 where the model is certain. Changes far below chance "
+        "count for nothing.",
     ),
     ("Held-out", "Images of the class that the occluder was not learned on."),
     ("Margin of relevance", "The smallest effect that matters, fixed before the audit."),
@@ -73,8 +80,9 @@ GLOSSARY = (
     ("Reliability", "Rank correlation of channel importance between occluders learned on different images."),
     (
         "Score",
-        "How much higher the logarithm of the class's probability is for images with the label than for the "
-        "benchmark, in standard deviations over the benchmark.",
+        "Mean evidence for the class on images with the label, less that on the images they are compared "
+        "with: the same pictures without the concept where the bank has them, else its control images, else "
+        "its other concepts. From -1 to 1.",
     ),
     (
         "Similarity",

@@ -112,6 +112,7 @@ class ReportView:
     not_tested: tuple[str, ...]
     classes: tuple[ClassView, ...]
     margin: float | None
+    contrast_margin: float | None
     measured: str
     """What was measured and how it was corrected, in a sentence or two."""
     method: tuple[Fact, ...]
@@ -173,6 +174,7 @@ def build_view(audit: Audit, verdict: Verdict | None = None) -> ReportView:
         not_tested=_not_tested(audit),
         classes=classes,
         margin=_setting(audit, "margin"),
+        contrast_margin=_setting(audit, "contrast_margin"),
         measured=_measured(audit),
         method=tuple(Fact(clean(name), clean(text)) for name, text in audit.method.items()),
         limits=LIMITS,
@@ -199,7 +201,11 @@ def _facts(audit: Audit) -> tuple[Fact, ...]:
     images = sum(c.n for b in audit.banks for c in b.concepts)
     settings = [
         f"{label} {audit.settings[key]:g}"
-        for key, label in (("alpha", "alpha"), ("margin", "margin of relevance"))
+        for key, label in (
+            ("alpha", "alpha"),
+            ("margin", "margin of relevance"),
+            ("contrast_margin", "margin of contrasts"),
+        )
         if isinstance(audit.settings.get(key), int | float)
     ]
     facts = [
@@ -350,7 +356,10 @@ def _measured(audit: Audit) -> str:
         parts.append(f"p-values come from {permutations:,} permutations.")
     margin = _setting(audit, "margin")
     if margin is not None:
-        parts.append(f"Effects within ±{number(margin)} are called not relevant.")
+        parts.append(f"Scores within ±{number(margin)} are called not relevant.")
+    contrast_margin = _setting(audit, "contrast_margin")
+    if contrast_margin is not None:
+        parts.append(f"So are differences between groups within ±{number(contrast_margin)}.")
     return " ".join(parts)
 
 

@@ -140,7 +140,7 @@ def test_charts_are_vectors(reader: pypdf.PdfReader, small: Audit) -> None:
     # None of the charts is among the bitmaps.
     assert 0 < pictures <= len(small.classes[0].pictures)
     text = " ".join(page.extract_text() for page in reader.pages)
-    assert "score in standard deviations" in text
+    assert "score: share of full evidence" in text
 
 
 def test_readers_find_no_fault(content: bytes, tmp_path: Path) -> None:

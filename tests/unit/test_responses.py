@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-import pytest
-from scipy.special import log_softmax
 
 from auditor import controls
 from auditor.afi.responses import (
@@ -12,7 +12,7 @@ from auditor.afi.responses import (
     Responses,
     class_responses,
     detector_response,
-    output_response,
+    evidence,
 )
 from auditor.banks.bank import BankImage, Concept, ConceptBank, digest_of
 from auditor.scoring import BankLayout
@@ -32,19 +32,23 @@ def layout(concepts: int, each: int) -> BankLayout:
     return BankLayout(bank=bank, labels=labels, compared=np.ones(len(labels), dtype=bool))
 
 
-def test_output_response_is_the_log_probability() -> None:
+def test_evidence_is_that_of_the_definition() -> None:
     logits = np.random.default_rng(0).normal(size=(9, 4)) * 5
-    expected = log_softmax(logits, axis=1)[:, 2]
-    expected = (expected - expected.mean()) / expected.std()
-    np.testing.assert_allclose(output_response(logits, 2)[0], expected)
+    found = evidence(logits)
+    for i, row in enumerate(logits):
+        p = [math.exp(v) / sum(math.exp(w) for w in row) for v in row]
+        np.testing.assert_allclose(found[i], [math.log(1 + 4 * v) / math.log(5) for v in p])
 
 
-def test_output_response_does_not_see_what_all_logits_share() -> None:
+def test_evidence_is_nothing_without_a_chance_and_1_where_certain() -> None:
+    found = evidence(np.array([[0.0, 0, 0, 0], [-50, 0, 0, 0], [50, 0, 0, 0]]))[:, 0]
+    np.testing.assert_allclose(found, [math.log(2) / math.log(5), 0, 1], atol=1e-12)
+
+
+def test_evidence_does_not_see_what_all_logits_share() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(9, 4))
-    np.testing.assert_allclose(
-        output_response(logits + rng.normal(size=(9, 1)) * 100, 1), output_response(logits, 1), atol=1e-9
-    )
+    np.testing.assert_allclose(evidence(logits + rng.normal(size=(9, 1)) * 100), evidence(logits), atol=1e-9)
 
 
 def test_detector_response_in_loops() -> None:
@@ -80,39 +84,34 @@ def test_detector_response_ignores_the_scale_of_a_channel_and_dead_channels() ->
     )
 
 
-def test_combination_weighs_layers_and_output() -> None:
+def test_responses_keep_the_evidence_apart_from_the_layers() -> None:
     rng = np.random.default_rng(3)
     channels = {"a": rng.normal(size=(10, 4)), "b": rng.normal(size=(10, 6))}
     signed = {"a": rng.normal(size=(2, 4)), "b": rng.normal(size=(2, 6))}
     none = {"a": np.zeros((0, 4)), "b": np.zeros((0, 6))}
-    found = class_responses(
-        channels, rng.normal(size=(10, 3)), 0, profile=signed, reference=none,
-        layer_weights={"a": 0.25, "b": 0.75}, output_weight=0.4,
-    )  # fmt: skip
-    assert sum(found.weights.values()) == pytest.approx(1)
-    expected = 0.15 * found.by_layer["a"] + 0.45 * found.by_layer["b"] + 0.4 * found.by_layer[OUTPUT]
-    np.testing.assert_allclose(found.combined(), expected)
-    silent = class_responses(
-        channels, rng.normal(size=(10, 3)), 0, profile=signed, reference=none,
-        layer_weights={"a": 0.0, "b": 0.0}, output_weight=0.4,
-    )  # fmt: skip
-    assert silent.weights[OUTPUT] == 1
+    logits = rng.normal(size=(10, 3))
+    found = class_responses(channels, logits, 1, profile=signed, reference=none)
+    np.testing.assert_allclose(found.evidence, evidence(logits)[:, 1])
+    assert list(found.by_layer) == ["a", "b", OUTPUT]
+    for values in found.by_layer.values():
+        assert values.shape == (2, 10)
+        np.testing.assert_allclose(values.std(axis=1), 1)
 
 
 def responses(values: np.ndarray) -> Responses:
-    return Responses(by_layer={OUTPUT: standardise_rows(values[None])}, weights={OUTPUT: 1.0})
+    return Responses(evidence=values, by_layer={OUTPUT: standardise_rows(values[None])})
 
 
 def test_random_concept_control_passes_on_any_bank_and_fails_with_too_few_images() -> None:
     rng = np.random.default_rng(0)
-    strong = responses(rng.normal(size=240) + np.repeat([0, 0, 3, 0], 60))
-    assert controls.random_concept(layout(4, 60), strong, margin=0.5, rng=rng).passed
-    alone = controls.random_concept(layout(1, 40), responses(rng.normal(size=40)), margin=0.5, rng=rng)
-    silent = controls.random_concept(layout(2, 20), responses(np.zeros(40)), margin=0.5, rng=rng)
+    strong = responses(rng.uniform(0, 0.3, size=240) + np.repeat([0, 0, 0.6, 0], 60))
+    assert controls.random_concept(layout(4, 60), strong, margin=0.1, rng=rng).passed
+    alone = controls.random_concept(layout(1, 40), responses(rng.uniform(size=40)), margin=0.1, rng=rng)
+    silent = controls.random_concept(layout(2, 20), responses(np.zeros(40)), margin=0.1, rng=rng)
     assert np.isfinite(alone.observed)
     assert silent.observed == 0
-    few = responses(rng.normal(size=12))
-    assert not controls.random_concept(layout(4, 3), few, margin=0.5, rng=rng).passed
+    few = responses(rng.uniform(size=12))
+    assert not controls.random_concept(layout(4, 3), few, margin=0.1, rng=rng).passed
 
 
 def test_randomised_weights_control_tells_collapse_from_persistence() -> None:
@@ -137,7 +136,7 @@ def test_permuted_channels_control() -> None:
     for row, expected in ((np.eye(40)[:1], True), (np.ones((1, 40)), False)):
         signed = {"a": row.astype(np.float32)}
         found = Responses(
-            by_layer={"a": detector_response(channels["a"], row, none["a"])}, weights={"a": 1.0}
+            evidence=np.zeros(120), by_layer={"a": detector_response(channels["a"], row, none["a"])}
         )
         control = controls.permuted_channels(bank, found, channels, signed, none, rng=rng)
         assert control.passed is expected

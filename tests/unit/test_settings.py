@@ -41,6 +41,7 @@ OTHER: dict[str, object] = {
     "bootstrap": 200,
     "alpha": 0.01,
     "margin": 0.2,
+    "contrast_margin": 0.3,
     "min_images": 10,
     "panel": 0,
     "input_size": 64,
