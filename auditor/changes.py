@@ -44,7 +44,8 @@ class Change(Record):
     new_high: float | None
     new_direction: str
     difference: float | None = None
-    """New minus old, in standard deviations."""
+    """New minus old: of scores as a share of full evidence, of differences between groups in standard
+    deviations within groups."""
     difference_low: float | None = None
     difference_high: float | None = None
     growth: float | None = None
@@ -67,7 +68,9 @@ class Comparison(Record):
     old: Release
     new: Release
     tolerance: float
-    """Largest change that counts as unchanged."""
+    """Largest change of a score that counts as unchanged."""
+    contrast_tolerance: float
+    """The same for differences between groups."""
     alpha: float
     changes: list[Change]
     notes: list[str]

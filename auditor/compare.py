@@ -21,7 +21,17 @@ from auditor.records import Audit, ClassResult, ConceptResult, ContrastResult
 from auditor.same_images import Arrays, Effects, SameImages
 from auditor.statistics.multiplicity import holm
 
-MUST_AGREE = ("seed", "runs", "noise", "rotation", "margin", "alpha", "benchmark", "min_images")
+MUST_AGREE = (
+    "seed",
+    "runs",
+    "noise",
+    "rotation",
+    "margin",
+    "contrast_margin",
+    "alpha",
+    "benchmark",
+    "min_images",
+)
 """Settings that a difference between two releases must not come from."""
 
 WORTH_SAYING = (
@@ -30,9 +40,9 @@ WORTH_SAYING = (
 )  # fmt: skip
 """Settings that may differ, at the price of a note."""
 
-REPRODUCED_WITHIN = 0.05
-"""Standard deviations by which an effect recomputed from the arrays may differ from the recorded one.
-Beyond it the arrays are not what the score was made from."""
+REPRODUCED_WITHIN = 0.01
+"""By how much an effect recomputed from the arrays may differ from the recorded one. Beyond it the arrays
+are not what the effect was made from."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,7 @@ def compare(
     old_arrays: Arrays | None = None,
     new_arrays: Arrays | None = None,
     tolerance: float | None = None,
+    contrast_tolerance: float | None = None,
     resamples: int = RESAMPLES,
 ) -> Comparison:
     """What changed from one release to the next.
@@ -62,8 +73,9 @@ def compare(
         old_arrays: Contents of the old audit's ``arrays.npz``; without them, or where they do not
             reproduce the recorded effects, the two recorded intervals are taken as independent.
         new_arrays: The same for the new audit.
-        tolerance: Largest change that counts as unchanged, in standard deviations; by default the
-            audits' margin of relevance.
+        tolerance: Largest change of a score that counts as unchanged, as a share of full evidence; by
+            default the audits' margin of relevance.
+        contrast_tolerance: The same for differences between groups, in standard deviations within groups.
         resamples: Draws of the bootstrap.
 
     Raises:
@@ -71,7 +83,12 @@ def compare(
     """
     notes = check_comparable(old, new)
     alpha = float(new.settings.get("alpha", 0.05))
-    limit = float(new.settings.get("margin", 0.5)) if tolerance is None else tolerance
+    limits = {
+        "association": float(new.settings.get("margin", 0.1)) if tolerance is None else tolerance,
+        "contrast": float(new.settings.get("contrast_margin", 0.5))
+        if contrast_tolerance is None
+        else contrast_tolerance,
+    }
     images = SameImages(old_arrays or {}, new_arrays or {}, rng=rng, resamples=resamples)
     changes = [
         change
@@ -79,7 +96,7 @@ def compare(
         for bank in new.banks
         for change in _bank_changes(pair, bank.name, [c.name for c in bank.concepts], images)
     ]
-    changes = [_with_status(c, alpha=alpha, tolerance=limit) for c in _holm(changes)]
+    changes = [_with_status(c, alpha=alpha, tolerance=limits[c.kind]) for c in _holm(changes)]
     separate = sum(not c.paired and c.difference is not None for c in changes)
     if separate:
         notes.append(
@@ -87,7 +104,13 @@ def compare(
             "wider than needed: the arrays are missing, or do not reproduce the recorded effect"
         )
     return Comparison(
-        old=release(old), new=release(new), tolerance=limit, alpha=alpha, changes=changes, notes=notes
+        old=release(old),
+        new=release(new),
+        tolerance=limits["association"],
+        contrast_tolerance=limits["contrast"],
+        alpha=alpha,
+        changes=changes,
+        notes=notes,
     )
 
 

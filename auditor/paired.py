@@ -77,13 +77,10 @@ def moments(responses: NDArray[np.floating], draws: Draws) -> Moments:
     """Mean and mean square of each label's responses, per draw and refit.
 
     Args:
-        responses: [refits, images] in any unit; shifted and scaled per refit for numerical safety,
-            which changes no standardised effect.
+        responses: [refits, images] in any unit.
         draws: Of the same images.
     """
     values = np.atleast_2d(np.asarray(responses, dtype=np.float64))
-    spread = values.std(axis=1, keepdims=True)
-    values = (values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
     names = np.unique(draws.labels)
     shape = (len(draws.counts), len(values), len(names))
     mean, square, count = np.empty(shape), np.empty(shape), np.empty(len(names))
@@ -96,16 +93,24 @@ def moments(responses: NDArray[np.floating], draws: Draws) -> Moments:
     return Moments(count, mean, square)
 
 
-def concept_effects(seen: Moments, column: int) -> FloatArray:
-    """[resamples + 1, refits] One label against all others, as ``auditor.statistics.effects`` defines it.
+def concept_effects(
+    seen: Moments, column: int, *, labels: IntArray, against_zero: bool = False
+) -> FloatArray:
+    """[resamples + 1, refits] One label's mean less that of what it is compared with.
 
-    Every other label counts alike, however many images it has; the unit is their standard deviation.
+    That is the control images (label -1) alone where there are any, else every other label alike, as
+    :attr:`auditor.statistics.arrays.Groups.shares` has it.
+
+    Args:
+        seen: Moments of every label.
+        column: The concept's.
+        labels: [images] Of the same images.
+        against_zero: Responses are differences from twins; there is nothing to subtract.
     """
-    others = np.arange(len(seen.count)) != column
-    centre = seen.mean[..., others].mean(axis=-1)
-    within = _variance(seen)[..., others] / seen.count[others]
-    spread = seen.square[..., others].mean(axis=-1) - centre**2 + within.sum(axis=-1) / others.sum() ** 2
-    return _ratio(seen.mean[..., column] - centre, spread)
+    present = np.unique(labels)
+    counts = present < 0 if (present < 0).any() else np.arange(len(present)) != column
+    shares = np.zeros(len(present)) if against_zero else counts / counts.sum()
+    return np.asarray(seen.mean[..., column] - seen.mean @ shares)
 
 
 def contrast_effects(seen: Moments, more: int, less: int) -> FloatArray:

@@ -44,23 +44,34 @@ def gate_release(
     return judge(candidate, loaded, today=today or date.today(), baseline=before, comparison=comparison)
 
 
-def compare_releases(old: Path, new: Path, *, tolerance: float | None = None) -> Comparison:
+def compare_releases(
+    old: Path, new: Path, *, tolerance: float | None = None, contrast_tolerance: float | None = None
+) -> Comparison:
     """What changed from one audited release to the next.
 
     Args:
         old: The audit of the release before: its directory, or its ``audit.json``.
         new: The candidate's.
-        tolerance: Largest change that counts as unchanged, in standard deviations; by default the
-            audits' margin of relevance.
+        tolerance: Largest change of a score that counts as unchanged, as a share of full evidence; by
+            default the audits' margin of relevance.
+        contrast_tolerance: The same for differences between groups, in standard deviations within groups.
 
     Raises:
         InputError: A file is missing or damaged, or the audits cannot be compared.
     """
-    return _compare(old, read_audit(old), new, read_audit(new), tolerance=tolerance)
+    return _compare(
+        old, read_audit(old), new, read_audit(new), tolerance=tolerance, contrast_tolerance=contrast_tolerance
+    )
 
 
 def _compare(
-    old_path: Path, old: Audit, new_path: Path, new: Audit, *, tolerance: float | None = None
+    old_path: Path,
+    old: Audit,
+    new_path: Path,
+    new: Audit,
+    *,
+    tolerance: float | None = None,
+    contrast_tolerance: float | None = None,
 ) -> Comparison:
     """With the arrays that lie beside the audits."""
     return compare(
@@ -70,6 +81,7 @@ def _compare(
         old_arrays=_arrays(old_path, old),
         new_arrays=_arrays(new_path, new),
         tolerance=tolerance,
+        contrast_tolerance=contrast_tolerance,
     )
 
 

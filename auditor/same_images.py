@@ -30,10 +30,18 @@ Effects = tuple[FloatArray, FloatArray]
 
 @dataclass(frozen=True)
 class _Sample:
-    used: BoolArray
-    """[images] Those that are drawn from."""
+    used: IntArray
+    """Positions of the images that are drawn from, in the bank of ``images``."""
     draws: Draws
     """Of the images used."""
+    images: int
+    twins: IntArray | None = None
+    """Positions of the same pictures without the concept."""
+
+    def take(self, responses: NDArray[Any]) -> FloatArray:
+        """[refits, used] Responses to the images used, or their differences from the twins'."""
+        values = np.asarray(responses, dtype=np.float64)
+        return values[:, self.used] - (0.0 if self.twins is None else values[:, self.twins])
 
 
 @dataclass(frozen=True)
@@ -44,15 +52,20 @@ class Seen:
     """[images used]"""
     names: Sequence[str]
     """Of the labels 0, 1, ..."""
+    against_zero: bool
+    """Responses are differences from twins."""
     old: Moments
     new: Moments
 
     def concept(self, name: str) -> Effects | None:
-        """One concept against the bank's others."""
+        """One concept against what it is compared with."""
         column = label_column(self.labels, self.names, name)
         if column is None:
             return None
-        return concept_effects(self.old, column), concept_effects(self.new, column)
+        return (
+            concept_effects(self.old, column, labels=self.labels, against_zero=self.against_zero),
+            concept_effects(self.new, column, labels=self.labels, against_zero=self.against_zero),
+        )
 
     def contrast(self, more: str, less: str) -> Effects | None:
         """One group against another."""
@@ -72,7 +85,8 @@ class SameImages:
 
     def of_concepts(self, bank: str, names: Sequence[str], old_class: int, new_class: int) -> Seen | None:
         """The responses that scores are made from."""
-        return self._seen("response", bank, names, self._bank(bank), old_class, new_class)
+        sample = self._twins(bank) or self._bank(bank)
+        return self._seen("response", bank, names, sample, old_class, new_class)
 
     def of_groups(self, bank: str, names: Sequence[str], old_class: int, new_class: int) -> Seen | None:
         """The responses that contrasts are made from."""
@@ -100,11 +114,15 @@ class SameImages:
         new = self._new.get(f"class/{new_class}/{kind}/{bank}")
         if old is None or new is None:
             return None
-        if any(a.ndim != 2 or a.shape[1] != len(sample.used) or not np.isfinite(a).all() for a in (old, new)):
+        if any(a.ndim != 2 or a.shape[1] != sample.images or not np.isfinite(a).all() for a in (old, new)):
             return None
         drawn = sample.draws
         return Seen(
-            drawn.labels, names, moments(old[:, sample.used], drawn), moments(new[:, sample.used], drawn)
+            drawn.labels,
+            names,
+            sample.twins is not None,
+            moments(sample.take(old), drawn),
+            moments(sample.take(new), drawn),
         )
 
     def _agreed(self, key: str) -> NDArray[Any] | None:
@@ -116,9 +134,25 @@ class SameImages:
             labels, used = self._agreed(f"bank/{bank}/label"), self._compared(bank)
             drawn = None
             if labels is not None and used is not None and used.shape == labels.shape:
-                drawn = _Sample(used, draw_images(labels[used], rng=self._rng, resamples=self._resamples))
+                drawn = self._sample(np.flatnonzero(used), labels)
             self._samples[bank] = drawn
         return self._samples[bank]
+
+    def _twins(self, bank: str) -> _Sample | None:
+        """Concept images each beside its twin, drawn together; ``None`` where the bank has no twins."""
+        key = f"bank/{bank}/twin"
+        if key not in self._samples:
+            labels, twin = self._agreed(f"bank/{bank}/label"), self._agreed(key)
+            self._samples[key] = None
+            if labels is not None and twin is not None and twin.shape == labels.shape:
+                used = np.flatnonzero(twin >= 0)
+                if len(used) and twin.max() < len(labels):
+                    self._samples[key] = self._sample(used, labels, twins=twin[used])
+        return self._samples[key]
+
+    def _sample(self, used: IntArray, labels: NDArray[Any], *, twins: IntArray | None = None) -> _Sample:
+        drawn = draw_images(labels[used], rng=self._rng, resamples=self._resamples)
+        return _Sample(used, drawn, len(labels), twins)
 
     def _compared(self, bank: str) -> BoolArray | None:
         """[images] Which took part in auditor's scores: not photos that only the paper's score uses."""
@@ -139,7 +173,7 @@ class SameImages:
                 if pair.shape == labels.shape and _one_of_each(pair, *sides):
                     used = pair >= 0
                     drawn = draw_pairs(pair[used], sides[0][used], rng=self._rng, resamples=self._resamples)
-                    self._samples[key] = _Sample(used, drawn)
+                    self._samples[key] = _Sample(np.flatnonzero(used), drawn, len(labels))
         return self._samples[key]
 
 

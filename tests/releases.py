@@ -172,8 +172,9 @@ def write_release(
     response = np.stack([shared + 0.3 * noise.normal(size=3 * n) for _ in range(3)]).astype(np.float32)
     response[:, labels == 0] += shift
     found = concept_effects(
-        response, labels, concepts=names, permutations=199, bootstrap=200, alpha=0.05, margin=0.5, rng=noise
-    )
+        response, labels, concepts=names, permutations=199, bootstrap=200, alpha=0.05, margin=0.5, rng=noise,
+        standardised=False,
+    )  # fmt: skip
     concepts = [
         concept(
             f.concept,

@@ -37,7 +37,15 @@ def compare(
         typer.Option(
             "--tolerance",
             min=0,
-            help="Largest change that counts as unchanged; by default the audits' margin.",
+            help="Largest change of a score that counts as unchanged; by default the audits' margin.",
+        ),
+    ] = None,
+    contrast_tolerance: Annotated[
+        float | None,
+        typer.Option(
+            "--contrast-tolerance",
+            min=0,
+            help="The same for differences between groups, in standard deviations.",
         ),
     ] = None,
 ) -> None:
@@ -51,7 +59,7 @@ def compare(
     from auditor.store import write_bytes
 
     wanted = [_parse(text) for text in formats or ["markdown"]]
-    found = compare_releases(old, new, tolerance=tolerance)
+    found = compare_releases(old, new, tolerance=tolerance, contrast_tolerance=contrast_tolerance)
     for name, file in wanted:
         content = RENDERERS[name](found)
         if file is not None:

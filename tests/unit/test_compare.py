@@ -18,6 +18,7 @@ from auditor.paired import (
     uncertainty_of_difference,
 )
 from auditor.records import Audit, ConceptResult
+from auditor.same_images import SameImages
 from auditor.statistics import contrasts, effects
 from auditor.store import load_arrays
 from tests.oracles import statistics_loops as oracle
@@ -228,10 +229,11 @@ def test_photos_that_took_no_part_in_the_scores_take_none_in_the_comparison(tmp_
     assert not any(c.paired for c in only_one.changes)
 
 
-def test_effects_are_those_of_the_statistics() -> None:
+@pytest.mark.parametrize("control", [0, 20])
+def test_effects_are_those_of_the_statistics(control: int) -> None:
     rng = _rng(3)
-    labels = np.repeat([0, 1, 2], [30, 50, 70])
-    response = rng.normal(size=(3, 150)) * 4 + 2 + labels
+    labels = np.repeat([0, 1, 2, -1], [30, 50, 70, control])
+    response = rng.normal(size=(3, 150 + control)) * 4 + 2 + labels
     seen = moments(response, draw_images(labels, rng=rng, resamples=3))
     known = effects.concept_effects(
         response,
@@ -242,12 +244,39 @@ def test_effects_are_those_of_the_statistics() -> None:
         alpha=0.05,
         margin=0.2,
         rng=rng,
+        standardised=False,
     )
-    for column, effect in enumerate(known):
-        assert concept_effects(seen, column)[0] == pytest.approx(effect.refit_effects, abs=1e-9)
+    for place, effect in enumerate(known):
+        column = place + (control > 0)
+        assert concept_effects(seen, column, labels=labels)[0] == pytest.approx(
+            effect.refit_effects, abs=1e-9
+        )
     members = [np.flatnonzero(labels == k) for k in range(2)]
     difference = contrasts.group_differences(response, *members, strata=None)
-    assert contrast_effects(seen, 0, 1)[0] == pytest.approx(difference, abs=1e-9)
+    first, second = (column + (control > 0) for column in (0, 1))
+    assert contrast_effects(seen, first, second)[0] == pytest.approx(difference, abs=1e-9)
+
+
+def test_twins_are_drawn_with_their_images() -> None:
+    """Differences from twins: both releases, one with a planted effect, from one bank of twins."""
+    rng = _rng(5)
+    n = 40
+    labels = np.repeat([0, 1, -1], [n, n, 2 * n])
+    twin = np.concatenate([np.arange(2 * n, 4 * n), np.full(2 * n, -1)])
+    plain = rng.normal(size=2 * n)
+    arrays = {"bank/b/label": labels, "bank/b/twin": twin}
+    old = np.concatenate([plain + 0.1 * rng.normal(size=2 * n), plain])[None]
+    new = old + np.where(labels == 0, 0.5, 0.0)
+    images = SameImages(
+        arrays | {"class/0/response/b": old}, arrays | {"class/0/response/b": new}, rng=rng, resamples=200
+    )
+    seen = images.of_concepts("b", ["one", "two"], 0, 0)
+    assert seen is not None
+    before, after = seen.concept("one")
+    assert before[0] == pytest.approx((old[0, :n] - old[0, 2 * n : 3 * n]).mean())
+    assert after[0] - before[0] == pytest.approx(0.5)
+    # Pictures vary ten times as much as the twins differ; only the latter is left.
+    assert before[1:].std() < 0.03
 
 
 def test_draws_keep_the_number_of_images_of_each_label() -> None:
@@ -272,7 +301,7 @@ def test_refits_that_disagree_widen_the_interval() -> None:
 def test_a_constant_response_gives_no_effect_and_no_warning() -> None:
     labels = np.repeat([0, 1], 5)
     seen = moments(np.ones((2, 10)), draw_images(labels, rng=_rng(), resamples=5))
-    assert (concept_effects(seen, 0) == 0).all()
+    assert (concept_effects(seen, 0, labels=labels) == 0).all()
     assert (contrast_effects(seen, 0, 1) == 0).all()
 
 
@@ -289,8 +318,8 @@ def test_the_interval_of_the_difference_covers() -> None:
         for shift in (0.3, 0.8):
             response = np.stack([shared + 0.4 * rng.normal(size=180) + 0.1 * rng.normal() for _ in range(3)])
             response[:, labels == 0] += shift + 0.05 * rng.normal(size=(3, 1))
-            found.append(concept_effects(moments(response, drawn), 0))
-        truth = 0.5 / np.sqrt(1 + 0.4**2)
+            found.append(concept_effects(moments(response, drawn), 0, labels=labels))
+        truth = 0.5
         sure = uncertainty_of_difference(*found, images=60)
         estimate = found[1][0].mean() - found[0][0].mean()
         hits += abs(estimate - truth) < 1.98 * sure.error
