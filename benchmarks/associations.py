@@ -312,7 +312,7 @@ def _contrast(
             bench.measure(name, here),
             permutations=999 if asked.quick else 9999,
             bootstrap=500 if asked.quick else 2000,
-            margin=bench.settings.margin,
+            margin=bench.settings.contrast_margin,
             rng=np.random.default_rng(asked.seed),
         )
         print(f"\nContrasts, bank '{name}':\n\n" + contrast_table(found))

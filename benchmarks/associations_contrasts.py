@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from auditor.afi.responses import log_probabilities
+from auditor.statistics.classwise import against_classes
 from auditor.statistics.contrasts import contrast_direction, group_contrasts
 from auditor.statistics.multiplicity import holm
 from benchmarks.associations_measure import Measured
@@ -46,6 +48,7 @@ def measure_expectations(
         {key for image in images for key, value in image.covariates.items() if isinstance(value, str)}
     )
     strata = np.array(["|".join(str(image.covariates.get(k, "")) for k in keys) for image in images])
+    every = log_probabilities(measured.probe.logits).T[:, : len(images)]
     found = []
     for expectation, index in zip(expectations, indices, strict=True):
         groups = {
@@ -53,7 +56,7 @@ def measure_expectations(
             for name in (expectation.more, expectation.less)
         }
         effect = group_contrasts(
-            measured.responses(index).combined()[:, : len(images)],
+            against_classes(every[index], np.delete(every, index, axis=0)),
             groups,
             strata=strata if keys else None,
             permutations=permutations,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.afi.detector import Probe
-from auditor.afi.responses import OUTPUT_WEIGHT, Responses, class_responses, late_layers
+from auditor.afi.responses import Responses, class_responses, late_layers
 from auditor.banks import ConceptBank
 from auditor.fitting import ClassFit, fit_key
 from auditor.models.loaded import LoadedModel
@@ -27,8 +27,8 @@ from auditor.store import load_arrays, save_arrays
 PAPER = "paper's score"
 TCAV = "TCAV (Captum, default classifier)"
 
-# Name and weight of the output; the first is the audit's own score.
-_VARIANTS = (("auditor", OUTPUT_WEIGHT), ("output alone", 1.0), ("layers alone", 0.0))
+OURS = "auditor"
+DETECTOR = "late layers' detector"
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Measured:
     panel: Panel
     layers: tuple[str, ...]
 
-    def responses(self, index: int, *, output_weight: float = OUTPUT_WEIGHT) -> Responses:
-        """The responses of a class as the audit makes them, or with another weight of the output."""
+    def responses(self, index: int) -> Responses:
+        """The responses of a class as the audit makes them."""
         fit = self.fits[index]
 
         def refits(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -54,17 +54,17 @@ class Measured:
             index,
             profile={layer: refits(fit.clean[layer]) for layer in self.layers},
             reference={layer: self.panel.clean(layer) for layer in self.layers},
-            layer_weights=late_layers(self.layers),
-            output_weight=output_weight,
         )
 
     def scores(self, index: int, *, runs: int, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
         """Estimator to [concepts]; the paper's score draws ``runs`` benchmark sets."""
         labels, concepts = self.layout.labels, len(self.layout.names)
-        found = {}
-        for name, weight in _VARIANTS:
-            combined = self.responses(index, output_weight=weight).combined()
-            found[name] = class_effects(combined, labels, concepts=concepts).mean(axis=0)
+        responses, weights = self.responses(index), late_layers(self.layers)
+        late = np.sum([weight * responses.by_layer[layer] for layer, weight in weights.items()], axis=0)
+        found = {
+            OURS: self.layout.effects(responses.evidence[None])[0],
+            DETECTOR: class_effects(late, labels, concepts=concepts).mean(axis=0),
+        }
         place = list(self.fits).index(index)
         maps = {layer: values[:, place].astype(np.float64) for layer, values in self.probe.maps.items()}
         mean = paper_scores(maps, labels, benchmark=None, runs=runs, rng=rng).mean

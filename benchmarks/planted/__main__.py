@@ -14,13 +14,12 @@ import numpy as np
 import torch
 
 from benchmarks.planted import build, faces
-from benchmarks.planted.estimators import Estimator, all_estimators
+from benchmarks.planted.estimators import Estimator, all_estimators, ours
 from benchmarks.planted.measure import (
     Measured,
     Repeated,
     as_pairs,
     contrast_all,
-    contrast_evidence,
     contrast_of,
     estimate_all,
     on_other_banks,
@@ -31,7 +30,7 @@ from benchmarks.planted.report import cell, markdown, plain_table
 
 DRAWS = 500
 """Resamples of clusters behind every interval of the tables."""
-REPEATED = ("ours, twins", "ours, controls", "ours, median concept", "auditor run")
+REPEATED = ("auditor, twins", "auditor, control images", "auditor, other concepts")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -178,7 +177,7 @@ def _social(split: str, scale: build.Scale, *, seed: int, start: float) -> str:
         _say(start, f"{models[-1].subject.name}: accuracy {models[-1].truth.accuracy:.2f}")
     estimators = {e.name: e for e in all_estimators()}
     contrasts = {
-        "ours": contrast_evidence,
+        "auditor": ours.contrast,
         "TCAV, difference of groups": contrast_of(estimators["TCAV"]),
         "chance": contrast_of(estimators["chance"]),
     }

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from benchmarks.planted.banks import make_bank
 from benchmarks.planted.build import Planted, PlantedSocial
 from benchmarks.planted.estimators import Estimate, Estimator
-from benchmarks.planted.estimators.ours import MARGIN, evidence, welch
 from benchmarks.planted.metrics import Pairs
-from benchmarks.planted.subject import look
+from benchmarks.planted.subject import Subject, look
 
 FloatArray = NDArray[np.float64]
 
@@ -122,22 +121,15 @@ def on_other_banks(
     return table
 
 
-Contrast = Callable[[PlantedSocial, int, np.random.Generator], Estimate]
+Contrast = Callable[[Subject, int, np.random.Generator], Estimate]
 """One class: the first group of faces against the second, as a single number."""
-
-
-def contrast_evidence(planted: PlantedSocial, class_index: int, rng: np.random.Generator) -> Estimate:
-    """Ours: mean evidence of images labelled with the first group minus that of the second."""
-    values = evidence(planted.subject.probed.logits)[:, class_index]
-    labels = planted.subject.bank.labels
-    return welch([values[labels == 0]], [values[labels == 1]], margin=MARGIN)
 
 
 def contrast_of(estimator: Estimator) -> Contrast:
     """Difference of the effects of the two groups, for estimators without a contrast of their own."""
 
-    def contrast(planted: PlantedSocial, class_index: int, rng: np.random.Generator) -> Estimate:
-        effects = estimator.fn(planted.subject, class_index, rng).effects
+    def contrast(subject: Subject, class_index: int, rng: np.random.Generator) -> Estimate:
+        effects = estimator.fn(subject, class_index, rng).effects
         nothing = np.array([np.nan])
         return Estimate(effects[:1] - effects[1:], nothing, nothing, nothing)
 
@@ -147,7 +139,7 @@ def contrast_of(estimator: Estimator) -> Contrast:
 def contrast_all(contrast: Contrast, planted: PlantedSocial, *, rng: np.random.Generator) -> Measured:
     """One contrast for every class of one model, tables [classes, 1]."""
     start = time.perf_counter()
-    rows = [contrast(planted, y, rng) for y in range(planted.subject.n_classes)]
+    rows = [contrast(planted.subject, y, rng) for y in range(planted.subject.n_classes)]
     return _stack(rows, time.perf_counter() - start)
 
 

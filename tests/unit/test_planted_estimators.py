@@ -46,56 +46,37 @@ def planted_logits(rng, *, n=60, shift=3.0):
     return z, labels
 
 
-def test_evidence_is_zero_without_chance_and_ln_2_at_chance():
-    z = np.array([[0.0, 0, 0, 0], [-50, 0, 0, 0], [50, 0, 0, 0]])
-    found = ours.evidence(z)
-    assert found[:, 0] == pytest.approx([np.log(2), 0, np.log(5)])
-
-
 @pytest.mark.parametrize("estimate", [ours.against_twins, ours.against_control])
 def test_ours_has_sign_size_and_significance(estimate):
     rng = np.random.default_rng(0)
     found = estimate(subject_with(*planted_logits(rng)), 0, rng)
-    assert found.effects[0] > 0.5
-    assert found.effects[1] < -0.3
-    assert abs(found.effects[2]) < 0.2
+    assert found.effects[0] > 0.3
+    assert found.effects[1] < -0.15
+    assert abs(found.effects[2]) < 0.1
     assert (found.p_values[:2] < 0.01).all()
     assert found.p_values[2] > 0.5
     assert ((found.lows <= found.effects) & (found.effects <= found.highs)).all()
 
 
-def test_the_auditors_score_moves_a_useless_concept_and_ours_does_not():
-    """Against the bank's other concepts, one strong concept makes all others look inhibiting."""
+def test_other_concepts_move_the_zero_point_and_twins_do_not():
+    """Against the bank's other concepts, two strong ones make a useless one look inhibiting."""
     rng = np.random.default_rng(0)
     z, labels = planted_logits(rng)
     z[labels == 1, 0] += 6.0  # now a and b both raise the class
     subject = subject_with(z, labels)
-    assert ours.against_others(subject, 0, rng).effects[2] < -0.5
-    assert abs(ours.against_twins(subject, 0, rng).effects[2]) < 0.05
+    assert ours.against_others(subject, 0, rng).effects[2] < -0.3
+    assert abs(ours.against_twins(subject, 0, rng).effects[2]) < 0.02
 
 
-def test_the_margins_test_holds_its_level_at_the_margin_and_has_power_beyond():
+def test_contrast_is_the_first_group_against_the_second():
     rng = np.random.default_rng(0)
-    samples = rng.normal(size=(4000, 60))
-
-    def share(effect, alpha):
-        data = samples + effect
-        errors = data.std(axis=1, ddof=1) / np.sqrt(60)
-        found = ours.infer(data.mean(axis=1), errors, np.full(4000, 59.0), margin=0.2)
-        return (found.p_values < alpha).mean()
-
-    assert share(0.2, 0.05) == pytest.approx(0.05, abs=0.015)
-    assert share(0.2, 0.01) == pytest.approx(0.01, abs=0.008)
-    assert share(0.0, 0.05) < 0.02
-    assert share(1.0, 0.01) > 0.99
-
-
-def test_student_intervals_cover():
-    rng = np.random.default_rng(0)
-    data = rng.normal(0.3, 1, size=(4000, 60))
-    errors = data.std(axis=1, ddof=1) / np.sqrt(60)
-    found = ours.infer(data.mean(axis=1), errors, np.full(4000, 59.0), margin=0.2)
-    assert ((found.lows <= 0.3) & (found.highs >= 0.3)).mean() == pytest.approx(0.95, abs=0.015)
+    z = rng.normal(size=(120, 4))
+    z[:60, 0] += 2.0
+    subject = subject_with(z, np.repeat([0, 1], 60), names=("women", "men"))
+    found = ours.contrast(subject, 0, rng)
+    assert found.effects[0] > 1.0
+    assert found.p_values[0] < 0.05
+    assert ours.contrast(subject, 1, rng).effects[0] < 0  # what one class gains the others lose
 
 
 def test_chance_knows_nothing():

@@ -5,25 +5,17 @@ from __future__ import annotations
 from benchmarks.planted.estimators import baselines, ours
 from benchmarks.planted.estimators.interface import Estimate, Estimator
 
-__all__ = ["Estimate", "Estimator", "all_estimators"]
+__all__ = ["Estimate", "Estimator", "all_estimators", "ours"]
 
 
 def all_estimators(*, tcav_sets: int = 20) -> list[Estimator]:
     """Ours first, then what it is compared with."""
     return [
+        Estimator("auditor, twins", ours.against_twins, what="against the same pictures without the concept"),
         Estimator(
-            "ours, twins", ours.against_twins, what="evidence against the same pictures without the concept"
+            "auditor, control images", ours.against_control, what="against other pictures of the same kind"
         ),
-        Estimator("ours, controls", ours.against_control, what="evidence against unpaired control images"),
-        Estimator("ours, median concept", ours.against_median, what="evidence against the median concept"),
-        Estimator(
-            "auditor run",
-            ours.against_others,
-            what="log-probability against the bank's other concepts, in sd",
-        ),
-        Estimator(
-            "log-odds, no margin", ours.log_odds_against_control, what="log-odds against control images"
-        ),
+        Estimator("auditor, other concepts", ours.against_others, what="against the bank's other concepts"),
         Estimator(
             "paper", baselines.paper, needs_occluders=True, what="share of MMD to random benchmark sets"
         ),
