@@ -37,7 +37,7 @@ class PolicyRecord(BaseModel):
 class Trust(PolicyRecord):
     """Floors below which a measurement cannot pass.
 
-    The first four say whether the measurement means what it should: below them nothing is concluded,
+    The first five say whether the measurement means what it should: below them nothing is concluded,
     neither pass nor fail. The last two say whether it could have seen an effect: below them nothing
     passes, but an effect that was established all the same still fails.
     """
@@ -45,7 +45,9 @@ class Trust(PolicyRecord):
     occluder_success: Share | None = 0.5
     """Smallest share of held-out images whose class the occluder must change."""
     required_controls: list[str] = []
-    """Controls that must have been run and passed. A control that failed counts even if not named."""
+    """Controls that must have been run and passed."""
+    blocking_controls: Patterns = ["*"]
+    """Controls whose failure counts even if they are not required."""
     class_images: Patterns = ["*"]
     """Accepted sources of the class's images: ``folder``, ``hf:*``, ``impressions``."""
     specific: bool = True

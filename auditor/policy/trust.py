@@ -30,7 +30,7 @@ def _controls(audit: Audit, result: ClassResult, trust: Trust) -> list[str]:
         f"control '{c.name}' failed"
         + (f" ({c.observed:.3g} against {c.threshold:.3g})" if _has_numbers(c) else "")
         for c in controls
-        if c.passed is False
+        if c.passed is False and matches(c.name, [*trust.blocking_controls, *trust.required_controls])
     ]
     for required in trust.required_controls:
         if not any(c.passed is not None and matches(c.name, [required]) for c in controls):
