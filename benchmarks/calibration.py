@@ -22,6 +22,7 @@ from auditor.statistics.contrasts import group_contrasts
 from auditor.statistics.effects import ConceptEffect, concept_effects
 from auditor.statistics.mmd import gaussian_kernel, median_bandwidth, mmd2_unbiased
 from auditor.statistics.mmd_permutation import mmd_test
+from benchmarks.calibration_evidence import COLUMNS, EVIDENCE_WORLDS, EvidenceWorld, shares
 from benchmarks.populations import (
     CONTRASTS,
     EQUAL,
@@ -114,6 +115,16 @@ def measure_concepts(world: World, repetitions: int, seed: int) -> Tally:
         tally.add("wrong sign", (positive & (truth < 0)) | (negative & (truth > 0)))
         tally.add("irrelevant claimed", (positive | negative) & (np.abs(truth) <= MARGIN))
         tally.add("relevant denied", (verdict == "not associated") & (np.abs(truth) > MARGIN))
+    return tally
+
+
+def measure_evidence(world: EvidenceWorld, repetitions: int, seed: int) -> Tally:
+    """The score with its three zero points."""
+    tally = Tally()
+    for row in shares(world, repetitions, seed):
+        for name, values in row.items():
+            if len(values):
+                tally.add(name, values)
     return tally
 
 
@@ -266,6 +277,11 @@ def main() -> None:
     tried = [w for w in (worlds if options.quick else WORLDS[1::4] + WORLDS[8:11:2]) if w.refits > 1]
     compared = {w.name: measure_intervals(w, max(20, repetitions // 2), seed) for w in tried}
     rows = [(name, partial(measured.__getitem__, name)) for name in measured]
+    print_table(
+        "The score: evidence, by what concepts are compared with",
+        COLUMNS,
+        [(w.name, partial(measure_evidence, w, repetitions, seed)) for w in EVIDENCE_WORLDS],
+    )
     print_table(
         "Concept effects: share of false positives, power",
         ["sharp .05", "sharp .01", "weak .05", "weak .01", "weak .05, refits ignored", "power"],
