@@ -40,6 +40,7 @@ from benchmarks.associations_pairs import (
     Pair,
     Summary,
     check_concepts,
+    leads,
     rank_of,
     read_expectations,
     read_pairs,
@@ -75,13 +76,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.associations", description=__doc__)
     parser.add_argument("--model", default="bundled:efficientnet_lite0")
     parser.add_argument(
-        "--pairs", type=Path, required=True, help="CSV: class,bank,concept (alternatives: a|b)"
+        "--pairs", type=Path, nargs="+", required=True, help="CSV: class,bank,concept (alternatives: a|b)"
     )
     parser.add_argument("--contrasts", type=Path, help="CSV: class,bank,more,less")
     parser.add_argument(
         "--images", default=IMPRESSIONS, help="'impressions', or a folder of one folder per class"
     )
     parser.add_argument("--quick", action="store_true", help=f"first {QUICK_CLASSES} classes, fewer steps")
+    parser.add_argument(
+        "--only-ours", action="store_true", help="auditor's score alone: needs no class images, takes minutes"
+    )
     parser.add_argument("--no-tcav", action="store_true", help="leave TCAV out; it is the slowest")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, help="folder for what can be made again")
@@ -115,8 +119,9 @@ class Bench:
     progress: Progress
 
     def usable(self, row: Row) -> bool:
-        """Whether this machine has the bank and the class has images."""
-        return row.bank in self.banks and self.labels[row.class_name].index in self.fits
+        """Whether this machine has the bank and the class has images, if it needs any."""
+        learned = not self.layers or self.labels[row.class_name].index in self.fits
+        return row.bank in self.banks and learned
 
     def index(self, row: Row) -> int:
         """The class's output."""
@@ -124,7 +129,8 @@ class Bench:
 
     def measure(self, bank: str, rows: Sequence[Row]) -> Measured:
         """Show one bank to the model, for the classes of these rows."""
-        fits = [self.fits[i] for i in dict.fromkeys(self.index(row) for row in rows)]
+        wanted = dict.fromkeys(self.index(row) for row in rows)
+        fits = [self.fits[i] for i in wanted if i in self.fits]
         return measure(
             self.model,
             self.banks[bank],
@@ -138,7 +144,7 @@ class Bench:
 
 
 def _run(asked: argparse.Namespace, progress: Progress) -> dict[str, object]:
-    pairs = read_pairs(asked.pairs)
+    pairs = [pair for path in asked.pairs for pair in read_pairs(path)]
     contrasts = read_expectations(asked.contrasts) if asked.contrasts else []
     bench = _prepare(asked, [*pairs, *contrasts], progress)
     pairs = [p for p in pairs if bench.usable(p)]
@@ -180,6 +186,8 @@ def _prepare(asked: argparse.Namespace, rows: Sequence[Row], progress: Progress)
         for row in rows:
             if row.bank == name:
                 check_concepts(row.named, known, bank=name, where=row.where)
+    if asked.only_ours:
+        return Bench(model, (), settings, cache, labels, banks, {}, Panel((), (), {}), progress)
     layers = choose_layers(model)
     names = tuple(layer.name for layer in layers)
     precision = resolve("auto", model.device)
@@ -224,8 +232,9 @@ def _rank_pairs(asked: argparse.Namespace, bench: Bench, pairs: Sequence[Pair]) 
             continue
         measured = bench.measure(name, here)
         rng = np.random.default_rng(asked.seed)
-        scores = {i: measured.scores(i, runs=20, rng=rng) for i in measured.fits}
-        if not asked.no_tcav:
+        wanted = dict.fromkeys(bench.index(pair) for pair in here)
+        scores = {i: measured.scores(i, runs=20, rng=rng) for i in wanted}
+        if not (asked.no_tcav or asked.only_ours):
             found = tcav_scores(
                 bench.model,
                 bank,
@@ -246,10 +255,19 @@ def _rank_pairs(asked: argparse.Namespace, bench: Bench, pairs: Sequence[Pair]) 
     _print_ranks(rows, list(ranks))
     results = _summaries(ranks, ordered, asked.seed)
     print("\n" + table(results))
+    for line in leads(ranks, [p.class_name for p in ordered], rng=np.random.default_rng(asked.seed)):
+        print(line)
+    if asked.only_ours:
+        print("\n95% intervals from resampling classes.")
+        return _pairs_report(rows, results)
     print(
         "\n95% intervals from resampling classes. TCAV: Captum's default classifier, one random set of the "
         f"bank's other concepts, last two layers ({', '.join(bench.layers[-2:])})."
     )
+    return _pairs_report(rows, results)
+
+
+def _pairs_report(rows: list[dict[str, object]], results: dict[str, dict[str, Summary]]) -> dict[str, object]:
     return {
         "rows": rows,
         "summaries": {e: {g: asdict(s) for g, s in found.items()} for e, found in results.items()},

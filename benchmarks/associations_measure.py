@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.afi.detector import Probe
-from auditor.afi.responses import Responses, class_responses, late_layers
+from auditor.afi.responses import Responses, class_responses, evidence, late_layers
 from auditor.banks import ConceptBank
 from auditor.fitting import ClassFit, fit_key
 from auditor.models.loaded import LoadedModel
@@ -57,8 +57,11 @@ class Measured:
         )
 
     def scores(self, index: int, *, runs: int, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
-        """Estimator to [concepts]; the paper's score draws ``runs`` benchmark sets."""
+        """Estimator to [concepts]; ours alone without layers. The paper's score draws ``runs`` sets."""
         labels, concepts = self.layout.labels, len(self.layout.names)
+        if not self.layers:
+            own = evidence(self.probe.logits)[None, :, index]
+            return {OURS: self.layout.effects(own)[0]}
         responses, weights = self.responses(index), late_layers(self.layers)
         late = np.sum([weight * responses.by_layer[layer] for layer, weight in weights.items()], axis=0)
         found = {

@@ -12,6 +12,7 @@ from benchmarks.associations_contrasts import Contrasted, contrast_table
 from benchmarks.associations_pairs import (
     Expectation,
     check_concepts,
+    leads,
     rank_of,
     read_expectations,
     read_pairs,
@@ -121,3 +122,9 @@ def test_development_and_confirmation_share_no_class() -> None:
     first = {r.class_name for r in read_expectations(LISTS / "contrasts-development.csv")}
     assert len(first) >= 8
     assert not first & {r.class_name for r in read_expectations(LISTS / "contrasts-confirmation.csv")}
+
+
+def test_the_lead_is_the_difference_of_the_reciprocal_ranks() -> None:
+    ranks = {"ours": [1.0, 2.0, 1.0], "theirs": [2.0, 4.0, 1.0]}
+    [line] = leads(ranks, ["a", "b", "c"], rng=np.random.default_rng(0))
+    assert line.startswith("Ahead of theirs in MRR by +0.25 (+0.00 to +0.50")
