@@ -89,7 +89,7 @@ class Size:
 FULL = Size()
 QUICK = Size(
     flags=(
-        *("--n-impressions", "4", "--impression-steps", "24", "--occluder-iterations", "6", "--refits", "1"),
+        *("--n-impressions", "6", "--impression-steps", "48", "--occluder-iterations", "6", "--refits", "1"),
         *("--panel", "0", "--heldout", "0", "--bootstrap", "1000", "--permutations", "1999"),
     ),
     photos=150,

@@ -45,7 +45,7 @@ def _has_numbers(control: object) -> bool:
 def _occluder(result: ClassResult, trust: Trust) -> list[str]:
     floor = trust.occluder_success
     seen = result.occluder.success_heldout
-    if floor is None or (seen is not None and seen >= floor):
+    if not floor or (seen is not None and seen >= floor):  # a floor of 0 asks for nothing
         return []
     if seen is None:
         return [f"the occluder was not measured on held-out images, the policy needs a success of {floor:g}"]

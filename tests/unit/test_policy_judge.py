@@ -217,6 +217,7 @@ def test_below_a_floor_nothing_passes(trust: dict[str, Any], class_fields: dict[
     ("trust", "class_fields"),
     [
         ({"occluder_success": None}, {"success": None}),
+        ({"occluder_success": 0.0}, {"success": None}),
         ({"occluder_success": 0.7}, {"success": 0.7}),
         ({"smallest_n": 60}, {}),
         ({"largest_smallest_detectable": 0.2}, {}),
