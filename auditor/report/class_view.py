@@ -407,10 +407,11 @@ def _bank_sections(result: ClassResult, banks: Sequence[BankRecord], anchor: str
         largest = sorted(rows, key=lambda row: (row.score_value is None, -abs(row.score_value or 0.0)))
         chosen = {row.anchor for row in largest[:MAX_CHART_CONCEPTS]}
         charted = tuple(row for row in rows if row.anchor in chosen)
-        note = ""
+        zero = bank.compared_with if bank else ""
+        note = f"Concepts are compared with {clean(zero)}." if zero else ""
         if len(rows) > len(charted):
-            note = (
-                f"The charts show the {len(charted)} of {len(rows)} concepts with the largest scores, up or "
+            note += (
+                f" The charts show the {len(charted)} of {len(rows)} concepts with the largest scores, up or "
                 "down; the table has all."
             )
         sections.append(
@@ -419,7 +420,7 @@ def _bank_sections(result: ClassResult, banks: Sequence[BankRecord], anchor: str
                 title=clean(bank.title if bank else name),
                 rows=tuple(rows),
                 charted=charted,
-                note=note,
+                note=note.strip(),
                 reasons=_reasons(rows),
             )
         )

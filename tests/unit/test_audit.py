@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 import auditor.audit
+from auditor.banks.starting import start_manifest
 from auditor.errors import InputError
 from auditor.progress import Silent
 from auditor.records import Audit
@@ -83,6 +85,39 @@ def test_same_seed_same_audit_and_it_follows_the_published_schema(bank: Path, tm
     assert (tmp_path / "one" / "a" / "report.html").stat().st_size > 10_000
     assert all((tmp_path / "one" / "a" / p.path).is_file() for p in result.pictures)
     assert not (tmp_path / "one" / "a" / ".work").exists()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_bank_with_twins_is_compared_with_them_pair_by_pair(bank: Path, tmp_path: Path) -> None:
+    root = tmp_path / "bank"
+    shutil.copytree(bank, root)
+    path = start_manifest(root)
+    rng = np.random.default_rng(1)
+    for concept in CONCEPTS:  # written after the manifest, which would take it for a concept
+        folder = root / "without" / concept
+        folder.mkdir(parents=True)
+        for i in range(12):
+            values = 127 + rng.normal(0, 12, (SIDE, SIDE))
+            Image.fromarray(values.clip(0, 255).astype(np.uint8)).convert("RGB").save(folder / f"{i}.png")
+    text = path.read_text(encoding="utf-8").replace("[control]\n", '[control]\nfolder = "without"\n')
+    path.write_text(text.replace("min_images = 30", "min_images = 10"), encoding="utf-8")
+
+    found = auditor.audit.run_audit(settings(root, tmp_path / "twins" / "a"))
+    name = found.banks[0].name
+    assert found.banks[0].compared_with == "the same pictures without the concept"
+    arrays = load_arrays(tmp_path / "twins" / "a" / "arrays.npz")
+    response, twin = arrays["class/2/response/" + name][0], arrays[f"bank/{name}/twin"]
+    for place, concept in enumerate(CONCEPTS):
+        own = np.flatnonzero(arrays[f"bank/{name}/label"] == place)
+        expected = np.mean([response[i] - response[twin[i]] for i in own])
+        result = next(c for c in found.classes[0].concepts if c.concept == concept)
+        assert result.score == pytest.approx(expected, abs=2e-4)
+        assert (result.n, result.n_benchmark) == (12, 12)
+
+    (root / "without" / "dots" / "3.png").unlink()  # half a pairing is none
+    again = auditor.audit.run_audit(settings(root, tmp_path / "control" / "a"))
+    assert again.banks[0].compared_with == "the bank's control images"
+    assert {c.n_benchmark for c in again.classes[0].concepts} == {35}
 
 
 class StopsAt(Silent):
