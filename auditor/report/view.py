@@ -23,7 +23,7 @@ from auditor.report.class_view import (
     untrusted,
 )
 from auditor.report.findings import findings
-from auditor.report.prose import GLOSSARY, IMPRESSIONS_WARNING, LIMITS, SIGNATURE_FIELDS
+from auditor.report.prose import GLOSSARY, IMPRESSIONS_MEASURED, IMPRESSIONS_WARNING, LIMITS, SIGNATURE_FIELDS
 from auditor.report.standing import Standing, standings
 from auditor.report.words import (
     Word,
@@ -271,7 +271,9 @@ def _banners(audit: Audit) -> tuple[Banner, ...]:
             Banner(
                 "warn",
                 "Made without photos",
-                IMPRESSIONS_WARNING.format(classes="any of the classes" if everything else listing(made)),
+                IMPRESSIONS_WARNING.format(
+                    classes="any of the classes" if everything else listing(made), **IMPRESSIONS_MEASURED
+                ),
             )
         )
     return tuple(banners)

@@ -219,6 +219,8 @@ def test_no_contrast_is_said_plainly(audit: Audit) -> None:
 def test_impressions_are_announced(audit: Audit, view: ReportView) -> None:
     banner = next(b for b in view.banners if b.tone == "warn")
     assert "“lipstick” and “golf ball”" in banner.text
+    assert "correlate 0.54" in banner.text
+    assert "work on at most 4% of the photos" in banner.text
     assert [c.from_impressions for c in view.classes] == [False, True, True]
     zebra = audit.classes[0]
     photos = audit.model_copy(update={"classes": [zebra]})
