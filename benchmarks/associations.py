@@ -34,7 +34,7 @@ from auditor.progress import Progress, progress_for
 from auditor.settings import IMPRESSIONS, Settings
 from benchmarks.associations_banks import find_bank
 from benchmarks.associations_contrasts import Contrasted, contrast_table, measure_expectations
-from benchmarks.associations_measure import TCAV, Measured, measure
+from benchmarks.associations_measure import OURS, TCAV, Measured, measure
 from benchmarks.associations_pairs import (
     Expectation,
     Pair,
@@ -255,6 +255,7 @@ def _rank_pairs(asked: argparse.Namespace, bench: Bench, pairs: Sequence[Pair]) 
     _print_ranks(rows, list(ranks))
     results = _summaries(ranks, ordered, asked.seed)
     print("\n" + table(results))
+    print("\n" + _claims(rows, bench.settings.margin))
     for line in leads(ranks, [p.class_name for p in ordered], rng=np.random.default_rng(asked.seed)):
         print(line)
     if asked.only_ours:
@@ -283,8 +284,19 @@ def _row(pair: Pair, scores: dict[str, NDArray[np.float64]], concepts: list[str]
     }
     for estimator, values in scores.items():
         row[estimator] = rank_of(values, expected)
+        row[f"{estimator}: largest"] = float(values.max())
         row[f"{estimator}: first three"] = [concepts[c] for c in np.argsort(-values)[:3]]
     return row
+
+
+def _claims(rows: Sequence[dict[str, object]], margin: float) -> str:
+    """How often the first concept is the expected one where an audit could claim it at all."""
+    claimed = [row for row in rows if float(str(row[f"{OURS}: largest"])) > margin]
+    right = sum(float(str(row[OURS])) == 1 for row in claimed)
+    return (
+        f"The first concept scores above the margin of {margin:g} for {len(claimed)} of {len(rows)} pairs; of "
+        f"these it is the expected one for {right}."
+    )
 
 
 def _summaries(
@@ -328,10 +340,7 @@ def _contrast(
             here,
             [bench.index(e) for e in here],
             bench.measure(name, here),
-            permutations=999 if asked.quick else 9999,
-            bootstrap=500 if asked.quick else 2000,
-            margin=bench.settings.contrast_margin,
-            rng=np.random.default_rng(asked.seed),
+            settings=bench.settings,
         )
         print(f"\nContrasts, bank '{name}':\n\n" + contrast_table(found))
         everything += found

@@ -115,6 +115,8 @@ def _find_one(labels: Sequence[ClassLabel], query: str) -> ClassLabel:
     wanted = plain(query)
     for names in (lambda c: (c.name,), lambda c: c.aliases):
         hits = [c for c in labels if wanted in {plain(n) for n in names(c)}]
+        if len(hits) > 1:  # ImageNet's "Cardigan" is a dog, its "cardigan" is worn
+            hits = [c for c in hits if query in names(c)] or hits
         if len(hits) == 1:
             return hits[0]
         if hits:

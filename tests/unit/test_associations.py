@@ -20,6 +20,7 @@ from benchmarks.associations_pairs import (
     table,
 )
 
+LISTS_OF_PAIRS = ("development", "confirmation", "second-confirmation", "final")
 LISTS = Path(__file__).resolve().parents[2] / "benchmarks" / "pairs"
 
 
@@ -99,13 +100,13 @@ def test_table_has_a_row_for_each_estimator() -> None:
 def test_contrast_table_counts_signs_significance_and_confident_errors() -> None:
     def found(difference: float, p: float) -> Contrasted:
         expectation = Expectation("bow tie", "gender", "men", "women", "list.csv, line 2")
-        return Contrasted(expectation, difference, difference - 0.1, difference + 0.1, p, p, "more")
+        return Contrasted(expectation, difference, difference - 0.1, difference + 0.1, p, p, 40, 0.02)
 
     text = contrast_table([found(0.8, 0.001), found(0.2, 0.3), found(-0.1, 0.6), found(-0.9, 0.001)])
     assert "Right signs 2/4 (0.50), significant 1/4 (0.25), confident sign errors 1." in text
 
 
-@pytest.mark.parametrize("name", ["development.csv", "confirmation.csv"])
+@pytest.mark.parametrize("name", [f"{name}.csv" for name in LISTS_OF_PAIRS])
 def test_shipped_pairs_are_readable_and_name_textures_of_the_bank(name: str) -> None:
     rows = read_pairs(LISTS / name)
     assert len(rows) >= 25
@@ -116,9 +117,11 @@ def test_shipped_pairs_are_readable_and_name_textures_of_the_bank(name: str) -> 
             assert row.bank == "dtd" or f'name = "{concept}"' in text, row
 
 
-def test_development_and_confirmation_share_no_class() -> None:
-    development = {r.class_name for r in read_pairs(LISTS / "development.csv")}
-    assert not development & {r.class_name for r in read_pairs(LISTS / "confirmation.csv")}
+def test_lists_share_no_class() -> None:
+    classes = [
+        r for name in LISTS_OF_PAIRS for r in {p.class_name for p in read_pairs(LISTS / f"{name}.csv")}
+    ]
+    assert len(classes) == len(set(classes))
     first = {r.class_name for r in read_expectations(LISTS / "contrasts-development.csv")}
     assert len(first) >= 8
     assert not first & {r.class_name for r in read_expectations(LISTS / "contrasts-confirmation.csv")}

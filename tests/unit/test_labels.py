@@ -21,6 +21,12 @@ def test_names_synsets_and_indices_mixed_in_order_without_repeats(labels: tuple)
     assert [c.index for c in found] == [815, 340, 5, 74]
 
 
+def test_of_two_names_that_differ_in_case_the_one_written_so_is_taken(labels: tuple) -> None:
+    assert [c.index for c in find_classes(labels, ["cardigan", "Cardigan"])] == [474, 264]
+    with pytest.raises(InputError, match="ambiguous"):
+        find_classes(labels, ["CARDIGAN"])
+
+
 def test_ambiguous_name_lists_what_it_fits(labels: tuple) -> None:
     with pytest.raises(
         InputError, match=r"ambiguous, it fits crane \(134 n02012849\), crane \(517 n03126707\)"
