@@ -294,8 +294,8 @@ def _claims(rows: Sequence[dict[str, object]], margin: float) -> str:
     claimed = [row for row in rows if float(str(row[f"{OURS}: largest"])) > margin]
     right = sum(float(str(row[OURS])) == 1 for row in claimed)
     return (
-        f"The first concept scores above the margin of {margin:g} for {len(claimed)} of {len(rows)} pairs; of "
-        f"these it is the expected one for {right}."
+        f"The first concept scores above the margin of {margin:g} for {len(claimed)} of {len(rows)} pairs; "
+        f"of these it is the expected one for {right}."
     )
 
 

@@ -37,6 +37,9 @@ def from_categories(categories: Sequence[str], count: int) -> tuple[ClassLabel, 
 
 def imagenet() -> tuple[ClassLabel, ...]:
     """The 1000 classes of ImageNet-1k (ILSVRC2012) in the usual order, with their synsets."""
+    from auditor.models.torchvision_import import prepare_torchvision
+
+    prepare_torchvision()  # timm imports torchvision
     from timm.data import ImageNetInfo
 
     info = ImageNetInfo("imagenet-1k")
