@@ -350,19 +350,13 @@ def _measure(
         rng=rng,
     )
     one.contrasts += contrasted
+    scores = np.array([result.score for result in found], dtype=np.float64)
     one.controls += [
         controls.random_concept(layout, responses, margin=settings.margin, rng=rng),
-        controls.permuted_channels(
-            layout,
-            responses,
-            probe.channels,
-            {layer: one.fit.clean[layer] for layer in names},
-            {layer: panel.clean(layer) for layer in names},
-            rng=rng,
-        ),
+        controls.permuted_channels(layout, probe.head, scores, index, margin=settings.margin, rng=rng),
         controls.randomised_weights(
             randomised[0],
-            np.array([result.score for result in found], dtype=np.float64),
+            scores,
             _responses(randomised[1], one.fit, panel, names),
         ),
     ]

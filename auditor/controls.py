@@ -16,8 +16,9 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from auditor.afi.occluder import occlude
-from auditor.afi.responses import Responses, detector_response, late_layers
+from auditor.afi.responses import Responses
 from auditor.fitting import ClassFit
+from auditor.models.head import Head
 from auditor.models.loaded import LoadedModel
 from auditor.records import Control
 from auditor.scoring import BankLayout
@@ -99,45 +100,51 @@ def another_occluder(model: LoadedModel, fit: ClassFit, others: Sequence[ClassFi
 
 def permuted_channels(
     layout: BankLayout,
-    responses: Responses,
-    channels: dict[str, NDArray[np.float32]],
-    profiles: dict[str, NDArray[np.float32]],
-    reference: dict[str, NDArray[np.float32]],
+    head: Head | None,
+    scores: NDArray[np.float64],
+    class_index: int,
     *,
+    margin: float,
     rng: np.random.Generator,
 ) -> Control:
-    """The class's profile dealt to the wrong channels must lose what the detector found."""
-    own = layout.compared
-    labels, concepts = layout.labels[own], len(layout.names)
-    weights = late_layers(list(channels))
-    heard = [layer for layer, weight in weights.items() if weight > 0]
-    expectation = "the strongest concept's detector score exceeds 95% of those with permuted channels"
+    """The class's weights dealt to the wrong channels must lose the strongest finding.
 
-    def score(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = class_effects(
-            rows[:, own].mean(axis=0, keepdims=True), labels, concepts=concepts
-        )[0]
-        return found
+    What is compared is the concept's effect on the class's logit, standardised, because weights in the
+    wrong places move the logit's level as well, and with it the evidence.
 
-    seen = score(np.sum([weights[layer] * responses.by_layer[layer] for layer in heard], axis=0))
-    strongest = int(np.argmax(np.abs(seen)))
-    null = np.empty(DRAWS)
-    for draw in range(DRAWS):
-        rows = []
-        for layer in heard:
-            order = rng.permutation(channels[layer].shape[1])
-            main = profiles[layer][:1][:, order]
-            rows.append(weights[layer] * detector_response(channels[layer], main, reference[layer][:, order]))
-        null[draw] = abs(score(np.sum(rows, axis=0))[strongest])
-    observed, threshold = float(abs(seen[strongest])), float(np.quantile(null, 0.95))
+    Args:
+        layout: labels of the probe images.
+        head: the linear map that makes the logits.
+        scores: [concepts] of the class; where none lies beyond the margin there is nothing to lose.
+        class_index: the class.
+        margin: of relevance.
+        rng: source of the permutations.
+    """
+    strongest = int(np.argmax(np.abs(scores)))
+    reason = ""
+    if abs(scores[strongest]) <= margin:
+        reason = f"no concept of bank {layout.bank.name} scores beyond the margin: nothing to lose"
+    elif head is None:
+        reason = "the logits are not one linear map of the last channels"
+    observed = threshold = None
+    if head is not None and not reason:
+        used = head.channels[layout.compared].astype(np.float64)
+        weights = head.weights[class_index].astype(np.float64)
+        dealt = np.stack([weights, *(rng.permutation(weights) for _ in range(DRAWS))])
+        effects = np.abs(
+            class_effects(dealt @ used.T, layout.labels[layout.compared], concepts=len(layout.names))
+        )[:, strongest]
+        observed, threshold = float(effects[0]), float(np.quantile(effects[1:], 0.95))
+        reason = f"concept {layout.bank.name}/{layout.names[strongest]}, {DRAWS} permutations"
     return Control(
         name="permuted channels",
-        expectation=expectation,
+        expectation="the strongest concept's effect on the class's logit exceeds 95% of those with the "
+        "class's weights dealt to the wrong channels",
         observed=observed,
         threshold=threshold,
         unit="standard deviations",
-        passed=observed > threshold,
-        note=f"concept {layout.bank.name}/{layout.names[strongest]}, {DRAWS} permutations",
+        passed=None if observed is None or threshold is None else observed > threshold,
+        note=reason,
     )
 
 

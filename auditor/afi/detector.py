@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.models import taps
+from auditor.models.head import Head, listen
 from auditor.models.loaded import LoadedModel
 
 LARGEST_MAP = 7
@@ -50,6 +51,8 @@ class Probe:
     """Layer to [images, detectors, positions]: meta-detector maps, pooled to at most 7x7."""
     logits: NDArray[np.float32]
     """[images, classes]."""
+    head: Head | None = None
+    """The linear map that makes the logits, with what it heard; ``None`` where something else makes them."""
 
 
 def probe(
@@ -71,7 +74,11 @@ def probe(
     channels: dict[str, list[Tensor]] = {layer: [] for layer in layers}
     maps: dict[str, list[Tensor]] = {layer: [] for layer in layers} if detectors else {}
     logits: list[Tensor] = []
-    with torch.inference_mode(), taps.record(model.module, layers) as outputs:
+    with (
+        torch.inference_mode(),
+        taps.record(model.module, layers) as outputs,
+        listen(model.module, len(model.labels)) as heard,
+    ):
         for batch in batches:
             logits.append(model.module(batch).float().cpu())
             for layer in layers:
@@ -79,8 +86,10 @@ def probe(
                 channels[layer].append(outputs[layer].float().mean(dim=(2, 3)).cpu())
                 if detectors:
                     maps[layer].append(detect(pooled, detectors[layer]).flatten(2).cpu())
+    made = torch.cat(logits).numpy()
     return Probe(
         channels={layer: torch.cat(found).numpy() for layer, found in channels.items()},
         maps={layer: torch.cat(found).numpy() for layer, found in maps.items()},
-        logits=torch.cat(logits).numpy(),
+        logits=made,
+        head=heard.head(made),
     )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
+import torch
+from torch import nn
 
 from auditor import controls
 from auditor.afi.responses import (
@@ -15,6 +18,7 @@ from auditor.afi.responses import (
     evidence,
 )
 from auditor.banks.bank import BankImage, Concept, ConceptBank, digest_of
+from auditor.models.head import Head, listen
 from auditor.scoring import BankLayout
 from auditor.statistics.arrays import standardise_rows
 from tests.tiny import tiny_model
@@ -130,16 +134,59 @@ def test_randomised_weights_control_tells_collapse_from_persistence() -> None:
 def test_permuted_channels_control() -> None:
     rng = np.random.default_rng(0)
     bank = layout(4, 30)
-    channels = {"a": rng.normal(size=(120, 40)).astype(np.float32)}
-    channels["a"][:30, 0] += 4  # concept 0 lives in channel 0
-    none = {"a": np.zeros((0, 40), np.float32)}
+    channels = rng.normal(size=(120, 40)).astype(np.float32)
+    channels[:30, 0] += 4  # concept 0 lives in channel 0
+    scores = np.array([0.5, -0.2, 0.0, 0.1])
     for row, expected in ((np.eye(40)[:1], True), (np.ones((1, 40)), False)):
-        signed = {"a": row.astype(np.float32)}
-        found = Responses(
-            evidence=np.zeros(120), by_layer={"a": detector_response(channels["a"], row, none["a"])}
-        )
-        control = controls.permuted_channels(bank, found, channels, signed, none, rng=rng)
+        head = Head(channels, row.astype(np.float32))
+        control = controls.permuted_channels(bank, head, scores, 0, margin=0.1, rng=rng)
         assert control.passed is expected
+        assert "b/c0" in control.note
+
+
+def test_permuted_channels_control_says_why_it_was_not_run() -> None:
+    rng = np.random.default_rng(0)
+    head = Head(np.zeros((120, 2), np.float32), np.zeros((1, 2), np.float32))
+    idle = controls.permuted_channels(layout(4, 30), head, np.full(4, 0.05), 0, margin=0.1, rng=rng)
+    assert idle.passed is None
+    assert "nothing to lose" in idle.note
+    other = controls.permuted_channels(layout(4, 30), None, np.full(4, 0.5), 0, margin=0.1, rng=rng)
+    assert other.passed is None
+    assert "not one linear map" in other.note
+
+
+def test_head_is_found_where_it_makes_the_logits() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5)).eval()
+    images = torch.randn(6, 3, 8, 8)
+    with torch.no_grad(), listen(module, 5) as heard:
+        logits = torch.cat([module(images[:4]), module(images[4:])]).numpy()
+    head = heard.head(logits)
+    assert head is not None
+    np.testing.assert_allclose(
+        head.channels @ head.weights.T + module[3].bias.detach().numpy(), logits, atol=1e-5
+    )
+    assert heard.head(logits * 2) is None  # something else makes these
+    assert not module[3]._forward_hooks
+    with torch.no_grad(), listen(module, 7) as other:
+        module(images)
+    assert other.head(logits) is None
+
+
+def test_head_may_be_a_convolution_before_the_mean() -> None:
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    ).eval()
+    images = torch.randn(3, 3, 8, 8)
+    with torch.no_grad(), listen(module, 5) as heard:
+        logits = module(images).numpy()
+    assert heard.head(logits) is not None
+
+
+def test_hooks_of_the_head_are_removed_after_an_error() -> None:
+    module = nn.Sequential(nn.Flatten(), nn.Linear(4, 5))
+    with pytest.raises(ValueError, match="stop"), listen(module, 5):
+        raise ValueError("stop")
+    assert not module[1]._forward_hooks
 
 
 def test_shuffled_copy_keeps_values_and_leaves_the_model_alone() -> None:
