@@ -29,7 +29,6 @@ from auditor.fitting import ClassFit, cached_fit
 from auditor.models import find_classes, load_model
 from auditor.models.layers import choose_layers
 from auditor.models.loaded import ClassLabel, LoadedModel
-from auditor.panel import Panel, learn_panel
 from auditor.progress import Progress, progress_for
 from auditor.settings import IMPRESSIONS, Settings
 from benchmarks.associations_banks import find_bank
@@ -95,10 +94,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def settings_for(asked: argparse.Namespace) -> Settings:
     """Stage one small enough for dozens of classes: fewer impressions, steps and refits than an audit."""
-    small = {"n_impressions": 6, "impression_steps": 48, "occluder_iterations": 30, "refits": 2, "panel": 3}
-    full = {"n_impressions": 8, "impression_steps": 64, "occluder_iterations": 60, "refits": 2, "panel": 5}
+    small = {"n_impressions": 6, "impression_steps": 48, "occluder_iterations": 20}
+    full = {"n_impressions": 8, "impression_steps": 64, "occluder_iterations": 40}
     return Settings(
         model=asked.model, classes=("0",), images=asked.images, seed=asked.seed, heldout=0.0, batch_size=16,
+        refits=1, panel=0,
         **(small if asked.quick else full),
     )  # fmt: skip
 
@@ -115,7 +115,6 @@ class Bench:
     """Class as written in the list to class of the model."""
     banks: dict[str, ConceptBank]
     fits: dict[int, ClassFit]
-    panel: Panel
     progress: Progress
 
     def usable(self, row: Row) -> bool:
@@ -136,7 +135,6 @@ class Bench:
             self.banks[bank],
             self.layers,
             fits,
-            self.panel,
             settings=self.settings,
             cache=self.cache,
             progress=self.progress,
@@ -151,7 +149,7 @@ def _run(asked: argparse.Namespace, progress: Progress) -> dict[str, object]:
     contrasts = [c for c in contrasts if bench.usable(c)]
     print(
         f"Model {bench.model.name}, class images: {asked.images}, seed {asked.seed}, "
-        f"{len(pairs)} pairs, {len(contrasts)} contrasts, {len(bench.panel.fits)} reference classes."
+        f"{len(pairs)} pairs, {len(contrasts)} contrasts."
     )
     report: dict[str, object] = {
         "model": bench.model.name,
@@ -187,7 +185,7 @@ def _prepare(asked: argparse.Namespace, rows: Sequence[Row], progress: Progress)
             if row.bank == name:
                 check_concepts(row.named, known, bank=name, where=row.where)
     if asked.only_ours:
-        return Bench(model, (), settings, cache, labels, banks, {}, Panel((), (), {}), progress)
+        return Bench(model, (), settings, cache, labels, banks, {}, progress)
     layers = choose_layers(model)
     names = tuple(layer.name for layer in layers)
     precision = resolve("auto", model.device)
@@ -209,10 +207,7 @@ def _prepare(asked: argparse.Namespace, rows: Sequence[Row], progress: Progress)
             print(f"Skipped class '{label.name}': {failure}")
     if not fits:
         raise InputError("no row can be measured; needed: a bank on this machine and a class with images")
-    panel = learn_panel(
-        model, [], layers, settings=settings, precision=precision, progress=progress, cache=cache
-    )
-    return Bench(model, names, settings, cache, labels, banks, fits, panel, progress)
+    return Bench(model, names, settings, cache, labels, banks, fits, progress)
 
 
 def _class_of(model: LoadedModel, row: Row) -> ClassLabel:

@@ -11,16 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.afi.detector import Probe
-from auditor.afi.responses import Responses, class_responses, evidence, late_layers
+from auditor.afi.responses import evidence
 from auditor.banks import ConceptBank
 from auditor.fitting import ClassFit, fit_key
 from auditor.models.loaded import LoadedModel
-from auditor.panel import Panel
 from auditor.probing import probe_bank
 from auditor.progress import Progress
 from auditor.scoring import BankLayout
 from auditor.settings import Settings
-from auditor.statistics.classwise import class_effects
 from auditor.statistics.mmd import paper_scores
 from auditor.store import load_arrays, save_arrays
 
@@ -28,7 +26,6 @@ PAPER = "paper's score"
 TCAV = "TCAV (Captum, default classifier)"
 
 OURS = "auditor"
-DETECTOR = "late layers' detector"
 
 
 @dataclass(frozen=True)
@@ -38,39 +35,17 @@ class Measured:
     layout: BankLayout
     probe: Probe
     fits: Mapping[int, ClassFit]
-    panel: Panel
     layers: tuple[str, ...]
-
-    def responses(self, index: int) -> Responses:
-        """The responses of a class as the audit makes them."""
-        fit = self.fits[index]
-
-        def refits(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-            return rows[1:] if len(rows) > 1 else rows
-
-        return class_responses(
-            self.probe.channels,
-            self.probe.logits,
-            index,
-            profile={layer: refits(fit.clean[layer]) for layer in self.layers},
-            reference={layer: self.panel.clean(layer) for layer in self.layers},
-        )
 
     def scores(self, index: int, *, runs: int, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
         """Estimator to [concepts]; ours alone without layers. The paper's score draws ``runs`` sets."""
-        labels, concepts = self.layout.labels, len(self.layout.names)
+        own = evidence(self.probe.logits)[None, :, index]
+        found = {OURS: self.layout.effects(own)[0]}
         if not self.layers:
-            own = evidence(self.probe.logits)[None, :, index]
-            return {OURS: self.layout.effects(own)[0]}
-        responses, weights = self.responses(index), late_layers(self.layers)
-        late = np.sum([weight * responses.by_layer[layer] for layer, weight in weights.items()], axis=0)
-        found = {
-            OURS: self.layout.effects(responses.evidence[None])[0],
-            DETECTOR: class_effects(late, labels, concepts=concepts).mean(axis=0),
-        }
+            return found
         place = list(self.fits).index(index)
         maps = {layer: values[:, place].astype(np.float64) for layer, values in self.probe.maps.items()}
-        mean = paper_scores(maps, labels, benchmark=None, runs=runs, rng=rng).mean
+        mean = paper_scores(maps, self.layout.labels, benchmark=None, runs=runs, rng=rng).mean
         found[PAPER] = np.nan_to_num(mean)
         return found
 
@@ -80,7 +55,6 @@ def measure(
     bank: ConceptBank,
     layers: Sequence[str],
     fits: Sequence[ClassFit],
-    panel: Panel,
     *,
     settings: Settings,
     cache: Path,
@@ -112,4 +86,4 @@ def measure(
                 "labels": layout.labels,
             },
         )
-    return Measured(layout, probe, {fit.label.index: fit for fit in fits}, panel, tuple(layers))
+    return Measured(layout, probe, {fit.label.index: fit for fit in fits}, tuple(layers))
