@@ -311,6 +311,8 @@ def _holm(changes: list[Change]) -> list[Change]:
 def _with_status(change: Change, *, alpha: float, tolerance: float) -> Change:
     if change.difference_low is None or change.difference_high is None:
         return change
+    if -tolerance <= change.difference_low and change.difference_high <= tolerance:
+        return change.model_copy(update={"status": "unchanged"})
     was, now = change.old_direction in ESTABLISHED, change.new_direction in ESTABLISHED
     moved = change.p_adjusted is not None and change.p_adjusted < alpha
     if moved:
@@ -327,7 +329,5 @@ def _with_status(change: Change, *, alpha: float, tolerance: float) -> Change:
         )
         reason = "the direction turned round" if flipped else ""
         return change.model_copy(update={"status": status, "reason": reason})
-    if -tolerance <= change.difference_low and change.difference_high <= tolerance:
-        return change.model_copy(update={"status": "unchanged"})
     reason = "a difference this large may be chance, and one that matters is not excluded"
     return change.model_copy(update={"status": "inconclusive", "reason": reason})

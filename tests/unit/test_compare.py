@@ -279,6 +279,20 @@ def test_twins_are_drawn_with_their_images() -> None:
     assert before[1:].std() < 0.03
 
 
+def test_an_established_change_within_the_tolerance_is_unchanged(tmp_path: Path) -> None:
+    before = write_release(tmp_path / "old", shift=0.5, noise=_rng(1), images=_rng(2), n=300)
+    after = another_model(write_release(tmp_path / "new", shift=0.7, noise=_rng(3), images=_rng(2), n=300))
+    old, new = (load_arrays(tmp_path / name / "arrays.npz") for name in ("old", "new"))
+
+    def banded(tolerance: float) -> Change:
+        found = compare(before, after, rng=_rng(), old_arrays=old, new_arrays=new, tolerance=tolerance)
+        return next(c for c in found.changes if c.subject == "banded")
+
+    assert banded(0.01).p_adjusted < 0.01
+    assert banded(0.01).status == "new"
+    assert banded(1.0).status == "unchanged"
+
+
 def test_draws_keep_the_number_of_images_of_each_label() -> None:
     labels = np.array([0, 0, 0, 1, 1, -1, -1])
     draws = draw_images(labels, rng=_rng(), resamples=50)
