@@ -2,7 +2,8 @@
 
 Groups are matched on the covariates that the bank names, pair by pair. Images of one group can raise
 almost every class of a model (a background, a way of lighting), so the response is taken against what
-the same images evoke in all classes, and no difference is claimed that many classes show as well.
+the same images evoke in all classes, and no difference is claimed that many classes show as well. Both need
+a model of many classes.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ def contrast_groups(
     everyone = log_probabilities(logits).T  # [classes, images]
     own = everyone[class_index]
     others = np.delete(everyone, class_index, axis=0)
-    values = against_classes(own, others)
+    # Of a few classes, what one gains the others lose: less their mean, every difference is told twice.
+    values = against_classes(own, others) if len(others) >= FEWEST_CLASSES else own[None]
     members = _members(layout)
     # Beside every matched contrast stands the same without matching: the difference that matching made.
     wanted = [form for c in declared for form in ([c, replace(c, match=())] if c.match else [c])]

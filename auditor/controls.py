@@ -122,7 +122,9 @@ def permuted_channels(
     """
     strongest = int(np.argmax(np.abs(scores)))
     reason = ""
-    if abs(scores[strongest]) <= margin:
+    if set(layout.names) <= layout.groups:
+        reason = f"the groups of bank {layout.bank.name} are compared by contrasts alone"
+    elif abs(scores[strongest]) <= margin:
         reason = f"no concept of bank {layout.bank.name} scores beyond the margin: nothing to lose"
     elif head is None:
         reason = "the logits are not one linear map of the last channels"

@@ -22,6 +22,7 @@ from auditor.statistics.effects import ConceptEffect, concept_effects, direction
 from auditor.statistics.mmd import PaperScores, paper_scores
 from auditor.statistics.multiplicity import benjamini_yekutieli, holm
 
+GROUPED = "a group: what sets it apart is told by the contrasts, matched on what must not differ"
 NOT_SPECIFIC = "the detector of this class is not specific: it finds the channels that reference classes find"
 
 
@@ -42,6 +43,11 @@ class BankLayout:
     def names(self) -> list[str]:
         """The concepts' names in order."""
         return [concept.name for concept in self.bank.concepts]
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """Concepts that the bank sets against each other. Alone their scores are unmatched: no finding."""
+        return frozenset(name for c in self.bank.contrasts for name in (c.more, c.less))
 
     @property
     def zero(self) -> str:
@@ -127,7 +133,8 @@ def score_bank(
             )
             for place, layer in enumerate(responses.by_layer)
         ]
-        results.append(_result(layout.bank.name, effect, paper, c, rank[c], per_layer, specific, shares[c]))
+        reason = NOT_SPECIFIC if specific is False else GROUPED if effect.concept in layout.groups else ""
+        results.append(_result(layout.bank.name, effect, paper, c, rank[c], per_layer, reason, shares[c]))
     return results
 
 
@@ -153,7 +160,7 @@ def _result(
     place: int,
     rank: int,
     layers: list[LayerEffect],
-    specific: bool | None,
+    reason: str,
     class_share: float | None,
 ) -> ConceptResult:
     mean = float(paper.mean[place])
@@ -173,7 +180,7 @@ def _result(
         smallest_detectable=effect.smallest_detectable,
         rank=rank,
         class_share=class_share,
-        reason=NOT_SPECIFIC if specific is False else "",
+        reason=reason,
         paper_score=None if np.isnan(mean) else min(max(mean, 0.0), 1.0),
         paper_score_sd=None if np.isnan(mean) else float(paper.sd[place]),
         layers=layers,

@@ -78,7 +78,7 @@ def _record(path: str, bank: ConceptBank, concept: Concept) -> Picture:
     n = len(concept.images)
     title = concept.title or concept.name
     alt = (
-        f"Average of {n} images ({title}, bank {bank.name}), reduced to {CELLS} x {CELLS} cells; "
+        f"Average of {n} images labelled {title} in bank {bank.name}, reduced to {CELLS} x {CELLS} cells; "
         "shows no person."
     )
     return Picture(

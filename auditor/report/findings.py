@@ -163,7 +163,7 @@ def class_findings(position: int, result: ClassResult, title: Title) -> list[Fin
         sentence = (
             f"The class {name} is associated with images labelled {label}."
             if concept.direction == "associated"
-            else f"Images labelled {label} inhibit the model's detector of the class {name}."
+            else f"Images labelled {label} lower the model's evidence for the class {name}."
         )
         found.append(
             Finding(

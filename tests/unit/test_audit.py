@@ -120,6 +120,24 @@ def test_a_bank_with_twins_is_compared_with_them_pair_by_pair(bank: Path, tmp_pa
     assert {c.n_benchmark for c in again.classes[0].concepts} == {35}
 
 
+@pytest.mark.usefixtures("tiny")
+def test_groups_that_are_set_against_each_other_make_no_finding_of_their_own(
+    bank: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "bank"
+    shutil.copytree(bank, root)
+    path = start_manifest(root)
+    text = path.read_text(encoding="utf-8").replace("min_images = 30", "min_images = 10")
+    path.write_text(text + '\n[[contrasts]]\nmore = "stripes"\nless = "dots"\n', encoding="utf-8")
+    found = auditor.audit.run_audit(settings(root, tmp_path / "out" / "a")).classes[0]
+    by_name = {c.concept: c for c in found.concepts}
+    for side in ("stripes", "dots"):
+        assert by_name[side].direction == "inconclusive"
+        assert "told by the contrasts" in by_name[side].reason
+    assert "told by the contrasts" not in by_name["crossbars"].reason
+    assert [(c.more, c.less) for c in found.contrasts] == [("stripes", "dots")]
+
+
 class StopsAt(Silent):
     """Presses Ctrl-C when a stage begins."""
 

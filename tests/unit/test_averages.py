@@ -66,15 +66,15 @@ def test_detail_is_gone_from_the_stored_picture() -> None:
 
 
 def test_what_the_record_says() -> None:
-    records, files = average_pictures(bank(Concept("men", flat(31, 9), title="Labelled man")), place=1)
+    records, files = average_pictures(bank(Concept("men", flat(31, 9), title="man")), place=1)
     (record,) = records
     assert record.kind == "average"
     assert record.alt == (
-        "Average of 31 images (Labelled man, bank faces), reduced to 8 x 8 cells; shows no person."
+        "Average of 31 images labelled man in bank faces, reduced to 8 x 8 cells; shows no person."
     )
     with Image.open(io.BytesIO(files[record.path])) as picture:
         assert picture.size == (record.width, record.height) == (SIDE, SIDE)
-    again = average_pictures(bank(Concept("men", flat(31, 9), title="Labelled man")), place=1)
+    again = average_pictures(bank(Concept("men", flat(31, 9), title="man")), place=1)
     assert again == (records, files)
 
 
