@@ -263,6 +263,7 @@ def main() -> None:
     """Print every table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions and populations")
+    parser.add_argument("--only-score", action="store_true", help="the table of the score alone")
     parser.add_argument("--repetitions", type=int, help="per population")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -270,6 +271,13 @@ def main() -> None:
     started = time.perf_counter()
     print(f"Repetitions {repetitions}, seed {options.seed}, alpha {ALPHA}, margin {MARGIN};")
     print("each number ± its standard error over repetitions.")
+    print_table(
+        "The score: evidence, by what concepts are compared with",
+        COLUMNS,
+        [(w.name, partial(measure_evidence, w, repetitions, options.seed)) for w in EVIDENCE_WORLDS],
+    )
+    if options.only_score:
+        return
     worlds = WORLDS[2:9:3] if options.quick else WORLDS
     faces = CONTRASTS[1:6:2] if options.quick else CONTRASTS
     seed = options.seed
@@ -277,11 +285,6 @@ def main() -> None:
     tried = [w for w in (worlds if options.quick else WORLDS[1::4] + WORLDS[8:11:2]) if w.refits > 1]
     compared = {w.name: measure_intervals(w, max(20, repetitions // 2), seed) for w in tried}
     rows = [(name, partial(measured.__getitem__, name)) for name in measured]
-    print_table(
-        "The score: evidence, by what concepts are compared with",
-        COLUMNS,
-        [(w.name, partial(measure_evidence, w, repetitions, seed)) for w in EVIDENCE_WORLDS],
-    )
     print_table(
         "Concept effects: share of false positives, power",
         ["sharp .05", "sharp .01", "weak .05", "weak .01", "weak .05, refits ignored", "power"],
