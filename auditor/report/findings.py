@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from auditor.records import ClassResult, ConceptResult, ContrastResult
-from auditor.report.words import clean, count, interval, listing, number, p_phrase, quoted
+from auditor.report.words import clean, count, interval, listing, number, p_phrase, percent, quoted
 
 MAX_FINDINGS = 3
 
@@ -150,6 +150,11 @@ def findings(classes: list[ClassResult], title: Title) -> list[Finding]:
     return sorted(chosen, key=lambda f: -f.strength)
 
 
+def _others(share: float | None) -> str:
+    """How unusual the class is with it: a finding that many classes share says little about one."""
+    return "" if share is None else f"; {percent(share)} of the model's other classes as far"
+
+
 def class_findings(position: int, result: ClassResult, title: Title) -> list[Finding]:
     """Everything claimed about one class, strongest first; nothing where a control failed."""
     if failed_controls(result):
@@ -172,7 +177,8 @@ def class_findings(position: int, result: ClassResult, title: Title) -> list[Fin
                 position=i,
                 sentence=sentence,
                 evidence=f"score {number(concept.score)} {interval(concept.score_low, concept.score_high)}, "
-                f"{p_phrase(concept.p_adjusted, name='corrected p')}, {count(concept.n, 'image')}",
+                f"{p_phrase(concept.p_adjusted, name='corrected p')}, {count(concept.n, 'image')}"
+                f"{_others(concept.class_share)}",
                 direction=concept.direction,
                 strength=_strength(concept.score, concept.score_low, concept.score_high),
             )
@@ -190,7 +196,8 @@ def class_findings(position: int, result: ClassResult, title: Title) -> list[Fin
                 f"{interval(contrast.difference_low, contrast.difference_high)}, "
                 f"{p_phrase(contrast.p_adjusted, name='corrected p')}, "
                 f"{contrast.n_more} and {contrast.n_less} images, "
-                f"{'matched' if contrast.matched else 'not matched on anything'}",
+                f"{'matched' if contrast.matched else 'not matched on anything'}"
+                f"{_others(contrast.class_share)}",
                 direction=contrast.direction,
                 strength=_strength(contrast.difference, contrast.difference_low, contrast.difference_high),
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LIMITS = (
-    "An association is not a cause. The audit shows what the model's detectors for a class respond to, "
+    "An association is not a cause. The audit shows which images speak for a class in this model, "
     "not why, and not that a decision would change if the concept were removed.",
     "The score listens to the output, the layers are shown beside it. A feature that counts only "
     "together with others may not show in images of a concept alone, so a concept without an association "
