@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,11 +17,15 @@ from auditor.afi.responses import (
     class_responses,
     detector_response,
     evidence,
+    log_probabilities,
 )
-from auditor.banks.bank import BankImage, Concept, ConceptBank, digest_of
+from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast, digest_of
+from auditor.contrasting import contrast_groups
 from auditor.models.head import Head, listen
-from auditor.scoring import BankLayout
+from auditor.scoring import BankLayout, class_shares
+from auditor.settings import Settings
 from auditor.statistics.arrays import standardise_rows
+from auditor.statistics.classwise import against_classes
 from tests.tiny import tiny_model
 
 
@@ -196,3 +201,33 @@ def test_shuffled_copy_keeps_values_and_leaves_the_model_alone() -> None:
     assert (model.module.conv.weight == before).all()
     assert (shuffled.module.conv.weight != before).any()
     assert sorted(shuffled.module.conv.weight.flatten().tolist()) == sorted(before.flatten().tolist())
+
+
+def test_class_share_counts_the_classes_as_far_on_the_same_side() -> None:
+    effects = np.array([[0.3, -0.2], [0.4, -0.1], [0.1, -0.3], [-0.5, 0.6], [0.3, -0.2]])
+    # Concept 0: of four others, 0.4 and 0.3 are as high. Concept 1: -0.3 and -0.2 are as low.
+    assert class_shares(effects, 0) == [0.5, 0.5]
+    assert class_shares(effects[:1], 0) == [None, None]
+    assert class_shares(effects, 3) == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("classes", "centred"), [(6, False), (60, True)])
+def test_contrasts_are_set_against_other_classes_only_where_there_are_many(
+    classes: int, centred: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    plain = layout(2, 40)
+    bank = replace(plain.bank, contrasts=(GroupContrast("c0", "c1"),))
+    logits = rng.normal(size=(80, classes))
+    logits[:40, 2] += 1.5
+    settings = Settings(model="tiny", classes=("2",), permutations=199, bootstrap=200)
+    [found], values = contrast_groups(
+        replace(plain, bank=bank), {}, logits, 2, settings=settings, specific=None, rng=rng
+    )
+    assert found.difference is not None
+    assert found.difference > 0.5
+    assert values is not None
+    every = log_probabilities(logits).T
+    expected = against_classes(every[2], np.delete(every, 2, axis=0))[0] if centred else every[2]
+    np.testing.assert_allclose(values[0], expected)
+    assert (found.class_share is not None) is centred
