@@ -353,7 +353,18 @@ def _measure(
     scores = np.array([result.score for result in found], dtype=np.float64)
     one.controls += [
         controls.random_concept(layout, responses, margin=settings.margin, rng=rng),
-        controls.permuted_channels(layout, probe.head, scores, index, margin=settings.margin, rng=rng),
+        controls.permuted_channels(
+            layout,
+            probe.head,
+            probe.logits,
+            index,
+            scores=scores,
+            margin=settings.margin,
+            contrasts=contrasted,
+            pairs=pairs,
+            contrast_margin=settings.contrast_margin,
+            rng=rng,
+        ),
         controls.randomised_weights(
             randomised[0],
             scores,

@@ -6,7 +6,7 @@ If one fails, the report's first page says so and a gate cannot pass.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,12 +17,14 @@ from torch import nn
 
 from auditor.afi.occluder import occlude
 from auditor.afi.responses import Responses
+from auditor.contrasting import Pairs
 from auditor.fitting import ClassFit
 from auditor.models.head import Head
 from auditor.models.loaded import LoadedModel
-from auditor.records import Control
+from auditor.records import ContrastResult, Control
 from auditor.scoring import BankLayout
 from auditor.statistics.classwise import class_effects
+from auditor.statistics.contrasts import group_differences
 
 DRAWS = 200
 """Random concepts, and permutations of the importances, behind a control."""
@@ -101,53 +103,92 @@ def another_occluder(model: LoadedModel, fit: ClassFit, others: Sequence[ClassFi
 def permuted_channels(
     layout: BankLayout,
     head: Head | None,
-    scores: NDArray[np.float64],
+    logits: NDArray[np.floating],
     class_index: int,
     *,
+    scores: NDArray[np.float64],
     margin: float,
+    contrasts: Sequence[ContrastResult],
+    pairs: Mapping[tuple[str, str], Pairs],
+    contrast_margin: float,
     rng: np.random.Generator,
 ) -> Control:
     """The class's weights dealt to the wrong channels must lose the strongest finding.
 
-    What is compared is the concept's effect on the class's logit, standardised, because weights in the
-    wrong places move the logit's level as well, and with it the evidence.
+    Of a bank whose concepts are groups, that is the strongest contrast. What is compared is the effect on
+    the class's logit less the mean logit, standardised: weights in the wrong places move the
+    logit's level as well, and with it the evidence.
 
     Args:
         layout: labels of the probe images.
         head: the linear map that makes the logits.
-        scores: [concepts] of the class; where none lies beyond the margin there is nothing to lose.
+        logits: [images, classes].
         class_index: the class.
-        margin: of relevance.
+        scores: [concepts] of the class.
+        margin: of relevance; where no score lies beyond it there is nothing to lose.
+        contrasts: of the class on this bank.
+        pairs: of the matched ones.
+        contrast_margin: the same for contrasts.
         rng: source of the permutations.
     """
+    expectation = (
+        "the strongest finding's effect on the class's logit exceeds 95% of those with the class's weights "
+        "dealt to the wrong channels"
+    )
+    bank, grouped = layout.bank.name, set(layout.names) <= layout.groups
+    told = [c for c in contrasts if c.difference is not None and abs(c.difference) > contrast_margin]
+    matched = [c for c in told if c.matched] or told
     strongest = int(np.argmax(np.abs(scores)))
-    reason = ""
-    if set(layout.names) <= layout.groups:
-        reason = f"the groups of bank {layout.bank.name} are compared by contrasts alone"
-    elif abs(scores[strongest]) <= margin:
-        reason = f"no concept of bank {layout.bank.name} scores beyond the margin: nothing to lose"
+    why = ""
+    if grouped and not matched:
+        why = f"no contrast of bank {bank} lies beyond the margin: nothing to lose"
+    elif not grouped and abs(scores[strongest]) <= margin:
+        why = f"no concept of bank {bank} scores beyond the margin: nothing to lose"
     elif head is None:
-        reason = "the logits are not one linear map of the last channels"
-    observed = threshold = None
-    if head is not None and not reason:
-        used = head.channels[layout.compared].astype(np.float64)
-        weights = head.weights[class_index].astype(np.float64)
-        dealt = np.stack([weights, *(rng.permutation(weights) for _ in range(DRAWS))])
-        effects = np.abs(
-            class_effects(dealt @ used.T, layout.labels[layout.compared], concepts=len(layout.names))
-        )[:, strongest]
-        observed, threshold = float(effects[0]), float(np.quantile(effects[1:], 0.95))
-        reason = f"concept {layout.bank.name}/{layout.names[strongest]}, {DRAWS} permutations"
+        why = "the logits are not one linear map of the last channels"
+    if why or head is None:
+        return Control(
+            name="permuted channels", expectation=expectation, observed=None, threshold=None,
+            unit="standard deviations", passed=None, note=why,
+        )  # fmt: skip
+    weights = head.weights[class_index].astype(np.float64)
+    dealt = np.stack([weights, *(rng.permutation(weights) for _ in range(DRAWS))])
+    rows = dealt @ head.channels.T.astype(np.float64) - logits.mean(axis=1, dtype=np.float64)
+    if grouped:
+        contrast = max(matched, key=lambda c: abs(c.difference or 0.0))
+        finding = f"{contrast.more} against {contrast.less}"
+        effects = _differences(layout, rows, contrast, pairs)
+    else:
+        finding = layout.names[strongest]
+        own = layout.compared
+        effects = class_effects(rows[:, own], layout.labels[own], concepts=len(layout.names))[:, strongest]
+    observed, threshold = float(abs(effects[0])), float(np.quantile(np.abs(effects[1:]), 0.95))
     return Control(
         name="permuted channels",
-        expectation="the strongest concept's effect on the class's logit exceeds 95% of those with the "
-        "class's weights dealt to the wrong channels",
+        expectation=expectation,
         observed=observed,
         threshold=threshold,
         unit="standard deviations",
-        passed=None if observed is None or threshold is None else observed > threshold,
-        note=reason,
+        passed=observed > threshold,
+        note=f"{bank}: {finding}, {DRAWS} permutations",
     )
+
+
+def _differences(
+    layout: BankLayout,
+    rows: NDArray[np.float64],
+    contrast: ContrastResult,
+    pairs: Mapping[tuple[str, str], Pairs],
+) -> NDArray[np.float64]:
+    """[rows] A contrast's standardised difference for every row of responses [rows, images]."""
+    sides = [
+        np.flatnonzero(layout.labels == layout.names.index(group)) for group in (contrast.more, contrast.less)
+    ]
+    strata = None
+    if contrast.matched:
+        strata = pairs[contrast.more, contrast.less].pair
+        sides = [side[strata[side] >= 0] for side in sides]
+    return group_differences(rows, sides[0], sides[1], strata=strata)
 
 
 def randomised_weights(layout: BankLayout, scores: NDArray[np.float64], randomised: Responses) -> Control:

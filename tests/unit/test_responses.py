@@ -20,12 +20,14 @@ from auditor.afi.responses import (
     log_probabilities,
 )
 from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast, digest_of
-from auditor.contrasting import contrast_groups
+from auditor.contrasting import Pairs, contrast_groups
 from auditor.models.head import Head, listen
+from auditor.records import ContrastResult, Control
 from auditor.scoring import BankLayout, class_shares
 from auditor.settings import Settings
 from auditor.statistics.arrays import standardise_rows
 from auditor.statistics.classwise import against_classes
+from auditor.statistics.contrasts import group_differences
 from tests.tiny import tiny_model
 
 
@@ -136,26 +138,59 @@ def test_randomised_weights_control_tells_collapse_from_persistence() -> None:
     assert "2 concepts, need 8" in few.note
 
 
+def permuted(bank: BankLayout, head: Head | None, scores: np.ndarray, **more: object) -> Control:
+    values = {
+        "logits": np.zeros((len(bank.labels), 3)), "class_index": 0, "margin": 0.1, "contrasts": [],
+        "pairs": {}, "contrast_margin": 0.5, "rng": np.random.default_rng(0), **more,
+    }  # fmt: skip
+    return controls.permuted_channels(bank, head, scores=scores, **values)  # type: ignore[arg-type]
+
+
 def test_permuted_channels_control() -> None:
     rng = np.random.default_rng(0)
-    bank = layout(4, 30)
     channels = rng.normal(size=(120, 40)).astype(np.float32)
     channels[:30, 0] += 4  # concept 0 lives in channel 0
     scores = np.array([0.5, -0.2, 0.0, 0.1])
     for row, expected in ((np.eye(40)[:1], True), (np.ones((1, 40)), False)):
-        head = Head(channels, row.astype(np.float32))
-        control = controls.permuted_channels(bank, head, scores, 0, margin=0.1, rng=rng)
+        control = permuted(layout(4, 30), Head(channels, row.astype(np.float32)), scores)
         assert control.passed is expected
-        assert "b/c0" in control.note
+        assert "b: c0" in control.note
+
+
+@pytest.mark.parametrize("matched", [False, True])
+def test_permuted_channels_control_of_contrasts(matched: bool) -> None:
+    rng = np.random.default_rng(0)
+    plain = layout(2, 40)
+    grouped = replace(plain, bank=replace(plain.bank, contrasts=(GroupContrast("c0", "c1"),)))
+    channels = rng.normal(size=(80, 60)).astype(np.float32)
+    channels[:40, 0] += 3
+    pair = np.tile(np.arange(40), 2)
+    contrast = ContrastResult(
+        bank="b", more="c0", less="c1", n_more=40, n_less=40, matched=matched, difference=2.0,
+        difference_low=1.5, difference_high=2.5, p_value=0.001, p_adjusted=0.001, direction="more",
+    )  # fmt: skip
+    found = {"contrasts": [contrast], "pairs": {("c0", "c1"): Pairs(None, pair)}}  # type: ignore[arg-type]
+    right = permuted(grouped, Head(channels, np.eye(60, dtype=np.float32)[:1]), np.zeros(2), **found)
+    assert right.passed is True
+    assert "c0 against c1" in right.note
+    sides = np.arange(40), np.arange(40, 80)
+    strata = pair if matched else None
+    expected = group_differences(channels[:, 0][None], *sides, strata=strata)[0]
+    assert right.observed == pytest.approx(abs(expected))
+    even = np.ones((1, 60), np.float32)
+    assert permuted(grouped, Head(channels, even), np.zeros(2), **found).passed is False
+    weak = {**found, "contrasts": [contrast.model_copy(update={"difference": 0.3})]}
+    idle = permuted(grouped, Head(channels, even), np.zeros(2), **weak)
+    assert idle.passed is None
+    assert "no contrast of bank b" in idle.note
 
 
 def test_permuted_channels_control_says_why_it_was_not_run() -> None:
-    rng = np.random.default_rng(0)
     head = Head(np.zeros((120, 2), np.float32), np.zeros((1, 2), np.float32))
-    idle = controls.permuted_channels(layout(4, 30), head, np.full(4, 0.05), 0, margin=0.1, rng=rng)
+    idle = permuted(layout(4, 30), head, np.full(4, 0.05))
     assert idle.passed is None
     assert "nothing to lose" in idle.note
-    other = controls.permuted_channels(layout(4, 30), None, np.full(4, 0.5), 0, margin=0.1, rng=rng)
+    other = permuted(layout(4, 30), None, np.full(4, 0.5))
     assert other.passed is None
     assert "not one linear map" in other.note
 
