@@ -136,7 +136,7 @@ def permuted_channels(
         "dealt to the wrong channels"
     )
     bank, grouped = layout.bank.name, set(layout.names) <= layout.groups
-    told = [c for c in contrasts if c.difference is not None and abs(c.difference) > contrast_margin]
+    told = [c for c in contrasts if _beyond(c, contrast_margin)]
     matched = [c for c in told if c.matched] or told
     strongest = int(np.argmax(np.abs(scores)))
     why = ""
@@ -172,6 +172,12 @@ def permuted_channels(
         passed=observed > threshold,
         note=f"{bank}: {finding}, {DRAWS} permutations",
     )
+
+
+def _beyond(contrast: ContrastResult, margin: float) -> bool:
+    """Whether the whole interval lies beyond the margin, as a claim needs."""
+    low, high = contrast.difference_low, contrast.difference_high
+    return low is not None and high is not None and (low > margin or high < -margin)
 
 
 def _differences(

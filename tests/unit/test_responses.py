@@ -179,7 +179,7 @@ def test_permuted_channels_control_of_contrasts(matched: bool) -> None:
     assert right.observed == pytest.approx(abs(expected))
     even = np.ones((1, 60), np.float32)
     assert permuted(grouped, Head(channels, even), np.zeros(2), **found).passed is False
-    weak = {**found, "contrasts": [contrast.model_copy(update={"difference": 0.3})]}
+    weak = {**found, "contrasts": [contrast.model_copy(update={"difference_low": 0.3})]}
     idle = permuted(grouped, Head(channels, even), np.zeros(2), **weak)
     assert idle.passed is None
     assert "no contrast of bank b" in idle.note
