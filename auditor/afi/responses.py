@@ -16,7 +16,7 @@ the estimator was developed on, and not on others. NumPy only; torch is left beh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,14 +29,6 @@ FloatArray = NDArray[np.float64]
 
 OUTPUT = "output"
 """Name of the output in place of a layer's."""
-LATE = 0.25
-"""Share of the layers, counted from the last, that make up the class's detector in the controls."""
-
-
-def late_layers(layers: Sequence[str]) -> dict[str, float]:
-    """Weights within the class's detector: equal for the last quarter of the layers, 0 for the others."""
-    count = max(1, round(LATE * len(layers)))
-    return {layer: (1 / count if place >= len(layers) - count else 0.0) for place, layer in enumerate(layers)}
 
 
 @dataclass(frozen=True)
