@@ -293,3 +293,21 @@ def test_classes_of_a_model(capsys: pytest.CaptureFixture[str], demo_weights: st
     assert re.search(r"815 +n04275548 +spider web", capsys.readouterr().out)
     assert main(["classes", demo_weights, "xyzzyqq"]) == 2
     assert capsys.readouterr().err.startswith(f"error: classes of '{demo_weights}': none is like 'xyzzyqq'")
+
+
+def test_the_last_lines_claim_what_the_report_claims(tmp_path: Path) -> None:
+    from auditor.cli.run import _in_short
+    from tests.sample import build
+
+    classes = {result.name: result for result in build(tmp_path).classes}
+    lines = {name: _in_short(result) for name, result in classes.items()}
+    failed = [n for n, r in classes.items() if any(c.passed is False for c in r.controls)]
+    assert failed
+    assert all(lines[n].startswith("nothing is claimed, a control failed: ") for n in failed)
+    assert lines["zebra"].startswith("banded (associated, +")
+    lipstick = classes["lipstick"]
+    told = [
+        c.model_copy(update={"direction": "more", "difference": 0.8}) for c in lipstick.contrasts if c.matched
+    ]
+    claimed = lipstick.model_copy(update={"controls": [], "contrasts": told})
+    assert _in_short(claimed).endswith(f"more with {told[0].more} than with {told[0].less} (+0.80, matched)")
