@@ -118,8 +118,9 @@ class Bench:
     progress: Progress
 
     def usable(self, row: Row) -> bool:
-        """Whether this machine has the bank and the class has images, if it needs any."""
-        learned = not self.layers or self.labels[row.class_name].index in self.fits
+        """Whether the class was kept, this machine has the bank, and the class has images if it needs any."""
+        label = self.labels.get(row.class_name)
+        learned = label is not None and (not self.layers or label.index in self.fits)
         return row.bank in self.banks and learned
 
     def index(self, row: Row) -> int:
