@@ -1,6 +1,6 @@
-"""The JSON Schema of ``audit.json``, generated from the records so that it cannot drift from them.
+"""The JSON Schemas of ``audit.json`` and ``bank.toml``, generated so that they cannot drift from the program.
 
-``python -m auditor.schemas`` prints it, ``--write`` renews the published file.
+``python -m auditor.schemas`` prints the audit's, ``--write`` renews both published files.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from auditor.records import FORMAT_VERSION, Audit
 
 SCHEMA_FILE = f"audit-{FORMAT_VERSION}.schema.json"
+BANK_SCHEMA_FILE = "bank-1.schema.json"
 
 
 def audit_schema() -> dict[str, Any]:
@@ -40,3 +41,21 @@ def schema_text() -> str:
 def published_schema() -> Path:
     """Where the published schema lies, in a wheel and in a checkout."""
     return Path(__file__).with_name(SCHEMA_FILE)
+
+
+def bank_schema_text() -> str:
+    """The same for a bank's manifest, for editors that complete and check TOML by a schema."""
+    from auditor.banks.manifest import Manifest
+
+    generated = Manifest.model_json_schema(mode="validation")
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:auditor:schema:bank:1",
+        **generated,
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def published_bank_schema() -> Path:
+    """Where it lies."""
+    return Path(__file__).with_name(BANK_SCHEMA_FILE)

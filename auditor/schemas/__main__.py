@@ -1,18 +1,22 @@
-"""``python -m auditor.schemas [--write]``: print the audit's JSON Schema, or renew the published file."""
+"""``python -m auditor.schemas [--write]``: print the audit's JSON Schema, or renew the published files."""
 
 from __future__ import annotations
 
 import sys
 
-from auditor.schemas import published_schema, schema_text
+from auditor.schemas import bank_schema_text, published_bank_schema, published_schema, schema_text
 from auditor.store import write_bytes
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; exit status 2 for an argument that it does not know."""
     if arguments == ["--write"]:
-        write_bytes(published_schema(), schema_text().encode())
-        print(published_schema())
+        for path, text in (
+            (published_schema(), schema_text()),
+            (published_bank_schema(), bank_schema_text()),
+        ):
+            write_bytes(path, text.encode())
+            print(path)
         return 0
     if arguments:
         print("usage: python -m auditor.schemas [--write]", file=sys.stderr)

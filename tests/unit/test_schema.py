@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from auditor.schemas import audit_schema, published_schema, schema_text
+from auditor.schemas import (
+    audit_schema,
+    bank_schema_text,
+    published_bank_schema,
+    published_schema,
+    schema_text,
+)
 from auditor.schemas.__main__ import main
 
 
@@ -26,6 +33,20 @@ def validator() -> jsonschema.Draft202012Validator:
 
 def test_published_schema_is_the_generated_one() -> None:
     assert published_schema().read_text() == schema_text(), "renew it: python -m auditor.schemas --write"
+
+
+def test_shipped_banks_follow_the_published_schema() -> None:
+    assert published_bank_schema().read_text() == bank_schema_text(), (
+        "renew it: python -m auditor.schemas --write"
+    )
+    schema = json.loads(bank_schema_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    banks = list((Path(__file__).parents[2] / "concept_banks").glob("*/bank.toml"))
+    assert len(banks) >= 4
+    for bank in banks:
+        jsonschema.validate(tomllib.loads(bank.read_text(encoding="utf-8")), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"format": 1, "name": "mine", "nonsense": True}, schema)
 
 
 def test_sample_audit_is_valid(document: dict[str, Any], validator: jsonschema.Draft202012Validator) -> None:
