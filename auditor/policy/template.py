@@ -25,7 +25,7 @@ def policy_template(audit: Audit) -> str:
     name = f"release policy for {clean(audit.model.name)}"
     parts = [_HEAD.format(name=_string(name), alpha=_alpha(audit))]
     parts.append(
-        _TRUST.format(success=f"{Trust().occluder_success:g}", n=Trust().smallest_n, controls=_list(controls))
+        _TRUST.format(success=f"{_success_floor(audit):g}", n=Trust().smallest_n, controls=_list(controls))
     )
     contrasts = {(c.bank, c.more, c.less) for r in audit.classes for c in r.contrasts}
     for bank in audit.banks:
@@ -41,6 +41,11 @@ def policy_template(audit: Audit) -> str:
     if not contrasts and not any("[[association]]" in part for part in parts):
         parts.append(_association("*", audit.classes, 2 * margin))
     return "\n".join([*parts, _WAIVER])
+
+
+def _success_floor(audit: Audit) -> float:
+    made = any(result.images.source == "impressions" for result in audit.classes)
+    return 0.0 if made else Trust().occluder_success
 
 
 def _controls(audit: Audit) -> list[Control]:
@@ -110,7 +115,9 @@ baseline = "required"
 _TRUST = """\
 [trust]
 # Below these, nothing is concluded about a class.
-# Smallest share of held-out images whose class the occluder must change.
+# Smallest share of held-out images whose class the occluder must change. Scores and contrasts do not rest on
+# the occluder, the report's layers do; one learned on images made from the model hides no held-out image.
+# 0 asks for nothing.
 occluder_success = {success}
 # Controls that must have been run and passed. One that failed counts even if it is not named.
 required_controls = {controls}
