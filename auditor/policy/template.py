@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from auditor.policy.rules import Trust
-from auditor.records import Audit, ClassResult, Control
+from auditor.records import Audit, ClassResult
 from auditor.report.words import clean
 
 DEFAULT_CONTRAST = 0.2
@@ -21,7 +21,7 @@ def policy_template(audit: Audit) -> str:
     audit's margin of relevance, contrasts up to :data:`DEFAULT_CONTRAST`.
     """
     margin = float(audit.settings.get("margin", 0.1))
-    controls = sorted({c.name for c in _controls(audit) if c.passed is not None})
+    controls = sorted(_run_for_all(audit))
     name = f"release policy for {clean(audit.model.name)}"
     parts = [_HEAD.format(name=_string(name), alpha=_alpha(audit))]
     parts.append(
@@ -45,11 +45,14 @@ def policy_template(audit: Audit) -> str:
 
 def _success_floor(audit: Audit) -> float:
     made = any(result.images.source == "impressions" for result in audit.classes)
-    return 0.0 if made else Trust().occluder_success
+    return 0.0 if made else Trust().occluder_success or 0.0
 
 
-def _controls(audit: Audit) -> list[Control]:
-    return [*audit.controls, *(c for result in audit.classes for c in result.controls)]
+def _run_for_all(audit: Audit) -> set[str]:
+    """Controls that every class had: one that is idle where nothing was found cannot be required."""
+    general = {c.name for c in audit.controls if c.passed is not None}
+    each = [{c.name for c in result.controls if c.passed is not None} for result in audit.classes]
+    return general | (set.intersection(*each) if each else set())
 
 
 def _association(bank: str, classes: list[ClassResult], tolerance: float) -> str:
