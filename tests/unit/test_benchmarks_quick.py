@@ -43,9 +43,7 @@ def test_planted_truth_is_found_better_than_by_the_others(tmp_path: Path) -> Non
 
 def test_the_scores_error_rates_hold(tmp_path: Path) -> None:
     text = run("benchmarks.calibration", "--only-score", "--repetitions", "20", cache=tmp_path)
-    rows = [
-        line.split("|") for line in text.splitlines() if line.startswith(("| 1000", "| 6"))
-    ]
+    rows = [line.split("|") for line in text.splitlines() if line.startswith(("| 1000", "| 6"))]
     assert len(rows) == 12
     for row in rows:
         claimed = float(row[6].split("±")[0])
