@@ -47,9 +47,8 @@ def probe_bank(
         name: what the pass is called to the user; the bank where empty.
         each: most images of a concept; all where ``None``.
     """
-    labels = [c for c, concept in enumerate(bank.concepts) for _ in concept.images[:each]]
+    layout = lay_out(bank, benchmark=len(benchmark), each=each)
     control = bank.control.images if bank.control else ()
-    labels += [-1] * (len(control) + len(benchmark))
     detectors = {
         layer: torch.from_numpy(np.stack([fit.importance[layer][0] for fit in fits])).to(model.device)
         for layer in (layers if fits else ())
@@ -64,7 +63,7 @@ def probe_bank(
         for path in benchmark:
             yield decode_image(path)
 
-    with progress.stage(name or f"bank {bank.name}", len(labels)) as stage:
+    with progress.stage(name or f"bank {bank.name}", len(layout.labels)) as stage:
 
         def batches() -> Iterator[Tensor]:
             transform = preprocessing(model)
@@ -80,10 +79,25 @@ def probe_bank(
                 stage.advance(len(waiting))
 
         found = probe(model, batches(), layers, detectors or None)
-    label_array: NDArray[np.int64] = np.array(labels, dtype=np.int64)
-    compared = np.arange(len(labels)) < len(labels) - len(benchmark)
-    twin = _twins(bank, each, len(labels))
-    return BankLayout(bank=bank, labels=label_array, compared=compared, twin=twin), found
+    return layout, found
+
+
+def lay_out(bank: ConceptBank, *, benchmark: int = 0, each: int | None = None) -> BankLayout:
+    """Which image carries which label when a bank is shown: concept by concept, control, random photos.
+
+    Args:
+        bank: the concepts.
+        benchmark: number of random photos.
+        each: most images of a concept; all where ``None``.
+    """
+    labels = [c for c, concept in enumerate(bank.concepts) for _ in concept.images[:each]]
+    labels += [-1] * ((len(bank.control.images) if bank.control else 0) + benchmark)
+    return BankLayout(
+        bank=bank,
+        labels=np.array(labels, dtype=np.int64),
+        compared=np.arange(len(labels)) < len(labels) - benchmark,
+        twin=_twins(bank, each, len(labels)),
+    )
 
 
 def _twins(bank: ConceptBank, each: int | None, count: int) -> NDArray[np.int64] | None:

@@ -15,7 +15,7 @@ from auditor.afi.responses import evidence
 from auditor.banks import ConceptBank
 from auditor.fitting import ClassFit, fit_key
 from auditor.models.loaded import LoadedModel
-from auditor.probing import probe_bank
+from auditor.probing import lay_out, probe_bank
 from auditor.progress import Progress
 from auditor.scoring import BankLayout
 from auditor.settings import Settings
@@ -71,8 +71,7 @@ def measure(
             maps={layer: arrays[f"maps/{layer}"] for layer in layers if f"maps/{layer}" in arrays},
             logits=arrays["logits"],
         )
-        labels = arrays["labels"].astype(np.int64)
-        layout = BankLayout(bank=bank, labels=labels, compared=np.ones(len(labels), dtype=bool))
+        layout = lay_out(bank)
     else:
         layout, probe = probe_bank(
             model, bank, [], layers, fits, batch=settings.batch_size, progress=progress
@@ -83,7 +82,6 @@ def measure(
                 **{f"channels/{layer}": values for layer, values in probe.channels.items()},
                 **{f"maps/{layer}": values for layer, values in probe.maps.items()},
                 "logits": probe.logits,
-                "labels": layout.labels,
             },
         )
     return Measured(layout, probe, {fit.label.index: fit for fit in fits}, tuple(layers))

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from auditor.banks.bank import BankImage, Concept, ConceptBank, digest_of
 from auditor.errors import InputError
+from auditor.progress import silent
+from auditor.settings import Settings
 from benchmarks.associations_contrasts import Contrasted, contrast_table
+from benchmarks.associations_measure import measure
 from benchmarks.associations_pairs import (
     Expectation,
     check_concepts,
@@ -19,6 +24,7 @@ from benchmarks.associations_pairs import (
     summarise,
     table,
 )
+from tests.tiny import tiny_model
 
 LISTS_OF_PAIRS = ("development", "confirmation", "second-confirmation", "final")
 LISTS = Path(__file__).resolve().parents[2] / "benchmarks" / "pairs"
@@ -131,3 +137,30 @@ def test_the_lead_is_the_difference_of_the_reciprocal_ranks() -> None:
     ranks = {"ours": [1.0, 2.0, 1.0], "theirs": [2.0, 4.0, 1.0]}
     [line] = leads(ranks, ["a", "b", "c"], rng=np.random.default_rng(0))
     assert line.startswith("Ahead of theirs in MRR by +0.25 (+0.00 to +0.50")
+
+
+def test_what_is_read_from_the_cache_is_laid_out_as_it_was_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twins included: without them the second run would compare concepts with something else."""
+    rng = np.random.default_rng(0)
+
+    def images(names: list[str]) -> tuple[BankImage, ...]:
+        def drawn(name: str) -> BankImage:
+            pixels = rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)
+            return BankImage(name=name, load=lambda: Image.fromarray(pixels), sha256=name)
+
+        return tuple(drawn(name) for name in names)
+
+    concepts = tuple(Concept(c, images([f"{c}/{i}.png" for i in range(3)])) for c in ("one", "two"))
+    twins = Concept("control", images([f"without/{c}/{i}.png" for c in ("one", "two") for i in range(3)]))
+    bank = ConceptBank("b", "B", "test", concepts, digest_of(concepts), control=twins)
+    settings = Settings(model="tiny", classes=("0",))
+    first, second = (
+        measure(tiny_model(), bank, (), [], settings=settings, cache=tmp_path, progress=silent)
+        for _ in range(2)
+    )
+    assert first.layout.twin is not None
+    np.testing.assert_array_equal(second.layout.twin, first.layout.twin)
+    scores = [m.scores(0, runs=2, rng=rng)["auditor"] for m in (first, second)]
+    np.testing.assert_allclose(scores[1], scores[0], atol=1e-3)
