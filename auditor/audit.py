@@ -130,26 +130,28 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
             if layout.twin is not None:
                 arrays[f"bank/{bank.name}/twin"] = layout.twin
             compared_with[bank.name] = layout.zero
-            every_class = layout.effects(evidence(probe.logits).T)
+            every = evidence(probe.logits)
+            every_class = layout.effects(every.T)
             pairs = pair_images(layout, min_pairs=settings.min_images, seed=settings.seed)
             for (more, less), matched in pairs.items():
                 arrays[f"bank/{bank.name}/pair/{more}/{less}"] = matched.pair.astype(np.int32)
-            randomised = probe_bank(
+            control_layout, control_probe = probe_bank(
                 shuffled,
                 bank,
                 (),
-                names,
+                (),
                 [],
                 batch=settings.batch_size,
                 progress=progress,
                 name=f"bank {bank.name}: shuffled weights",
                 each=CONTROL_IMAGES,
             )
+            randomised = control_layout.effects(evidence(control_probe.logits).T)
             with progress.stage(f"bank {bank.name}: statistics", len(measured)) as stage:
                 for place, one in enumerate(measured):
                     _measure(
-                        one, place, layout, pairs, probe, every_class, randomised, panel, names, settings,
-                        family, arrays,
+                        one, place, layout, pairs, probe, every, every_class, randomised, panel, names,
+                        settings, family, arrays,
                     )  # fmt: skip
                     stage.advance()
         for one in measured:
@@ -293,11 +295,12 @@ def _specificity(fit: ClassFit, panel: Panel, names: Sequence[str]) -> Specifici
     return class_specificity(refits, reference)
 
 
-def _responses(probe: Probe, fit: ClassFit, panel: Panel, names: Sequence[str]) -> Responses:
+def _responses(
+    probe: Probe, own: NDArray[np.float64], fit: ClassFit, panel: Panel, names: Sequence[str]
+) -> Responses:
     return class_responses(
         probe.channels,
-        probe.logits,
-        fit.label.index,
+        own,
         profile={layer: _refit_rows(fit.clean[layer]) for layer in names},
         reference={layer: panel.clean(layer) for layer in names},
     )
@@ -314,8 +317,9 @@ def _measure(
     layout: BankLayout,
     pairs: Mapping[tuple[str, str], Pairs],
     probe: Probe,
+    every: NDArray[np.float64],
     every_class: NDArray[np.float64],
-    randomised: tuple[BankLayout, Probe],
+    randomised: NDArray[np.float64],
     panel: Panel,
     names: Sequence[str],
     settings: Settings,
@@ -325,7 +329,7 @@ def _measure(
     """Everything about one class that one bank tells."""
     index = one.fit.label.index
     begun = time.monotonic()
-    responses = _responses(probe, one.fit, panel, names)
+    responses = _responses(probe, every[:, index], one.fit, panel, names)
     rng = np.random.default_rng([settings.seed, index, *layout.bank.name.encode()])
     maps = {layer: probe.maps[layer][:, place] for layer in names}
     found = scoring.score_bank(
@@ -365,11 +369,7 @@ def _measure(
             contrast_margin=settings.contrast_margin,
             rng=rng,
         ),
-        controls.randomised_weights(
-            randomised[0],
-            scores,
-            _responses(randomised[1], one.fit, panel, names),
-        ),
+        controls.randomised_weights(layout, scores, randomised[index]),
     ]
     arrays[f"class/{index}/response/{layout.bank.name}"] = responses.evidence[None].astype(np.float32)
     if contrast_response is not None:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
+from auditor.afi.responses import evidence_of
 from auditor.settings import Settings
 from auditor.statistics.effects import ConceptEffect, concept_effects
 
@@ -50,15 +52,10 @@ EVIDENCE_WORLDS = tuple(
 )
 
 
-def evidence_of(log_odds: FloatArray, classes: int) -> FloatArray:
-    """ln(1 + K p) / ln(1 + K) of p with these log-odds."""
-    return np.asarray(np.log1p(classes / (1 + np.exp(-log_odds))) / np.log1p(classes))
-
-
 def expected(world: EvidenceWorld, mean: float, spread: float) -> float:
     """Mean evidence where log-odds are normal, by quadrature."""
     nodes, weights = _QUADRATURE
-    return float(evidence_of(mean + spread * nodes, world.classes) @ weights / weights.sum())
+    return float(evidence_of(expit(mean + spread * nodes), world.classes) @ weights / weights.sum())
 
 
 def truths(world: EvidenceWorld) -> FloatArray:
@@ -86,13 +83,14 @@ def draw(world: EvidenceWorld, rng: np.random.Generator) -> tuple[FloatArray, ND
         # A picture and its twin differ in trifles as well: a tenth of the spread.
         with_concept = base + 0.1 * world.spread * rng.normal(size=len(labels)) + world.step * strong
         without = base + 0.1 * world.spread * rng.normal(size=len(labels))
-        return evidence_of(with_concept, world.classes) - evidence_of(without, world.classes), labels, True
+        pair = [evidence_of(expit(log_odds), world.classes) for log_odds in (with_concept, without)]
+        return pair[0] - pair[1], labels, True
     log_odds = np.where(other, world.usual + 0.5 * (base - world.usual), base) + world.step * strong
     if world.zero == "control":
         control = world.usual + world.spread * rng.normal(size=2 * world.images)
         log_odds = np.concatenate([log_odds, control])
         labels = np.concatenate([labels, np.full(len(control), -1)])
-    return evidence_of(log_odds, world.classes), labels, False
+    return evidence_of(expit(log_odds), world.classes), labels, False
 
 
 def estimate(world: EvidenceWorld, rng: np.random.Generator) -> list[ConceptEffect]:

@@ -71,8 +71,12 @@ def evidence(logits: NDArray[np.floating]) -> FloatArray:
 
     At chance (p = 1/K) it is ln 2 / ln(1 + K): 0.1 with 1,000 classes, 0.36 with 6.
     """
-    count = logits.shape[1]
-    found: FloatArray = np.log1p(count * np.exp(log_probabilities(logits))) / np.log1p(count)
+    return evidence_of(np.exp(log_probabilities(logits)), logits.shape[1])
+
+
+def evidence_of(probability: FloatArray, classes: int) -> FloatArray:
+    """The same from probabilities of any shape, among so many classes."""
+    found: FloatArray = np.log1p(classes * probability) / np.log1p(classes)
     return found
 
 
@@ -84,8 +88,7 @@ def log_probabilities(logits: NDArray[np.floating]) -> FloatArray:
 
 def class_responses(
     channels: Mapping[str, NDArray[np.floating]],
-    logits: NDArray[np.floating],
-    class_index: int,
+    own: FloatArray,
     *,
     profile: Mapping[str, NDArray[np.floating]],
     reference: Mapping[str, NDArray[np.floating]],
@@ -94,8 +97,7 @@ def class_responses(
 
     Args:
         channels: layer to [images, channels].
-        logits: [images, classes].
-        class_index: the class.
+        own: [images] evidence for the class, a column of :func:`evidence`.
         profile: layer to [refits, channels].
         reference: layer to [classes, channels].
     """
@@ -103,7 +105,6 @@ def class_responses(
         layer: detector_response(channels[layer], profile[layer], reference[layer]) for layer in channels
     }
     refits = len(next(iter(by_layer.values())))
-    own = evidence(logits)[:, class_index]
     by_layer[OUTPUT] = np.repeat(standardise_rows(own[None]), refits, axis=0)
     return Responses(evidence=own, by_layer=by_layer)
 

@@ -101,8 +101,9 @@ def test_responses_keep_the_evidence_apart_from_the_layers() -> None:
     signed = {"a": rng.normal(size=(2, 4)), "b": rng.normal(size=(2, 6))}
     none = {"a": np.zeros((0, 4)), "b": np.zeros((0, 6))}
     logits = rng.normal(size=(10, 3))
-    found = class_responses(channels, logits, 1, profile=signed, reference=none)
-    np.testing.assert_allclose(found.evidence, evidence(logits)[:, 1])
+    own = evidence(logits)[:, 1]
+    found = class_responses(channels, own, profile=signed, reference=none)
+    np.testing.assert_allclose(found.evidence, own)
     assert list(found.by_layer) == ["a", "b", OUTPUT]
     for values in found.by_layer.values():
         assert values.shape == (2, 10)
@@ -129,11 +130,11 @@ def test_randomised_weights_control_tells_collapse_from_persistence() -> None:
     rng = np.random.default_rng(0)
     effects = np.linspace(-1, 1, 10)
     bank = layout(10, 30)
-    same = responses(np.repeat(effects, 30) + rng.normal(0, 0.1, 300))
-    other = responses(rng.normal(size=300))
+    same = bank.effects(np.repeat(effects, 30)[None] + rng.normal(0, 0.1, 300))[0]
+    other = bank.effects(rng.normal(size=300)[None])[0]
     assert controls.randomised_weights(bank, effects, same).passed is False
     assert controls.randomised_weights(bank, effects, other).passed is True
-    few = controls.randomised_weights(layout(2, 30), effects[:2], responses(rng.normal(size=60)))
+    few = controls.randomised_weights(layout(2, 30), effects[:2], np.zeros(2))
     assert few.passed is None
     assert "2 concepts, need 8" in few.note
 
