@@ -61,9 +61,9 @@ def pair_images(layout: BankLayout, *, min_pairs: int, seed: int) -> dict[tuple[
             rng=rng,
         )
         pair = np.full(len(layout.labels), -1, dtype=np.int64)
-        members = _members(layout)
-        for group, used in ((contrast.more, matching.more), (contrast.less, matching.less)):
-            pair[members[group][list(used)]] = np.arange(len(used))
+        sides = group_positions(layout, contrast.more, contrast.less)
+        for positions, used in zip(sides, (matching.more, matching.less), strict=True):
+            pair[positions[list(used)]] = np.arange(len(used))
         found[contrast.more, contrast.less] = Pairs(matching, pair)
     return found
 
@@ -100,11 +100,10 @@ def contrast_groups(
     others = np.delete(everyone, class_index, axis=0)
     # Of a few classes, what one gains the others lose: less their mean, every difference is told twice.
     values = against_classes(own, others) if len(others) >= FEWEST_CLASSES else own[None]
-    members = _members(layout)
     # Beside every matched contrast stands the same without matching: the difference that matching made.
     wanted = [form for c in declared for form in ([c, replace(c, match=())] if c.match else [c])]
     return [
-        _contrast(layout.bank.name, contrast, pairs, values, own, others, members, settings, specific, rng)
+        _contrast(layout, contrast, pairs, values, own, others, settings, specific, rng)
         for contrast in wanted
     ], values
 
@@ -114,26 +113,29 @@ def _declared(bank: ConceptBank) -> list[GroupContrast]:
     return [c for c in bank.contrasts if c.more in names and c.less in names]
 
 
-def _members(layout: BankLayout) -> dict[str, NDArray[np.int64]]:
-    return {name: np.flatnonzero(layout.labels == c) for c, name in enumerate(layout.names)}
+def group_positions(
+    layout: BankLayout, more: str, less: str, pair: NDArray[np.int64] | None = None
+) -> list[NDArray[np.int64]]:
+    """Positions of the images of two groups: all of them, or those that ``pair`` [images] pairs."""
+    found = [np.flatnonzero(layout.labels == layout.names.index(group)) for group in (more, less)]
+    return found if pair is None else [positions[pair[positions] >= 0] for positions in found]
 
 
 def _contrast(
-    bank: str,
+    layout: BankLayout,
     contrast: GroupContrast,
     pairs: Mapping[tuple[str, str], Pairs],
     values: NDArray[np.float64],
     own: NDArray[np.float64],
     others: NDArray[np.float64],
-    members: dict[str, NDArray[np.int64]],
     settings: Settings,
     specific: bool | None,
     rng: np.random.Generator,
 ) -> ContrastResult:
-    more, less = members[contrast.more], members[contrast.less]
+    more, less = group_positions(layout, contrast.more, contrast.less)
     strata: NDArray[np.int64] | None = None
     blank = ContrastResult(
-        bank=bank, more=contrast.more, less=contrast.less, n_more=len(more), n_less=len(less),
+        bank=layout.bank.name, more=contrast.more, less=contrast.less, n_more=len(more), n_less=len(less),
         matched=bool(contrast.match), difference=None, difference_low=None, difference_high=None,
         p_value=None, p_adjusted=None, direction="inconclusive",
     )  # fmt: skip
@@ -143,7 +145,7 @@ def _contrast(
         if matched.matching.reason:
             return blank.model_copy(update={"n_more": 0, "n_less": 0, "reason": matched.matching.reason})
         strata = matched.pair
-        more, less = more[strata[more] >= 0], less[strata[less] >= 0]
+        more, less = group_positions(layout, contrast.more, contrast.less, strata)
     found = group_contrasts(
         values,
         {contrast.more: more, contrast.less: less},

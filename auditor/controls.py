@@ -17,7 +17,7 @@ from torch import nn
 
 from auditor.afi.occluder import occlude
 from auditor.afi.responses import Responses
-from auditor.contrasting import Pairs
+from auditor.contrasting import Pairs, group_positions
 from auditor.fitting import ClassFit
 from auditor.models.head import Head
 from auditor.models.loaded import LoadedModel
@@ -187,14 +187,9 @@ def _differences(
     pairs: Mapping[tuple[str, str], Pairs],
 ) -> NDArray[np.float64]:
     """[rows] A contrast's standardised difference for every row of responses [rows, images]."""
-    sides = [
-        np.flatnonzero(layout.labels == layout.names.index(group)) for group in (contrast.more, contrast.less)
-    ]
-    strata = None
-    if contrast.matched:
-        strata = pairs[contrast.more, contrast.less].pair
-        sides = [side[strata[side] >= 0] for side in sides]
-    return group_differences(rows, sides[0], sides[1], strata=strata)
+    strata = pairs[contrast.more, contrast.less].pair if contrast.matched else None
+    more, less = group_positions(layout, contrast.more, contrast.less, strata)
+    return group_differences(rows, more, less, strata=strata)
 
 
 def randomised_weights(

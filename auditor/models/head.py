@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from auditor.models.taps import as_maps
+
 _CLOSE = 1e-3
 """Largest error, relative to the spread of the logits, with which a linear head must reproduce them."""
 
@@ -55,18 +57,16 @@ class Head:
 @contextmanager
 def listen(module: nn.Module, classes: int) -> Iterator[Heard]:
     """Collect what the last linear layer with an output per class is given, pass by pass."""
-    fitting = [
-        part
-        for part in module.modules()
-        if (isinstance(part, nn.Linear) and part.out_features == classes)
-        or (isinstance(part, nn.Conv2d) and part.out_channels == classes and part.kernel_size == (1, 1))
-    ]
-    last = fitting[-1] if fitting else None
-    heard = Heard(last if isinstance(last, nn.Linear | nn.Conv2d) else None)
+    last = None
+    for part in module.modules():
+        if (isinstance(part, nn.Linear) and part.out_features == classes) or (
+            isinstance(part, nn.Conv2d) and part.out_channels == classes and part.kernel_size == (1, 1)
+        ):
+            last = part
+    heard = Heard(last)
 
     def hook(_module: nn.Module, inputs: Any, _output: Any) -> None:
-        given = inputs[0].detach().float()
-        heard.inputs.append((given.mean(dim=(2, 3)) if given.ndim == 4 else given.flatten(1)).cpu())
+        heard.inputs.append(as_maps(inputs[0].detach()).float().mean(dim=(2, 3)).cpu())
 
     handle = last.register_forward_hook(hook) if last is not None else None
     try:
