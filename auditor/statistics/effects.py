@@ -1,7 +1,8 @@
-"""Concept effects: how far a class's response tells a concept from what the bank compares it with.
+"""Differences of means with interval and test: what scores and contrasts are.
 
-The effect of a concept is a difference of means, docs/statistics.md, equation (1). Its p-value permutes
-labels on images, its interval resamples images and allows for refits.
+A concept's effect is the mean over its units less that of what it is compared with, docs/statistics.md,
+equation (1). Its p-value permutes labels on units, its interval resamples units. A matched contrast is
+the same with differences of pairs "against zero".
 """
 
 from __future__ import annotations
@@ -14,273 +15,286 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from auditor.errors import InputError
-from auditor.records import Direction
 from auditor.statistics.arrays import FloatArray, Groups, as_responses, group_images, standardise_rows
 from auditor.statistics.bootstrap import bootstrap_images
-from auditor.statistics.inference import (
-    Estimate,
-    check_settings,
-    infer,
-    lent_effects,
-    satterthwaite,
-    variance_over_images,
+from auditor.statistics.permutation import (
+    contrast_of_means,
+    contrast_variance,
+    group_moments,
+    permuted_statistics,
 )
-from auditor.statistics.multiplicity import holm
-from auditor.statistics.permutation import group_moments, permuted_statistics
-from auditor.statistics.refits import refit_variance
+from auditor.statistics.units import independent_units
+
+POWER = 0.8
+"""Power at which the minimum detectable effect is stated."""
 
 
 @dataclass(frozen=True)
-class ConceptEffect:
-    """One concept of a bank against what it is compared with, for one class.
+class Inference:
+    """How effects are tested: the same for every test of an audit."""
 
-    Effects are in standard deviations of the response over the benchmark images, or in its own unit.
-    """
+    permutations: int
+    """Of labels on units, for the p-values; 1 or more."""
+    bootstrap: int
+    """Resamples of units, for the intervals; 200 or more."""
+    alpha: float
+    """1 minus the coverage of the intervals, 0 to 1."""
+    family: int = 1
+    """Number of tests corrected together, 1 or more."""
 
-    concept: str
+    def __post_init__(self) -> None:
+        """Refuse what is out of range, before any work.
+
+        Raises:
+            InputError: Naming the setting.
+        """
+        if self.permutations < 1:
+            raise InputError(f"permutations: {self.permutations}, need 1 or more")
+        if self.bootstrap < 200:
+            raise InputError(f"bootstrap: {self.bootstrap} resamples, need 200 or more")
+        if not 0.0 < self.alpha < 1.0:
+            raise InputError(f"alpha: {self.alpha}, need a number between 0 and 1")
+        if self.family < 1:
+            raise InputError(f"family: {self.family} tests, need 1 or more")
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One difference of means, in the unit of the responses."""
+
     n: int
     """Images of the concept."""
-    n_benchmark: int
-    """Images compared with: benchmark-only ones, those of the other concepts, or twins."""
+    units: int
+    """Independent units among them."""
+    n_other: int
+    """Images compared with; 0 where responses are differences already."""
+    units_other: int
     effect: float
-    """Mean over refits; positive where the detector responds more to the concept."""
     low: float
-    """95% interval (1 - alpha in general), over new images and new refits."""
+    """Lower end of the interval at 1 - alpha."""
     high: float
     adjusted_low: float
-    """The same at 1 - alpha / family size."""
+    """Lower end at 1 - alpha / family: all intervals of the family hold together at 1 - alpha."""
     adjusted_high: float
     p_value: float
-    """Two-sided, labels permuted on images, noise of refits allowed for: (1 + hits) / (1 + B)."""
-    p_images: float
-    """The same for these very refits, as if there were no others."""
-    p_beyond: float
-    """Null: the effect lies within the margin of relevance."""
-    p_within: float
-    """Null: the effect lies outside the margin (two one-sided tests); small means irrelevance shown."""
-    smallest_detectable: float
-    """Smallest absolute effect found with power 0.8 at alpha / family size (by ``p_value``)."""
-    direction: Direction
-    """Holm over this bank alone; decide anew with :func:`direction_of` where the family is larger."""
+    """Two-sided, labels permuted on units, (1 + hits) / (1 + permutations)."""
+    minimum_detectable: float
+    """Smallest absolute effect found with power 0.8 at alpha / family."""
     standard_error: float
-    """Of ``effect``, images and refits together."""
-    error_images: float
-    """The part due to images."""
-    error_refits: float
-    """The part due to refits; 0 with a single one, which means unknown."""
-    refit_effects: tuple[float, ...]
-    """The effect under each refit."""
-    deciles: tuple[float, ...]
-    """[11] 0, 10, ..., 100% of the concept images' response, mean over refits: in standard deviations of
-    the benchmark images from their mean, or as it is where effects are not standardised."""
 
 
 @dataclass(frozen=True)
-class LayerEffects:
-    """Effects in single layers, with intervals that assume symmetry (no bootstrap)."""
+class Errors:
+    """Effects of many rows at once, with standard errors from a formula instead of resampling."""
 
     effect: FloatArray
-    """[layers, concepts] In standard deviations of the layer's response over the benchmark images."""
-    low: FloatArray
-    """[layers, concepts] Lower end of the interval, images and refits allowed for."""
-    high: FloatArray
-    """[layers, concepts] Upper end."""
+    """[rows, concepts]."""
+    error: FloatArray
+    """[rows, concepts] Standard error."""
+    df: FloatArray
+    """[concepts] Degrees of freedom: units of the smaller side less 1."""
+
+    def interval(self, level: float) -> tuple[FloatArray, FloatArray]:
+        """Ends [rows, concepts] of Student's interval; ``level`` is 1 minus its coverage."""
+        half = stats.t.ppf(1.0 - level / 2.0, self.df) * self.error
+        return self.effect - half, self.effect + half
 
 
-def concept_effects(
-    responses: ArrayLike,
+def mean_effects(
+    values: ArrayLike,
     labels: ArrayLike,
     *,
-    concepts: Sequence[str],
-    permutations: int,
-    bootstrap: int,
-    alpha: float,
-    margin: float,
+    concepts: int,
+    inference: Inference,
     rng: np.random.Generator,
-    standardised: bool = True,
+    clusters: ArrayLike | None = None,
     against_zero: bool = False,
-    family_size: int | None = None,
-    refit_overlap: float = 0.0,
-    borrowed: ArrayLike | None = None,
-) -> list[ConceptEffect]:
-    """Effect, interval, tests and direction of every concept of a bank.
+) -> list[Effect]:
+    """Effect, interval and p-value of every concept.
 
     Args:
-        responses: [refits, images] Response of the class's meta-detector, any unit.
-        labels: [images] Position in ``concepts``; -1 for images that serve only as benchmark. Where
-            there are such, concepts are compared with them alone, else with the other concepts.
-        concepts: Names.
-        permutations: Of labels, for the p-values.
-        bootstrap: Resamples of images, for the intervals; 200 or more.
-        alpha: 1 minus the coverage of the intervals, and level of the directions.
-        margin: Margin of relevance, in units of the effect, 0 or more.
+        values: [images] Response to each image, any unit.
+        labels: [images] 0 to ``concepts`` - 1; -1 for images that serve only to be compared with. Where
+            there are such, concepts are compared with them alone, else with the other concepts alike.
+        concepts: Number of concepts.
+        inference: Permutations, resamples, level, family.
         rng: Source of every draw.
-        standardised: Effects in standard deviations over the benchmark images, equation (1); else in the
-            response's own unit, for responses that have one.
-        against_zero: Responses are differences between an image and its twin, the same picture without
-            the concept.
-        family_size: Number of tests corrected together; the bank's concepts where ``None``.
-        refit_overlap: Share of its learning images that a refit has in common with another.
-        borrowed: [refits, others] Effects of such concepts for other classes under as many refits of
-            theirs, from :func:`auditor.statistics.classwise.class_effects`; for banks of fewer than
-            6 concepts, which cannot tell how much refits vary.
+        clusters: [images] Images of one cluster count as one; ``None``: every image is its own.
+        against_zero: Responses are differences already (an image less its twin).
 
     Returns:
-        One result for each concept, in the order given.
+        One effect for each concept.
 
     Raises:
-        InputError: Shapes that do not fit, values that are not finite, fewer than 2 images of a
-            concept, or settings out of range.
+        InputError: Shapes that do not fit, values that are not finite, a concept of fewer than 2 units.
     """
-    check_settings(permutations, bootstrap, alpha, margin, refit_overlap)
-    family = len(concepts) if family_size is None else family_size
-    if family < 1:
-        raise InputError(f"family size: {family}, need 1 or more")
     label = np.asarray(labels, dtype=np.int64)
-    groups = group_images(label, len(concepts), against_zero=against_zero)
-    values = as_responses(responses, len(label))[:, groups.order]
-    if standardised:
-        values = standardise_rows(values)
-    estimates, scaled = _estimates(values, groups, standardised=standardised)
-    effects = np.stack([estimate.effects for estimate in estimates], axis=1)
-    inferred = infer(
-        estimates,
-        resamples=bootstrap_images(
-            np.stack([e.influence for e in estimates]), groups, draws=bootstrap, rng=rng
-        ),
-        permuted=permuted_statistics(values.mean(axis=0), groups, permutations=permutations, rng=rng),
-        refits=refit_variance(effects, overlap=refit_overlap, borrowed=lent_effects(borrowed, len(values))),
-        alpha=alpha,
-        margin=margin,
-        family_size=family,
-        rng=rng,
-    )
-    corrected = holm([result.p_value for result in inferred])
+    units = independent_units(label, clusters)
+    groups = group_images(units.labels, concepts, against_zero=against_zero)
+    found = units.means(as_responses(values, len(label)))[0][groups.order]
+    images = units.sizes[groups.order]
+    means, variances = group_moments(found, groups)
+    effects = contrast_of_means(means, groups)
+    errors = np.sqrt(contrast_variance(variances, groups))
+    resamples = bootstrap_images(_influence(found, means, groups), groups, draws=inference.bootstrap, rng=rng)
+    permuted = permuted_statistics(found, groups, permutations=inference.permutations, rng=rng)
+    counted = np.add.reduceat(images, groups.starts)
+    df = _degrees_of_freedom(groups)
     results = []
-    for c, (name, found) in enumerate(zip(concepts, inferred, strict=True)):
-        own = slice(int(groups.starts[c]), int(groups.starts[c] + groups.sizes[c]))
+    for c in range(concepts):
+        error, effect = float(errors[c]), float(effects[c])
+        noise = resamples.pivots[:, c] * error  # estimate minus truth
+        low = effect - float(np.quantile(noise, 1.0 - inference.alpha / 2.0))
+        high = effect - float(np.quantile(noise, inference.alpha / 2.0))
+        wider = _widening(inference, df[c])
+        compared = groups.shares[c] > 0.0
         results.append(
-            ConceptEffect(
-                concept=name,
-                n=int(groups.sizes[c]),
-                n_benchmark=int(groups.sizes[[c] if against_zero else groups.shares[c] > 0].sum()),
-                direction=direction_of(
-                    found.low, found.high, float(corrected[c]), alpha=alpha, margin=margin
+            Effect(
+                n=int(counted[c]),
+                units=int(groups.sizes[c]),
+                n_other=int(counted[compared].sum()),
+                units_other=int(groups.sizes[compared].sum()),
+                effect=effect,
+                low=low,
+                high=high,
+                adjusted_low=effect - (effect - low) * wider,
+                adjusted_high=effect + (high - effect) * wider,
+                p_value=permutation_p(effect, permuted[:, c] * error),
+                minimum_detectable=minimum_detectable(
+                    np.abs(permuted[:, c]) * error,
+                    shift=noise * resamples.errors[:, c],
+                    errors=resamples.errors[:, c],
+                    level=inference.alpha / inference.family,
                 ),
-                refit_effects=tuple(map(float, effects[:, c])),
-                deciles=tuple(map(float, np.quantile(scaled[c, own], np.linspace(0, 1, 11)))),
-                **vars(found),
+                standard_error=error,
             )
         )
     return results
 
 
-def layer_effects(
-    responses: ArrayLike,
+def effects_with_errors(
+    values: ArrayLike,
     labels: ArrayLike,
     *,
     concepts: int,
-    alpha: float,
-    refit_overlap: float = 0.0,
-) -> LayerEffects:
-    """The effect in every single layer, for display; layers are not tested one by one.
+    clusters: ArrayLike | None = None,
+    against_zero: bool = False,
+) -> Errors:
+    """The same effects for as many rows as wanted (all classes of a model, several temperatures).
 
     Args:
-        responses: [refits, layers, images].
-        labels: As for :func:`concept_effects`.
+        values: [rows, images].
+        labels: As for :func:`mean_effects`.
         concepts: Number of concepts.
-        alpha: 1 minus the coverage of the intervals.
-        refit_overlap: As for :func:`concept_effects`.
+        clusters: As there.
+        against_zero: As there.
 
     Raises:
-        InputError: As :func:`concept_effects`.
+        InputError: As :func:`mean_effects`.
     """
-    stack = np.asarray(responses, dtype=np.float64)
     label = np.asarray(labels, dtype=np.int64)
-    if stack.ndim != 3:
-        raise InputError(f"responses per layer: shape {stack.shape}, need [refits, layers, images]")
-    check_settings(1, 200, alpha, 0.0, refit_overlap)
-    groups = group_images(label, concepts)
-    effect = np.zeros((stack.shape[1], concepts))
-    half_width = np.zeros_like(effect)
-    for layer in range(stack.shape[1]):
-        name = f"responses of layer {layer}"
-        values = as_responses(stack[:, layer], len(label), name=name)[:, groups.order]
-        estimates, _ = _estimates(standardise_rows(values), groups, standardised=True)
-        refits = refit_variance(np.stack([e.effects for e in estimates], axis=1), overlap=refit_overlap)
-        for c, estimate in enumerate(estimates):
-            of_refits, refit_df = float(refits.of_mean[c]), float(refits.df[c])
-            df = satterthwaite(estimate.image_variance, estimate.image_df, of_refits, refit_df)
-            effect[layer, c] = estimate.effects.mean()
-            error = np.sqrt(estimate.image_variance + of_refits)
-            half_width[layer, c] = stats.t.ppf(1 - alpha / 2, df) * error
-    return LayerEffects(effect=effect, low=effect - half_width, high=effect + half_width)
+    units = independent_units(label, clusters)
+    groups = group_images(units.labels, concepts, against_zero=against_zero)
+    means, variances = group_moments(units.means(as_responses(values, len(label)))[:, groups.order], groups)
+    return Errors(
+        effect=contrast_of_means(means, groups),
+        error=np.sqrt(contrast_variance(variances, groups)),
+        df=_degrees_of_freedom(groups),
+    )
 
 
-def direction_of(low: float, high: float, p_adjusted: float, *, alpha: float, margin: float) -> Direction:
-    """How a concept relates to a class, from its interval and its corrected p-value.
+def standardised_effects(values: ArrayLike, labels: ArrayLike, *, concepts: int) -> Errors:
+    """Effects in standard deviations of the images compared with, for responses without a unit (layers).
 
-    See :data:`auditor.records.Direction`.
-    """
-    if low > margin and p_adjusted < alpha:
-        return "associated"
-    if high < -margin and p_adjusted < alpha:
-        return "inhibiting"
-    if -margin <= low and high <= margin:
-        return "not associated"
-    return "inconclusive"
-
-
-def _estimates(
-    values: FloatArray, groups: Groups, *, standardised: bool
-) -> tuple[list[Estimate], FloatArray]:
-    """Every concept's effect, equation (1), and its linearisation, equation (3).
+    Shown, not tested. The scale counts as known, so intervals are a little too narrow for large effects.
 
     Args:
-        values: [refits, images] in ``groups.order``; rows standardised over all images, where the
-            effects are to be.
-        groups: Who has which label.
-        standardised: Whether effects are in standard deviations of the benchmark.
+        values: [rows, images] One row per layer.
+        labels: As for :func:`mean_effects`.
+        concepts: Number of concepts.
 
-    Returns:
-        The estimates, and [concepts, images] responses averaged over refits: in the benchmark's standard
-        deviations from its mean, or as they are.
+    Raises:
+        InputError: As :func:`mean_effects`.
     """
-    means, variances = group_moments(values, groups)
+    label = np.asarray(labels, dtype=np.int64)
+    groups = group_images(label, concepts)
+    rows = standardise_rows(as_responses(values, len(label)))[:, groups.order]
+    means, variances = group_moments(rows, groups)
     second = variances * (groups.sizes - 1) / groups.sizes + means**2
+    centre = means @ groups.shares.T
+    spread2 = second @ groups.shares.T - centre**2 + (variances / groups.sizes) @ (groups.shares**2).T
+    scale = np.sqrt(np.maximum(spread2, 0.0))
+
+    def scaled(numbers: FloatArray) -> FloatArray:
+        return np.divide(numbers, scale, out=np.zeros_like(numbers), where=scale > 1e-9)
+
+    return Errors(
+        effect=scaled(contrast_of_means(means, groups)),
+        error=scaled(np.sqrt(contrast_variance(variances, groups))),
+        df=_degrees_of_freedom(groups),
+    )
+
+
+def class_shares(effects: FloatArray, class_index: int) -> list[float | None]:
+    """Per concept, the share of other classes at least as extreme on the same side as the class.
+
+    Args:
+        effects: [classes, concepts] Of every class of the model.
+        class_index: The class.
+    """
+    others = np.delete(effects, class_index, axis=0)
+    if not len(others):
+        return [None] * effects.shape[1]
+    own = effects[class_index]
+    as_extreme = np.where(own >= 0.0, others >= own, others <= own)
+    return [float(share) for share in as_extreme.mean(axis=0)]
+
+
+def permutation_p(effect: float, permuted: FloatArray) -> float:
+    """(1 + permuted effects at least as large) / (1 + permutations), two-sided, never 0."""
+    # Equal values that differ in the last bits count as hits.
+    hits = np.sum(np.abs(permuted) >= abs(effect) * (1.0 - 1e-12))
+    return float((1 + hits) / (1 + len(permuted)))
+
+
+def minimum_detectable(null: FloatArray, *, shift: FloatArray, errors: FloatArray, level: float) -> float:
+    """Smallest absolute effect, of either sign, whose p-value reaches ``level`` with power 0.8.
+
+    Skewed responses make effects of one sign harder to find. Permutations know that; a formula with two
+    normal quantiles does not.
+
+    Args:
+        null: [permutations] Absolute effects under permuted labels; enough of them for ``level``.
+        shift: [draws] What a resample adds to the true effect.
+        errors: [draws] Its standard error, over the sample's: the bar rises with it.
+        level: Of the test, after correction.
+    """
+    allowed = max(1, int(level * (1 + len(null)) + 1e-9))
+    bar = float(np.partition(null, -allowed)[-allowed]) * errors
+    return float(max(np.quantile(bar - shift, POWER), np.quantile(bar + shift, POWER)))
+
+
+def _influence(values: FloatArray, means: FloatArray, groups: Groups) -> FloatArray:
+    """[concepts, units] What each unit adds to each effect; the mean over every group is 0."""
     which = np.repeat(np.arange(groups.count), groups.sizes)
-    estimates = []
-    scaled = np.zeros((groups.concepts, values.shape[1]))
-    for c in range(groups.concepts):
-        shares = groups.shares[c]
-        own, share = which == c, shares[which]
-        centre = means @ shares
-        if standardised:
-            # The benchmark's mean is estimated too: without the last term the variance is too small.
-            spread2 = second @ shares - centre**2 + (variances / groups.sizes) @ shares**2
-            usable = spread2 > 1e-18
-        else:
-            spread2, usable = np.ones(len(values)), np.ones(len(values), dtype=np.bool_)
-        scale = np.sqrt(np.where(usable, spread2, 1.0))
-        z = np.where(usable[:, None], (values - centre[:, None]) / scale[:, None], 0.0)
-        effects = np.where(usable, (means[:, c] - centre) / scale, 0.0)
-        null_terms = np.where(own, z, -share * z)
-        curved = 0.5 * effects[:, None] * z**2 if standardised else 0.0
-        terms = np.where(own, z, -share * (z + curved))
-        terms -= np.repeat(group_moments(terms, groups)[0], groups.sizes, axis=1)
-        plain = variance_over_images(np.where(own, values, -share * values), groups)
-        scaled[c] = (z if standardised else values).mean(axis=0)
-        estimates.append(
-            Estimate(
-                effects=effects,
-                influence=terms.mean(axis=0),
-                image_variance=variance_over_images(terms, groups)[1],
-                null_variance=variance_over_images(null_terms, groups)[1],
-                image_df=float(groups.sizes[c] - 1),
-                difference=float((means[:, c] - centre).mean()),
-                difference_variance=plain[0],
-                difference_held=plain[1],
-                scale=float(scale.mean()),
-            )
-        )
-    return estimates, scaled
+    deviations = values - means[which]
+    own = which == np.arange(groups.concepts)[:, None]
+    return np.where(own, deviations, -groups.shares[:, which] * deviations)
+
+
+def _degrees_of_freedom(groups: Groups) -> FloatArray:
+    """[concepts] Units of the concept, or of all that it is compared with where these are fewer, less 1."""
+    own = groups.sizes[: groups.concepts]
+    compared = (groups.shares > 0.0) @ groups.sizes
+    return np.asarray(np.where(compared > 0, np.minimum(own, compared), own) - 1.0)
+
+
+def _widening(inference: Inference, df: float) -> float:
+    """By how much an interval at 1 - alpha is widened to one at 1 - alpha / family."""
+    wanted = stats.t.ppf(1.0 - inference.alpha / (2.0 * inference.family), df)
+    return float(wanted / stats.t.ppf(1.0 - inference.alpha / 2.0, df))
+
+
+def describe(values: Sequence[float] | FloatArray) -> tuple[float, ...]:
+    """[11] Deciles 0, 10, ..., 100%."""
+    return tuple(map(float, np.quantile(np.asarray(values, dtype=np.float64), np.linspace(0.0, 1.0, 11))))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from itertools import combinations
+from itertools import combinations, permutations, product
 
 import numpy as np
 
@@ -85,198 +85,264 @@ def paper_scores(maps, labels, concept_sets, benchmark_sets):
     return [mean(c) for c in columns], [math.sqrt(variance(c)) for c in columns]
 
 
-# --- concept effects ---
+# --- images that count as one ---
 
 
-def groups_of(labels, concepts):
-    """Positions by concept; benchmark-only images, where there are any, as one more group."""
-    found = [[i for i, label in enumerate(labels) if label == c] for c in range(concepts)]
-    extra = [i for i, label in enumerate(labels) if label == -1]
-    return [*found, extra] if extra else found
+def unit_values(row, labels, clusters=None):
+    """Label to the means over clusters, in the order in which clusters come up."""
+    clusters = range(len(row)) if clusters is None else clusters
+    members = {}
+    for value, label, cluster in zip(row, labels, clusters, strict=True):
+        members.setdefault(int(label), {}).setdefault(int(cluster), []).append(float(value))
+    return {label: [mean(values) for values in of.values()] for label, of in members.items()}
 
 
-def compared_with(labels, concept, concepts):
-    """Positions of the groups that the concept is compared with: the benchmark-only images, or the others."""
-    groups = groups_of(labels, concepts)
-    if len(groups) > concepts:
-        return [concepts]
-    return [k for k in range(concepts) if k != concept]
+def together(first, second):
+    """Sets of positions that hang together through either clustering, by merging until nothing changes."""
+    sets = [{i} for i in range(len(first))]
+    merged = True
+    while merged:
+        merged = False
+        for a, b in combinations(range(len(sets)), 2):
+            if any(first[i] == first[j] or second[i] == second[j] for i in sets[a] for j in sets[b]):
+                sets[a] |= sets.pop(b)
+                merged = True
+                break
+    return sorted(map(sorted, sets))
 
 
-def difference(row, labels, concept, concepts):
-    """Mean of the concept minus the average of the means of what it is compared with."""
-    groups = groups_of(labels, concepts)
-    others = [mean([row[i] for i in groups[k]]) for k in compared_with(labels, concept, concepts)]
-    return mean([row[i] for i in groups[concept]]) - mean(others)
+# --- effects ---
 
 
-def benchmark_sd(row, labels, concept, concepts):
-    """Sd of the balanced mixture of the other groups, without the bias of an estimated mean."""
-    every = groups_of(labels, concepts)
-    groups = [every[k] for k in compared_with(labels, concept, concepts)]
-    share = 1 / len(groups)
-    centre = sum(share * mean([row[i] for i in g]) for g in groups)
-    spread = sum(share * mean([(row[i] - centre) ** 2 for i in g]) for g in groups)
-    correction = sum(share**2 * variance([row[i] for i in g]) / len(g) for g in groups)
-    return math.sqrt(spread + correction)
+def compared_with(groups, concept):
+    """Labels that a concept is compared with: the control images (-1) alone, or else all other concepts."""
+    return [-1] if -1 in groups else [label for label in sorted(groups) if label != concept]
 
 
-def effect(row, labels, concept, concepts):
-    return difference(row, labels, concept, concepts) / benchmark_sd(row, labels, concept, concepts)
+def effect(groups, concept, *, against_zero=False):
+    """Mean of the concept's units less the average of the means of what it is compared with."""
+    if against_zero:
+        return mean(groups[concept])
+    return mean(groups[concept]) - mean([mean(groups[k]) for k in compared_with(groups, concept)])
 
 
-def difference_variance(row, labels, concept, concepts):
-    total = 0.0
-    groups = groups_of(labels, concepts)
-    others = compared_with(labels, concept, concepts)
-    for k in [concept, *others]:
-        weight = 1.0 if k == concept else 1 / len(others)
-        total += weight**2 * variance([row[i] for i in groups[k]]) / len(groups[k])
-    return total
+def standard_error(groups, concept, *, against_zero=False):
+    total = variance(groups[concept]) / len(groups[concept])
+    if not against_zero:
+        others = compared_with(groups, concept)
+        for k in others:
+            total += variance(groups[k]) / len(groups[k]) / len(others) ** 2
+    return math.sqrt(total)
 
 
-def weighted_effect(row, labels, concept, concepts, weights):
-    """The effect when image i counts ``weights[i]`` times within its group; the sd's small-sample
-    correction stays what it is at equal weights."""
-    groups = groups_of(labels, concepts)
-    others = compared_with(labels, concept, concepts)
-    share = 1 / len(others)
-    means, seconds = [], []
-    for g in groups:
-        total = sum(weights[i] for i in g)
-        means.append(sum(weights[i] * row[i] for i in g) / total)
-        seconds.append(sum(weights[i] * row[i] ** 2 for i in g) / total)
-    centre = sum(share * means[k] for k in others)
-    spread = sum(share * seconds[k] for k in others) - centre**2
-    spread += sum(share**2 * variance([row[i] for i in groups[k]]) / len(groups[k]) for k in others)
-    return (means[concept] - centre) / math.sqrt(spread)
+def studentised(groups, concept, *, against_zero=False):
+    error = standard_error(groups, concept, against_zero=against_zero)
+    return effect(groups, concept, against_zero=against_zero) / error if error > 1e-12 else 0.0
 
 
-def influences(rows, labels, concept, concepts, step=1e-5):
-    """[images] n_g times the derivative of the mean effect by one image's weight, numerically."""
-    result = []
-    groups = groups_of(labels, concepts)
-    size = {i: len(g) for g in groups for i in g}
-    for i in range(len(labels)):
-        slope = 0.0
-        for row in rows:
-            up, down = [1.0] * len(labels), [1.0] * len(labels)
-            up[i] += step
-            down[i] -= step
-            high = weighted_effect(row, labels, concept, concepts, up)
-            low = weighted_effect(row, labels, concept, concepts, down)
-            slope += (high - low) / (2 * step) / len(rows)
-        result.append(size[i] * slope)
-    return result
+def degrees_of_freedom(groups, concept, *, against_zero=False):
+    """Units of the smaller side less 1."""
+    others = [] if against_zero else compared_with(groups, concept)
+    sides = [len(groups[concept]), *([sum(len(groups[k]) for k in others)] if others else [])]
+    return min(sides) - 1
 
 
-def sum_of_means_variance(values, groups):
-    """Variance over new images of the sum over groups of the groups' means."""
-    return sum(variance([values[i] for i in g]) / len(g) for g in groups)
+def relabelled(groups):
+    """Every way to deal the units out again to labels of the same sizes."""
+    labels = [label for label in groups for _ in groups[label]]
+    units = [value for label in groups for value in groups[label]]
+    for dealt in set(permutations(labels)):
+        again = {label: [] for label in groups}
+        for label, value in zip(dealt, units, strict=True):
+            again[label].append(value)
+        yield again
 
 
-def held_variance(rows, groups):
-    """Variance of the mean over refits, less what changes with every refit."""
-    average = [mean([row[i] for row in rows]) for i in range(len(rows[0]))]
-    total = sum_of_means_variance(average, groups)
-    if len(rows) == 1:
-        return total
-    between = 0.0
-    for row in rows:
-        deviation = [row[i] - average[i] for i in range(len(average))]
-        between += sum_of_means_variance(deviation, groups) / (len(rows) - 1)
-    return max(total - between / len(rows), 0.0)
+def signed(units):
+    """Every way to give signs."""
+    for signs in product((1, -1), repeat=len(units)):
+        yield [sign * value for sign, value in zip(signs, units, strict=True)]
 
 
-def permutation_p(observed, permuted, factor=1.0, noise=None):
+def exact_p(groups, concept, *, against_zero=False):
+    """Share of all relabellings, or of all signs, whose statistic is at least as far from zero."""
+    observed = abs(studentised(groups, concept, against_zero=against_zero))
+    ways = [{concept: units} for units in signed(groups[concept])] if against_zero else relabelled(groups)
+    found = [abs(studentised(way, concept, against_zero=against_zero)) for way in ways]
+    return sum(1 for value in found if value >= observed - 1e-9) / len(found)
+
+
+def permutation_p(observed, permuted):
     """Two-sided, absolute values, the observed one counted in."""
-    hits = 0
-    for index, value in enumerate(permuted):
-        extra = 0.0 if noise is None else noise[index]
-        if abs(value * factor + extra) >= abs(observed) * (1 - 1e-12):
-            hits += 1
+    hits = sum(1 for value in permuted if abs(value) >= abs(observed) * (1 - 1e-12))
     return (1 + hits) / (1 + len(permuted))
 
 
-def pivots(influence, groups, counts):
-    """Studentised bootstrap and its standard errors; ``counts[g][draw][j]`` times image j of group g."""
+def influence(groups, concept, *, against_zero=False):
+    """Label to what each unit adds to the effect when units are weighted: its weighted deviation."""
+    others = [] if against_zero else compared_with(groups, concept)
+    added = {}
+    for label, units in groups.items():
+        weight = 1.0 if label == concept else -1 / len(others) if label in others else 0.0
+        added[label] = [weight * (value - mean(units)) for value in units]
+    return added
+
+
+def pivots(added, counts):
+    """Studentised bootstrap and its standard errors; ``counts[label][draw][j]`` times unit j of a label.
+
+    A resample's standard error is at least a quarter of the sample's.
+    """
     result, errors = [], []
-    for draw in range(len(counts[0])):
+    usual2 = sum(mean([x**2 for x in units]) / (len(units) - 1) for units in added.values())
+    for draw in range(len(next(iter(counts.values())))):
         shift, error2 = 0.0, 0.0
-        for g, of_group in zip(groups, counts, strict=True):
+        for label, of_label in counts.items():
             drawn = []
-            for j, times in zip(g, of_group[draw], strict=True):
-                drawn += [influence[j]] * int(times)
+            for value, times in zip(added[label], of_label[draw], strict=True):
+                drawn += [value] * int(times)
             shift += mean(drawn)
             # A resample's variance estimates the sample's, which divides by n - 1 in its turn.
             error2 += mean([(x - mean(drawn)) ** 2 for x in drawn]) / (len(drawn) - 1)
-        result.append(shift / math.sqrt(error2))
-        errors.append(math.sqrt(error2))
+        error = max(math.sqrt(error2), math.sqrt(usual2) / 4)
+        result.append(shift / error)
+        errors.append(error)
     return result, errors
 
 
-# --- contrasts ---
+def quantile(values, share):
+    """Linear between the two neighbours in order."""
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    below = min(int(place), len(ordered) - 2)
+    return ordered[below] + (place - below) * (ordered[below + 1] - ordered[below])
 
 
-def usable_strata(first, second, strata):
-    """(first, second) positions for each stratum that holds both."""
-    found = []
-    for stratum in sorted(set(strata)):
-        a = [i for i in first if strata[i] == stratum]
-        b = [i for i in second if strata[i] == stratum]
-        if a and b:
-            found.append((a, b))
-    return found
+def minimum_detectable(null, shifts, errors, level, power=0.8):
+    """The bar is the value of the null that just reaches the level; the effect clears it with the power."""
+    allowed = max(1, int(level * (1 + len(null)) + 1e-9))
+    bar = sorted((abs(value) for value in null), reverse=True)[allowed - 1]
+    upwards = [bar * e - s for s, e in zip(shifts, errors, strict=True)]
+    downwards = [bar * e + s for s, e in zip(shifts, errors, strict=True)]
+    return max(quantile(upwards, power), quantile(downwards, power))
 
 
-def stratum_weights(cells):
-    raw = [len(a) * len(b) / (len(a) + len(b)) for a, b in cells]
-    return [value / sum(raw) for value in raw]
+def class_shares(effects, index):
+    """Per concept, the share of other classes at least as far on the same side; zero counts as upwards."""
+    shares = []
+    for concept in range(len(effects[0])):
+        own = effects[index][concept]
+        others = [row[concept] for k, row in enumerate(effects) if k != index]
+        if not others:
+            shares.append(None)
+            continue
+        hits = 0
+        for other in others:
+            hits += int(other >= own) if own >= 0 else int(other <= own)
+        shares.append(hits / len(others))
+    return shares
 
 
-def contrast_difference(row, cells):
-    return sum(
-        w * (mean([row[i] for i in a]) - mean([row[i] for i in b]))
-        for w, (a, b) in zip(stratum_weights(cells), cells, strict=True)
-    )
+def standardised(row):
+    middle = mean(row)
+    spread = math.sqrt(mean([(value - middle) ** 2 for value in row]))
+    return [(value - middle) / spread if spread > 1e-12 else 0.0 for value in row]
 
 
-def within_sd(row, cells):
-    """Root of the mean of the two groups' variances, images weighted as in the difference."""
-    weights = stratum_weights(cells)
-    variances = []
-    for side in (0, 1):
-        pairs = [
-            (w / len(cell[side]), row[i]) for w, cell in zip(weights, cells, strict=True) for i in cell[side]
-        ]
-        middle = sum(w * x for w, x in pairs)
-        spread = sum(w * (x - middle) ** 2 for w, x in pairs)
-        variances.append(spread / (1 - sum(w**2 for w, _ in pairs)))
-    return math.sqrt(mean(variances))
+def against_classes(rows, index):
+    """One class's standardised responses, less the mean over the other classes."""
+    scaled = [standardised(row) for row in rows]
+    others = [row for k, row in enumerate(scaled) if k != index]
+    if not others:
+        return scaled[index]
+    return [own - mean([row[i] for row in others]) for i, own in enumerate(scaled[index])]
 
 
-def contrast_variance(row, cells):
-    """Within strata: residual variances, corrected for one mean per cell."""
-    weights = stratum_weights(cells)
-    total = 0.0
-    for side in (0, 1):
-        count = sum(len(cell[side]) for cell in cells)
-        of_side = 0.0
-        for w, cell in zip(weights, cells, strict=True):
-            middle = mean([row[i] for i in cell[side]])
-            of_side += (w / len(cell[side])) ** 2 * sum((row[i] - middle) ** 2 for i in cell[side])
-        total += of_side * count / (count - len(cells))
-    return total
+def compared_sd(groups, concept):
+    """Sd of the balanced mixture of what is compared with, without the bias of an estimated mean."""
+    others = [groups[k] for k in compared_with(groups, concept)]
+    centre = mean([mean(g) for g in others])
+    spread = mean([mean([(value - centre) ** 2 for value in g]) for g in others])
+    correction = sum(variance(g) / len(g) for g in others) / len(others) ** 2
+    return math.sqrt(spread + correction)
 
 
-def paired_variance(row, cells):
-    """Whole strata drawn anew."""
-    weights = stratum_weights(cells)
-    overall = contrast_difference(row, cells)
-    total = 0.0
-    for w, (a, b) in zip(weights, cells, strict=True):
-        total += (w * (mean([row[i] for i in a]) - mean([row[i] for i in b]) - overall)) ** 2
-    return total * len(cells) / (len(cells) - 1)
+# --- pairs and two groups ---
+
+
+def contrast_groups(row, more, less, *, matched):
+    """{0: units} of pairs, or {0: units, 1: units} of two groups; -1 marks images that take no part."""
+    sides = []
+    for units in (more, less):
+        members = {}
+        for value, unit in zip(row, units, strict=True):
+            if unit >= 0:
+                members.setdefault(int(unit), []).append(float(value))
+        sides.append({unit: mean(values) for unit, values in sorted(members.items())})
+    if matched:
+        return {0: [sides[0][unit] - sides[1][unit] for unit in sides[0]]}
+    return {0: list(sides[0].values()), 1: list(sides[1].values())}
+
+
+# --- regression on nuisance properties ---
+
+
+def regression(response, columns):
+    """Coefficients, residual sum of squares and rank of least squares on explicit columns."""
+    design = np.column_stack(columns)
+    coefficients, _, rank, _ = np.linalg.lstsq(design, np.asarray(response, float), rcond=1e-10)
+    residual = np.asarray(response, float) - design @ coefficients
+    return coefficients, float(residual @ residual), int(rank)
+
+
+def at_equal_properties(response, properties, first=None):
+    """Coefficient of the group, its standard error and degrees of freedom.
+
+    Pairs: the difference of the responses on the differences of the properties; the intercept is the
+    group. Pictures: an intercept, the properties, and the group as 0 or 1.
+    """
+    count = len(response)
+    group = np.ones(count) if first is None else np.array([1.0 if value else 0.0 for value in first])
+    columns = [group, *np.asarray(properties, float).T]
+    if first is not None:
+        columns.append(np.ones(count))
+    coefficients, rss, rank = regression(response, columns)
+    df = count - rank
+    # What of the group the other columns do not tell is what its coefficient rests on.
+    _, own, _ = regression(group, columns[1:])
+    return float(coefficients[0]), math.sqrt(rss / df / own), df
+
+
+def adjusted_r2(properties, first=None):
+    """Of the group on the properties, not below 0; pairs have no intercept."""
+    x = np.asarray(properties, float)
+    count = len(x)
+    if first is None:
+        group = np.ones(count)
+        _, left, rank = regression(group, list(x.T))
+        return max(0.0, 1 - (left / (count - rank)) / (count / count))
+    group = np.array([1.0 if value else 0.0 for value in first])
+    _, left, rank = regression(group, [np.ones(count), *x.T])
+    return max(0.0, 1 - (left / (count - rank)) / variance(list(group)))
+
+
+# --- probabilities ---
+
+
+def softmax(logits, temperature=1.0):
+    scaled = [float(value) / temperature for value in logits]
+    largest = max(scaled)
+    powers = [math.exp(value - largest) for value in scaled]
+    return [power / sum(powers) for power in powers]
+
+
+def log_scaled(probability, classes):
+    return math.log(1 + classes * probability) / math.log(1 + classes)
+
+
+def entropy(logits, temperature=1.0):
+    """Mean over images, in nats."""
+    return mean([-sum(p * math.log(p) for p in softmax(row, temperature) if p > 0) for row in logits])
 
 
 # --- many tests ---
@@ -292,23 +358,15 @@ def holm(p_values):
     return result
 
 
-def false_discovery(p_values, *, any_dependence):
+def benjamini_yekutieli(p_values):
     count = len(p_values)
-    penalty = sum(1 / k for k in range(1, count + 1)) if any_dependence else 1.0
+    penalty = sum(1 / k for k in range(1, count + 1))
     order = sorted(range(count), key=lambda i: p_values[i])
     result, smallest = [0.0] * count, 1.0
     for rank in range(count, 0, -1):
         i = order[rank - 1]
         smallest = min(smallest, p_values[i] * count * penalty / rank)
         result[i] = smallest
-    return result
-
-
-def westfall_young(observed, permuted):
-    result = []
-    for value in observed:
-        hits = sum(1 for row in permuted if max(abs(x) for x in row) >= abs(value))
-        result.append((1 + hits) / (1 + len(permuted)))
     return result
 
 
@@ -332,36 +390,3 @@ def reliability(refits):
 
 def similarities(refits, others):
     return [mean([spearman(refit, other) for refit in refits]) for other in others]
-
-
-def direction(low, high, p_adjusted, alpha, margin):
-    inside = np.linspace(low, high, 1001)
-    if all(x > margin for x in inside) and p_adjusted < alpha:
-        return "associated"
-    if all(x < -margin for x in inside) and p_adjusted < alpha:
-        return "inhibiting"
-    if all(abs(x) <= margin + 1e-12 for x in inside):
-        return "not associated"
-    return "inconclusive"
-
-
-# --- two releases, matched pairs ---
-
-
-def contrast_of_pairs(pairs):
-    """Mean difference within pairs, in the standard deviation within groups; ``pairs`` of two responses."""
-    first, second = [a for a, _ in pairs], [b for _, b in pairs]
-    return (mean(first) - mean(second)) / math.sqrt((variance(first) + variance(second)) / 2)
-
-
-def change_of_pairs(old, new, draws):
-    """Variance, over draws of whole pairs, of the change of a contrast from one model to another.
-
-    ``old`` and ``new`` hold the same pairs' responses under either model; ``draws`` lists positions.
-    """
-    changes = []
-    for chosen in draws:
-        changes.append(
-            contrast_of_pairs([new[i] for i in chosen]) - contrast_of_pairs([old[i] for i in chosen])
-        )
-    return variance(changes)
