@@ -13,17 +13,35 @@ from pydantic import BaseModel, ConfigDict, Field
 
 # Log of format versions. A reader refuses a version it does not know.
 # 1: first.
-FORMAT_VERSION = 1
+# 2: findings are stored, each with the conclusion, the checks behind it and how it moves; what rests on
+#    the class's images and its occluder may be absent. Scores and contrasts share one unit.
+FORMAT_VERSION = 2
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
+PValue = Annotated[float, Field(gt=0, le=1)]
 
-Direction = Literal["associated", "not associated", "inhibiting", "inconclusive"]
-"""How a concept relates to a class.
+Conclusion = Literal["associated", "negatively associated", "not associated", "inconclusive", "not measured"]
+"""What may be said of a finding. :func:`auditor.findings.conclude` decides it, once.
 
-``associated``: the whole interval lies above the margin of relevance, and the corrected p-value is
-below alpha. ``inhibiting``: the same below minus the margin. ``not associated``: the whole interval
-lies within the margin. ``inconclusive``: everything else, or a control failed.
+``associated``: the whole adjusted interval lies above the margin, the corrected p-value is at most
+alpha, and no check forbids the claim. Of two groups: associated more with the first. ``negatively
+associated``: the same below minus the margin. ``not associated``: the whole adjusted interval lies
+within the margin, and no check forbids it. ``not measured``: there is no number to conclude from.
+``inconclusive``: everything else.
+"""
+
+CLAIMS = frozenset({"associated", "negatively associated"})
+"""Conclusions that say that there is something."""
+
+
+Status = Literal["new", "gone", "grown", "shrunk", "unchanged", "inconclusive"]
+"""What became of a finding from one release to the next. :func:`auditor.findings.conclude_change` decides.
+
+``new``: claimed now and not before, and the change itself is established. ``gone``: the other way
+round. ``grown``, ``shrunk``: an established change away from or towards zero. ``unchanged``: the whole
+interval of the change lies within the tolerance. ``inconclusive``: everything else, and wherever a check
+withholds the finding in either release.
 """
 
 
@@ -116,6 +134,8 @@ class BankConcept(Record):
     definition: str
     n: Count
     """Images of this concept that were read."""
+    independent: Count
+    """How many of them count: images that belong together (a person, a source photo) count as one."""
 
 
 class BankRecord(Record):
@@ -132,6 +152,10 @@ class BankRecord(Record):
     compared_with: str = ""
     """What concepts are compared with, the zero point of the score: the same pictures without the
     concept, the bank's control images, or its other concepts."""
+    clusters: str = ""
+    """Which images count as one, and how that is known."""
+    groups: list[str] = []
+    """Concepts that the bank sets against each other. Alone they make no finding."""
     report_images: bool
     """Whether a report may show the bank's images."""
     concepts: list[BankConcept]
@@ -226,68 +250,148 @@ class ClassLayer(Record):
     similarity: float | None
     """Mean Spearman correlation of channel importance with reference classes, [-1, 1]; high means the
     layer says the same about any class."""
-    weight: Share
-    """Weight of the layer in the concept score; with the output's weight they sum to 1. 0: not used."""
     success_mass: Share | None = None
     """Positive part of the importance as a share of its absolute sum."""
     top_channels: list[Count] = []
     """Channels of largest importance, first to fifth."""
 
 
+class Check(Record):
+    """One condition that a finding must meet before it is claimed."""
+
+    name: str
+    passed: bool | None
+    """``None``: could not be tested, which forbids nothing."""
+    forbids: Literal["effect", "absence", "both"]
+    """What may not be said where the check failed: that there is an effect, that there is none, either."""
+    reason: str
+    """With what was seen and what was needed."""
+
+
+class Variant(Record):
+    """The same finding measured in another way: how far it depends on a choice."""
+
+    name: str
+    """``temperature 1.5``, ``without images taken for the class``, ``at equal image quality``,
+    ``groups not matched``."""
+    effect: float
+    low: float
+    """Lower end of the adjusted interval, by a formula instead of resampling."""
+    high: float
+    conclusion: Conclusion
+    """By effect and interval alone."""
+
+
+class Finding(Record):
+    """One statement about one class: the numbers, the checks, and what may be said.
+
+    Every report, gate and comparison reads the conclusion from here and decides nothing.
+    """
+
+    kind: Literal["association", "contrast"]
+    """``association``: of a concept. ``contrast``: of one group against another."""
+    class_index: Count
+    class_name: str
+    bank: str
+    subject: str
+    """The concept's name, or ``MORE/LESS`` of a contrast."""
+    more: str = ""
+    """Of a contrast: a positive effect means that the class is associated more with this group ..."""
+    less: str = ""
+    """... than with this one."""
+    matched: bool | None = None
+    """Of a contrast: whether groups were matched on what should not differ."""
+    n: Count
+    """Images of the concept, or of the first group, that were used."""
+    n_other: Count
+    """Images compared with."""
+    independent: Count
+    """Independent units among ``n``; of a matched contrast, independent pairs."""
+    independent_other: Count
+    mean: Share | None = None
+    """Mean log-scaled class probability e over the ``n`` images, 0 to 1."""
+    mean_other: Share | None = None
+    effect: float | None
+    """Mean e on the ``n`` images less that on the images they are compared with, -1 to 1. For
+    probability p of the class among K classes, e = ln(1 + K p) / ln(1 + K)."""
+    low: float | None
+    """Lower end of the 95% interval (1 - alpha in general)."""
+    high: float | None
+    adjusted_low: float | None
+    """Lower end at 1 - alpha / family. Conclusions rest on this interval."""
+    adjusted_high: float | None
+    p_value: PValue | None
+    """Labels permuted on independent units, (1 + hits) / (1 + permutations)."""
+    p_adjusted: PValue | None
+    """Holm over the family."""
+    q_value: PValue | None
+    """Benjamini-Yekutieli over the family."""
+    family: Count
+    """Tests corrected together."""
+    alpha: Annotated[float, Field(gt=0, lt=1)]
+    margin: Annotated[float, Field(ge=0)]
+    """Effects within it do not matter, by decision before the audit."""
+    minimum_detectable: float | None
+    """Smallest absolute effect that so many images show with probability 0.8, alpha corrected."""
+    rank: Count | None = None
+    """Of an association: 1 for the largest effect of the bank in this class."""
+    class_share: Share | None
+    """Share of the model's other classes with an effect at least as extreme on the same side."""
+    log_difference: float | None = None
+    """Of a contrast: difference of the logarithm of the class's probability, less the mean over all
+    other classes, in standard deviations within groups."""
+    log_difference_low: float | None = None
+    log_difference_high: float | None = None
+    taken_for_class: Count = 0
+    """Of an association: images of the concept that the model takes for the class itself."""
+    checks: list[Check] = []
+    variants: list[Variant] = []
+    conclusion: Conclusion
+    withheld: bool = False
+    """Whether a check, and not the numbers, stands in the way of a conclusion."""
+    reason: str
+    """Why, in one sentence without the numbers that stand beside it."""
+
+    @property
+    def key(self) -> tuple[Literal["association", "contrast"], str, str]:
+        """Kind, bank and subject: the same finding of a class in another audit has the same key."""
+        return self.kind, self.bank, self.subject
+
+    @property
+    def claimed(self) -> bool:
+        """Whether it says that there is something."""
+        return self.conclusion in CLAIMS
+
+    @property
+    def failed(self) -> list[Check]:
+        """Checks that came out against it."""
+        return [check for check in self.checks if check.passed is False]
+
+
 class LayerEffect(Record):
-    """A concept's score in one layer."""
+    """How strongly one layer's detector of the class responds to a concept."""
 
     layer: str
     effect: float
-    """In the units of the score."""
+    """In standard deviations of the response to the images compared with."""
     low: float | None = None
     high: float | None = None
 
 
-class ConceptResult(Record):
-    """How one class relates to one concept of a bank."""
+class ConceptDetail(Record):
+    """What else is known of a class and a concept. No conclusion rests on it."""
 
     bank: str
     concept: str
-    n: Count
-    """Concept images measured."""
-    n_benchmark: Count
-    """Images the concept was measured against."""
-    score: float | None
-    """auditor's score, -1 to 1: mean evidence for the class on images labelled with the concept, less that
-    on the images they are compared with. Evidence is 0 where the model gives the class no chance and 1
-    where it is certain: ln(1 + K p) / ln(1 + K) for probability p among K classes."""
-    score_low: float | None
-    """Lower end of the 95% interval."""
-    score_high: float | None
-    score_adjusted_low: float | None = None
-    """Lower end of the interval widened for the whole family."""
-    score_adjusted_high: float | None = None
-    p_value: Annotated[float, Field(gt=0, le=1)] | None
-    """Permutation of labels on images, (1 + hits) / (1 + permutations)."""
-    p_adjusted: Annotated[float, Field(gt=0, le=1)] | None
-    """Holm over the declared family."""
-    q_value: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Benjamini-Yekutieli over the same family."""
-    direction: Direction
-    smallest_detectable: float | None = None
-    """Smallest absolute score that this many images would detect with power 0.8 at alpha."""
-    rank: Count | None = None
-    """1 for the largest score of the bank in this class."""
-    class_share: Share | None = None
-    """Share of all the model's classes whose score for the concept is at least as far on the same side:
-    small means that the association is this class's own."""
-    reason: str = ""
-    """Why the direction is inconclusive, where it is."""
-    paper_score: Share | None
+    responses: list[float] = []
+    """Deciles (0, 10, ..., 100%) of e over the concept's images, 0 to 1; of its difference from the
+    counterfactual pairs', where the bank has them."""
+    paper_score: Share | None = None
     """The score of the paper: sum over middle layers of MMD to random benchmark sets, normalised over
-    the bank's concepts; mean over runs."""
-    paper_score_sd: float | None
+    the bank's concepts; mean over runs. ``None`` where the occluder does not hold."""
+    paper_score_sd: float | None = None
     """Standard deviation over benchmark draws. It is not a confidence interval."""
     layers: list[LayerEffect] = []
-    responses: list[float] = []
-    """Deciles (0, 10, ..., 100%) of the concept images' evidence for the class, 0 to 1; of its difference
-    from the twins', where the bank has them."""
 
 
 class CovariateBalance(Record):
@@ -300,43 +404,26 @@ class CovariateBalance(Record):
     """And after."""
 
 
-class ContrastResult(Record):
-    """Whether a class relates more to one group of a bank than to another."""
+class ContrastDetail(Record):
+    """How two groups of a bank were made comparable."""
 
     bank: str
     more: str
-    """Positive ``difference`` means the class is associated more with this group ..."""
     less: str
-    """... than with this one."""
-    n_more: Count
-    n_less: Count
-    matched: bool
-    strata: Count | None = None
-    difference: float | None
-    """In standard deviations of the response within groups."""
-    difference_low: float | None
-    difference_high: float | None
-    p_value: Annotated[float, Field(gt=0, le=1)] | None
-    p_adjusted: Annotated[float, Field(gt=0, le=1)] | None
-    q_value: Annotated[float, Field(gt=0, le=1)] | None = None
-    direction: Literal["more", "less", "no difference", "inconclusive"]
-    smallest_detectable: float | None = None
-    class_share: Share | None = None
-    """Share of all the model's classes whose log-probability differs between the groups at least as much
-    from the mean over classes: large means that the difference is not about this class."""
-    reason: str = ""
     balance: list[CovariateBalance] = []
 
 
-class Control(Record):
+class SanityCheck(Record):
     """A measurement whose outcome is known beforehand.
 
-    If it fails, the claims beside it are not to be trusted.
+    Where it fails, what it tests is withheld; nothing else is.
     """
 
     name: str
-    """``random concept``, ``random occluder``, ``another class's occluder``, ``permuted channels``,
-    ``randomised weights``."""
+    """``random concept``, ``randomised weights``, ``random occluder``, ``another class's occluder``."""
+    concerns: Literal["associations", "explanation"]
+    """What it tests: the class's associations with ``bank``, or what rests on the occluder."""
+    bank: str = ""
     expectation: str
     """In plain words, what must come out."""
     observed: float | None
@@ -349,18 +436,29 @@ class Control(Record):
     note: str = ""
 
 
+class Explanation(Record):
+    """Whether what rests on the class's images and its occluder was measured well enough to be used."""
+
+    measured: bool
+    reason: str
+    """Why not, or what it rests on; with what was seen and what was needed."""
+
+
 class ClassResult(Record):
-    """Everything measured about one class."""
+    """Everything measured about one class, but for its findings, which stand in :class:`Audit`."""
 
     index: Count
     name: str
     synset: str = ""
-    images: ClassImages
-    occluder: OccluderRecord
-    layers: list[ClassLayer]
-    concepts: list[ConceptResult]
-    contrasts: list[ContrastResult] = []
-    controls: list[Control] = []
+    explanation: Explanation
+    images: ClassImages | None = None
+    """``None``: there were none; scores and contrasts need none."""
+    occluder: OccluderRecord | None = None
+    layers: list[ClassLayer] = []
+    """Empty where the occluder does not hold."""
+    concepts: list[ConceptDetail] = []
+    contrasts: list[ContrastDetail] = []
+    sanity_checks: list[SanityCheck] = []
     specific: bool | None = None
     """Whether the detector speaks about this class and not about any; ``None``: not measured."""
     pictures: list[Picture] = []
@@ -371,7 +469,7 @@ class ClassResult(Record):
 class Audit(Record):
     """One audit of one model."""
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     created: str
     """UTC, ISO 8601."""
     duration_s: float
@@ -384,8 +482,8 @@ class Audit(Record):
     """Layers listened to, first to last."""
     banks: list[BankRecord]
     classes: list[ClassResult]
-    controls: list[Control] = []
-    """Those that concern the whole audit."""
+    findings: list[Finding]
+    """Of every class, in the order of ``classes``; associations before contrasts."""
     family: str = ""
     """Which tests were corrected together, in words."""
     method: dict[str, str] = {}
@@ -393,6 +491,10 @@ class Audit(Record):
     arrays: str = "arrays.npz"
     """File of the arrays, relative to the audit directory."""
     skipped: list[Skipped] = []
+
+    def of_class(self, index: int) -> list[Finding]:
+        """The findings of one class."""
+        return [finding for finding in self.findings if finding.class_index == index]
 
     # The two conveniences below look upwards, to the reports; they import when called, so that the
     # records themselves depend on nothing.

@@ -117,15 +117,21 @@ class Settings(BaseModel):
         0.05, gt=0, lt=0.5, description="Largest chance of any false claim over all tests corrected together."
     )
     margin: float = Field(
-        0.1, ge=0, le=1, description="Smallest score that matters, as a share of full evidence."
+        0.1,
+        ge=0,
+        le=1,
+        description="Smallest association that matters: a difference of the log-scaled class probability, "
+        "which is 0 where the class has no chance and 1 where the model is certain.",
     )
     contrast_margin: float = Field(
-        0.5,
+        0.015,
         ge=0,
-        le=10,
-        description="Smallest difference between groups that matters, in standard deviations within groups.",
+        le=1,
+        description="Smallest difference between groups that matters, in the same unit.",
     )
-    min_images: int = Field(30, ge=2, le=100_000, description="Fewest images a concept needs to be measured.")
+    min_images: int = Field(
+        30, ge=2, le=100_000, description="Fewest independent images, or pairs, that a finding needs."
+    )
     panel: int = Field(
         3, ge=0, le=100, description="Reference classes that tell whether a layer speaks about this class."
     )

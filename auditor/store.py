@@ -28,6 +28,8 @@ from auditor.records import FORMAT_VERSION, Audit
 AUDIT_FILE = "audit.json"
 ARRAYS_FILE = "arrays.npz"
 PICTURES_FOLDER = "pictures"
+WORK = ".work"
+"""Folder in the audit directory for what is done of an unfinished audit."""
 
 SIGNIFICANT_DIGITS = 6
 """Digits kept of every float: more than any estimate here is worth, few enough to hide the last
@@ -99,8 +101,10 @@ def parse_audit(raw: bytes, *, where: str) -> Audit:
         raise InputError(f"audit '{where}': no 'format_version'; this is not an audit")
     version = data["format_version"]
     if version != FORMAT_VERSION or isinstance(version, bool):
+        older = isinstance(version, int) and 0 < version < FORMAT_VERSION
         raise InputError(
             f"audit '{where}': format version {version!r}; this auditor reads version {FORMAT_VERSION}"
+            + ("; an older audit has to be made again: its conclusions rest on other rules" if older else "")
         )
     try:
         return Audit.model_validate_json(raw)

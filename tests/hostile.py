@@ -42,15 +42,20 @@ _FREE = frozenset(
         "unit",
         "note",
     }
-    | {"concept", "bank", "more", "less", "family", "covariate", "synset", "architecture", "layer"}
+    | {"concept", "bank", "more", "less", "covariate", "synset", "architecture", "layer"}
+    | {"subject", "class_name", "clusters", "compared_with"}
 )
-_LISTS = frozenset({"notes"})
+_LISTS = frozenset({"notes", "groups"})
 _MAPS = frozenset({"datasheet", "method"})
 
 
 def hostile(audit: Audit, text: str) -> Audit:
     """The audit with ``text`` before every freely chosen name, so that different names stay different."""
     return Audit.model_validate(_spoil(audit.model_dump(), text))
+
+
+# Empty means "there is none" here, and stays empty.
+_OPTIONAL = frozenset({"more", "less", "clusters", "compared_with"})
 
 
 def _spoil(value: Any, text: str, key: str = "") -> Any:
@@ -60,4 +65,6 @@ def _spoil(value: Any, text: str, key: str = "") -> Any:
         return {k: _spoil(v, text, k) for k, v in value.items()}
     if isinstance(value, list):
         return [text + v if key in _LISTS and isinstance(v, str) else _spoil(v, text, key) for v in value]
+    if key in _OPTIONAL and not value:
+        return value
     return text + value if key in _FREE and isinstance(value, str) else value

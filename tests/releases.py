@@ -7,29 +7,37 @@ from typing import Any
 
 import numpy as np
 
+from auditor.findings import conclude_all, concluded
 from auditor.records import (
     Audit,
     BankConcept,
     BankRecord,
+    Check,
     ClassImages,
     ClassResult,
-    ConceptResult,
-    ContrastResult,
-    Control,
     Environment,
+    Explanation,
+    Finding,
     InputSpec,
     ModelRecord,
     OccluderRecord,
+    SanityCheck,
 )
-from auditor.statistics.effects import concept_effects
+from auditor.statistics.effects import Inference, mean_effects
+from auditor.statistics.probability import TEMPERATURES, Tempered
 from auditor.store import write_audit
+
+MARGIN, CONTRAST_MARGIN = 0.1, 0.015
 
 SETTINGS: dict[str, Any] = {
     "seed": 0,
     "runs": 100,
+    "permutations": 199,
+    "bootstrap": 200,
     "noise": 0.04,
     "rotation": 5.0,
-    "margin": 0.5,
+    "margin": MARGIN,
+    "contrast_margin": CONTRAST_MARGIN,
     "alpha": 0.05,
     "benchmark": None,
     "min_images": 30,
@@ -37,59 +45,87 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def concept(name: str = "banded", *, bank: str = "textures", **numbers: Any) -> ConceptResult:
-    """A concept of a class: by default nothing, and surely so."""
+def concept(name: str = "banded", *, bank: str = "textures", **numbers: Any) -> Finding:
+    """An association, concluded: by default none, and surely so."""
     values: dict[str, Any] = {
+        "kind": "association",
+        "subject": name,
         "n": 60,
-        "n_benchmark": 300,
-        "score": 0.0,
-        "score_low": -0.1,
-        "score_high": 0.1,
-        "p_value": 0.5,
-        "p_adjusted": 1.0,
-        "direction": "not associated",
-        "smallest_detectable": 0.2,
-        "paper_score": 0.5,
-        "paper_score_sd": 0.01,
+        "n_other": 300,
+        "independent": 60,
+        "independent_other": 300,
+        "margin": MARGIN,
+        "effect": 0.0,
+        "low": -0.02,
+        "high": 0.02,
     }
-    return ConceptResult(bank=bank, concept=name, **(values | numbers))
+    return _finding(bank, values | numbers)
 
 
-def contrast(
-    more: str = "women", less: str = "men", *, bank: str = "faces", **numbers: Any
-) -> ContrastResult:
-    """A contrast of a class: by default no difference, and surely so."""
+def contrast(more: str = "women", less: str = "men", *, bank: str = "faces", **numbers: Any) -> Finding:
+    """A contrast, concluded: by default no difference, and surely so."""
     values: dict[str, Any] = {
-        "n_more": 100,
-        "n_less": 100,
+        "kind": "contrast",
+        "subject": f"{more}/{less}",
+        "more": more,
+        "less": less,
         "matched": False,
-        "difference": 0.0,
-        "difference_low": -0.1,
-        "difference_high": 0.1,
-        "p_value": 0.5,
-        "p_adjusted": 1.0,
-        "direction": "no difference",
-        "smallest_detectable": 0.2,
+        "n": 100,
+        "n_other": 100,
+        "independent": 100,
+        "independent_other": 100,
+        "margin": CONTRAST_MARGIN,
+        "effect": 0.0,
+        "low": -0.005,
+        "high": 0.005,
     }
-    return ContrastResult(bank=bank, more=more, less=less, **(values | numbers))
+    return _finding(bank, values | numbers)
+
+
+def _finding(bank: str, values: dict[str, Any]) -> Finding:
+    """``low`` and ``high`` serve as adjusted interval, too, unless that is given; concluded from them."""
+    usual: dict[str, Any] = {
+        "class_index": 340,
+        "class_name": "zebra",
+        "bank": bank,
+        "adjusted_low": values["low"],
+        "adjusted_high": values["high"],
+        "p_value": 0.0001,
+        "p_adjusted": 0.001,
+        "q_value": 0.001,
+        "family": 3,
+        "alpha": 0.05,
+        "minimum_detectable": 0.05,
+        "class_share": 0.1,
+        "checks": [Check(name="enough independent images", passed=True, forbids="both", reason="")],
+        "conclusion": "not measured",
+        "reason": "",
+    }
+    return concluded(Finding(**(usual | values)))
+
+
+def failed(name: str = "random concept", *, forbids: str = "both") -> Check:
+    """A check that withholds a finding."""
+    reason = f"the sanity check '{name}' failed for bank 'textures'"
+    return Check.model_validate({"name": name, "passed": False, "forbids": forbids, "reason": reason})
 
 
 def audited_class(
-    *concepts: ConceptResult,
+    *findings: Finding,
     index: int = 340,
     name: str = "zebra",
     synset: str = "n02391049",
-    contrasts: list[ContrastResult] | None = None,
-    controls: list[Control] | None = None,
+    checks: list[SanityCheck] | None = None,
     success: float | None = 0.9,
     source: str = "impressions",
-    specific: bool | None = None,
-) -> ClassResult:
-    """One class, trusted by default."""
-    return ClassResult(
+) -> tuple[ClassResult, list[Finding]]:
+    """One class and its findings, which are told that they are about it."""
+    measured = success is not None and success >= 0.5
+    result = ClassResult(
         index=index,
         name=name,
         synset=synset,
+        explanation=Explanation(measured=measured, reason="as measured"),
         images=ClassImages(
             source=source, found=20, used=16, dropped=4, dropped_unreadable=0, dropped_misclassified=4,
             learned=12, heldout=4, digest="ab" * 32,
@@ -99,27 +135,21 @@ def audited_class(
             probability_before=0.9, probability_after=0.1, l1=0.1, l1_share=0.05, iterations=50,
             evaluations=800, lambda_=100.0, converged=True, refits=3,
         ),
-        layers=[],
-        concepts=list(concepts),
-        contrasts=contrasts or [],
-        controls=controls or [],
-        specific=specific,
+        sanity_checks=checks or [],
     )  # fmt: skip
+    return result, [f.model_copy(update={"class_index": index, "class_name": name}) for f in findings]
 
 
-def control(name: str = "random concept", *, passed: bool | None = True) -> Control:
-    """A control with an outcome."""
-    return Control(name=name, expectation="nothing is found", observed=0.3, threshold=0.2, passed=passed)
-
-
-def audit_of(*classes: ClassResult, **fields: Any) -> Audit:
-    """An audit whose banks list exactly the concepts that its classes were measured against."""
+def audit_of(*classes: tuple[ClassResult, list[Finding]], **fields: Any) -> Audit:
+    """An audit whose banks list exactly the concepts that its findings are about."""
+    findings = [finding for _, own in classes for finding in own]
     banks: dict[str, dict[str, None]] = {}
-    for result in classes:
-        for seen in result.concepts:
-            banks.setdefault(seen.bank, {})[seen.concept] = None
-        for pair in result.contrasts:
-            banks.setdefault(pair.bank, {}).update({pair.more: None, pair.less: None})
+    groups: dict[str, set[str]] = {}
+    for finding in findings:
+        names = [finding.more, finding.less] if finding.kind == "contrast" else [finding.subject]
+        banks.setdefault(finding.bank, {}).update(dict.fromkeys(names))
+        if finding.kind == "contrast":
+            groups.setdefault(finding.bank, set()).update(names)
     values: dict[str, Any] = {
         "created": "2026-11-23T09:41:07Z",
         "duration_s": 60.0,
@@ -139,11 +169,15 @@ def audit_of(*classes: ClassResult, **fields: Any) -> Audit:
         "banks": [
             BankRecord(
                 name=name, title=name, source="generated", digest=f"{name:x<64}", report_images=True,
-                concepts=[BankConcept(name=c, title=c, definition="", n=60) for c in concepts],
+                groups=sorted(groups.get(name, ())),
+                concepts=[
+                    BankConcept(name=c, title=c, definition="", n=60, independent=60) for c in concepts
+                ],
             )
             for name, concepts in banks.items()
         ],
-        "classes": list(classes),
+        "classes": [result for result, _ in classes],
+        "findings": findings,
     }  # fmt: skip
     return Audit(**(values | fields))
 
@@ -154,41 +188,66 @@ def another_model(audit: Audit) -> Audit:
     return audit.model_copy(update={"model": model})
 
 
+CLASSES = 5
+
+
+def logits_of(
+    *, shift: float, noise: np.random.Generator, images: np.random.Generator, n: int
+) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """[3 n, classes] Logits of a release: class 0 rises by ``shift`` on the first ``n`` images."""
+    shared = images.normal(size=(3 * n, CLASSES))
+    logits = shared + 0.2 * noise.normal(size=(3 * n, CLASSES))
+    logits[:n, 0] += shift
+    return logits.astype(np.float32)
+
+
 def write_release(
-    directory: Path, *, shift: float, noise: np.random.Generator, images: np.random.Generator, n: int = 80
+    directory: Path,
+    *,
+    shift: float,
+    noise: np.random.Generator,
+    images: np.random.Generator,
+    n: int = 80,
+    sharpness: float = 1.0,
 ) -> Audit:
-    """An audit on disk whose scores come from responses: one concept of three is ``shift`` away.
+    """An audit on disk whose findings come from logits: one concept of three is ``shift`` away.
 
     Args:
         directory: Receives the audit.
-        shift: Planted effect of ``banded``, in standard deviations of an image's response.
+        shift: Planted change of the class's logit on images labelled ``banded``.
         noise: What differs from one model to the next.
         images: What the images have in common; the same generator state gives the same images.
         n: Images per concept.
+        sharpness: Every logit is multiplied by it.
     """
     names = ["banded", "dotted", "grid"]
     labels = np.repeat(np.arange(3), n)
-    shared = images.normal(size=3 * n)
-    response = np.stack([shared + 0.3 * noise.normal(size=3 * n) for _ in range(3)]).astype(np.float32)
-    response[:, labels == 0] += shift
-    found = concept_effects(
-        response, labels, concepts=names, permutations=199, bootstrap=200, alpha=0.05, margin=0.5, rng=noise,
-        standardised=False,
+    tempered = Tempered(sharpness * logits_of(shift=shift, noise=noise, images=images, n=n))
+    response = tempered.log_scaled(0).astype(np.float32)
+    found = mean_effects(
+        response[len(TEMPERATURES) // 2],
+        labels,
+        concepts=3,
+        inference=Inference(199, 200, 0.05, 3),
+        rng=noise,
+    )
+    findings = conclude_all(
+        [
+            concept(
+                name, n=e.n, n_other=e.n_other, effect=e.effect, low=e.low, high=e.high,
+                adjusted_low=e.adjusted_low, adjusted_high=e.adjusted_high, p_value=e.p_value,
+                p_adjusted=None,
+            )
+            for name, e in zip(names, found, strict=True)
+        ]
     )  # fmt: skip
-    concepts = [
-        concept(
-            f.concept,
-            n=f.n,
-            n_benchmark=f.n_benchmark,
-            score=f.effect,
-            score_low=f.low,
-            score_high=f.high,
-            p_value=f.p_value,
-            p_adjusted=min(1.0, 3 * f.p_value),
-            direction=f.direction,
-        )
-        for f in found
-    ]
-    audit = audit_of(audited_class(*concepts))
-    write_audit(directory, audit, {"bank/textures/label": labels, "class/340/response/textures": response})
+    audit = audit_of(audited_class(*findings))
+    arrays = {
+        "temperatures": np.array(TEMPERATURES),
+        "bank/textures/label": labels,
+        "bank/textures/cluster": np.arange(3 * n),
+        "bank/textures/entropy": tempered.entropy,
+        "class/340/response/textures": response,
+    }
+    write_audit(directory, audit, arrays)
     return audit

@@ -1,8 +1,8 @@
-"""A realistic audit without a model: one class with findings, one inconclusive, one with a failed control.
+"""A realistic audit without a model: a class with claims, one without, one with a failed sanity check.
 
 ``build(directory)`` writes pictures, arrays and ``audit.json`` as the pipeline would and returns
-the audit. The numbers are made up but hang together: intervals hold their scores, p-values follow
-from them, directions from both.
+the audit. The numbers are made up but hang together: intervals hold their effects, p-values follow
+from them, and the conclusions are made by the function that makes all of them.
 """
 
 from __future__ import annotations
@@ -16,34 +16,39 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from auditor.findings import conclude_all, conclude_variant, family_words
 from auditor.records import (
     Audit,
     BankConcept,
     BankRecord,
+    Check,
     ClassImages,
     ClassLayer,
     ClassResult,
-    ConceptResult,
-    ContrastResult,
-    Control,
+    ConceptDetail,
+    ContrastDetail,
     CovariateBalance,
-    Direction,
     Environment,
+    Explanation,
+    Finding,
     InputSpec,
     LayerEffect,
     LayerRecord,
     ModelRecord,
     OccluderRecord,
     Picture,
+    SanityCheck,
     Skipped,
+    Variant,
 )
 from auditor.store import write_audit
 
 Pattern = Callable[[np.random.Generator, int], NDArray[np.float64]]
 
-MARGIN = 0.2
+MARGIN = 0.1
+CONTRAST_MARGIN = 0.015
 ALPHA = 0.05
-FAMILY = 42
+FAMILY = 39
 LAYERS = [
     ("blocks.3.2", 80, 14, 14),
     ("blocks.4.2", 112, 14, 14),
@@ -66,9 +71,9 @@ TEXTURES = {
     "zigzagged": ("Zigzagged", "Lines that turn sharply to and fro."),
 }
 STRONG = {
-    "zebra": {"banded": 1.62, "zigzagged": 1.05, "fibrous": 0.42, "woven": 0.3, "dotted": -0.61},
-    "lipstick": {"blotchy": 0.35, "banded": 0.18, "grid": -0.33},
-    "golf ball": {"honeycombed": 0.88, "dotted": 0.74, "crystalline": 0.21, "fibrous": -0.52},
+    "zebra": {"banded": 0.62, "zigzagged": 0.45, "fibrous": 0.14, "woven": 0.12, "dotted": -0.31},
+    "lipstick": {"blotchy": 0.12, "banded": 0.08, "grid": -0.11},
+    "golf ball": {"honeycombed": 0.48, "dotted": 0.44, "crystalline": 0.11, "fibrous": -0.32},
 }
 
 
@@ -80,6 +85,12 @@ def build(directory: Path, *, seed: int = 7) -> Audit:
         _zebra(rng, files),
         _lipstick(rng, files),
         _golf_ball(rng, files),
+    ]
+    findings = [
+        *_findings(rng, 340, "zebra"),
+        *_findings(rng, 629, "lipstick", noise=2.4),
+        _contrast(),
+        *_findings(rng, 574, "golf ball", check=_FAILED),
     ]
     audit = Audit(
         created="2026-11-23T09:41:07Z",
@@ -108,8 +119,12 @@ def build(directory: Path, *, seed: int = 7) -> Audit:
             "seed": 0,
             "runs": 100,
             "permutations": 3999,
+            "bootstrap": 2000,
+            "min_images": 30,
+            "benchmark": None,
             "alpha": ALPHA,
             "margin": MARGIN,
+            "contrast_margin": CONTRAST_MARGIN,
             "noise": 0.04,
             "rotation": 5.0,
             "refits": 4,
@@ -134,25 +149,19 @@ def build(directory: Path, *, seed: int = 7) -> Audit:
         layers=[LayerRecord(name=n, channels=c, height=h, width=w) for n, c, h, w in LAYERS],
         banks=_banks(),
         classes=classes,
-        controls=[
-            Control(
-                name="randomised weights",
-                expectation="The same model with shuffled weights finds no association.",
-                observed=0,
-                threshold=2,
-                unit="associations found",
-                passed=True,
-            )
-        ],
-        family="39 concept tests (3 classes x 13 textures) and 3 contrasts, corrected by Holm's method",
+        findings=conclude_all(findings),
+        family=family_words(3, 13, 0),
         method={
-            "score": "Standardised difference of the meta-detector's response, summed over layers by weight.",
+            "effect": "Mean log-scaled class probability on the concept's images, less that on others.",
             "p_value": "Permutation of labels on images, 3999 permutations, (1 + hits) / (1 + permutations).",
-            "interval": "Bootstrap over images and occluder refits, 95%.",
+            "interval": "Bootstrap over independent images, 95%.",
             "paper_score": "MMD to 100 random benchmark sets, normalised (Wu et al. 2020, equation 9).",
         },
         skipped=[
-            Skipped(what="class 'apron'", reason="the model recognised 9 of 30 impressions, need 20"),
+            Skipped(
+                what="explanation of class 'apron'",
+                reason="the model recognised 9 of 30 impressions, need 20",
+            ),
             Skipped(what="concept 'textures/braided'", reason="12 images, need 30"),
             Skipped(what="image 'portraits/women/0231.jpg'", reason="0 bytes"),
         ],
@@ -174,8 +183,13 @@ def _banks() -> list[BankRecord]:
             digest="5b0d7a1f" * 8,
             licence="Apache-2.0",
             terms="Made by this project; free for any use.",
+            compared_with="the bank's other concepts",
+            clusters="every image was drawn on its own",
             report_images=True,
-            concepts=[BankConcept(name=k, title=t, definition=d, n=60) for k, (t, d) in TEXTURES.items()],
+            concepts=[
+                BankConcept(name=k, title=t, definition=d, n=60, independent=60)
+                for k, (t, d) in TEXTURES.items()
+            ],
             datasheet={
                 "Motivation": "A bank that needs no download and holds no people.",
                 "Composition": "Thirteen texture terms of Describable Textures, sixty generated images each.",
@@ -191,6 +205,9 @@ def _banks() -> list[BankRecord]:
             digest="c41e99d2" * 8,
             licence="research only",
             terms="Images may not be shown outside the institution.",
+            compared_with="the bank's other concepts",
+            clusters="images of one person count as one, as the bank declares",
+            groups=["men", "women"],
             report_images=False,
             concepts=[
                 BankConcept(
@@ -198,8 +215,15 @@ def _banks() -> list[BankRecord]:
                     title="Women",
                     definition="Images that raters labelled as women.",
                     n=118,
+                    independent=104,
                 ),
-                BankConcept(name="men", title="Men", definition="Images that raters labelled as men.", n=122),
+                BankConcept(
+                    name="men",
+                    title="Men",
+                    definition="Images that raters labelled as men.",
+                    n=122,
+                    independent=110,
+                ),
             ],
             datasheet={
                 "Composition": "240 portraits of adults, cropped to the face.",
@@ -215,11 +239,14 @@ def _zebra(rng: np.random.Generator, files: dict[str, bytes]) -> ClassResult:
         index=340,
         name="zebra",
         synset="n02391049",
+        explanation=Explanation(
+            measured=True, reason="the occluder changed the model's answer on 9 of 10 held-out images"
+        ),
         images=_images("folder", found=46, used=40, misclassified=5, unreadable=1),
         occluder=_occluder(1.0, 0.93, 0.97, 0.06),
-        layers=_layers(rng, [0.0, 0.18, 0.35, 0.47], [0.91, 0.86, 0.82, 0.78], [0.88, 0.55, 0.21, 0.07]),
-        concepts=_concepts(rng, "zebra"),
-        controls=_controls(passed=True),
+        layers=_layers(rng, [0.91, 0.86, 0.82, 0.78], [0.88, 0.55, 0.21, 0.07]),
+        concepts=_details(rng, "zebra", explained=True),
+        sanity_checks=_checks(passed=True),
         specific=True,
         pictures=_pictures(
             rng, files, "zebra", _stripes, kind="photo", overlays=("banded", "zigzagged", "dotted")
@@ -236,51 +263,26 @@ def _lipstick(rng: np.random.Generator, files: dict[str, bytes]) -> ClassResult:
         index=629,
         name="lipstick",
         synset="n03676483",
+        explanation=Explanation(
+            measured=True, reason="the occluder changed the model's answer on 7 of 8 held-out images"
+        ),
         images=_images("impressions", found=32, used=32),
         occluder=_occluder(1.0, 0.88, 0.91, 0.09),
-        layers=_layers(rng, [0.0, 0.0, 0.41, 0.59], [0.88, 0.8, 0.77, 0.74], [0.9, 0.7, 0.3, 0.1]),
-        concepts=_concepts(rng, "lipstick", noise=2.4),
+        layers=_layers(rng, [0.88, 0.8, 0.77, 0.74], [0.9, 0.7, 0.3, 0.1]),
+        concepts=_details(rng, "lipstick", explained=True),
         contrasts=[
-            ContrastResult(
+            ContrastDetail(
                 bank="portraits",
                 more="women",
                 less="men",
-                n_more=118,
-                n_less=122,
-                matched=False,
-                difference=0.47,
-                difference_low=0.22,
-                difference_high=0.72,
-                p_value=0.00025,
-                p_adjusted=0.0105,
-                q_value=0.009,
-                direction="more",
-                smallest_detectable=0.36,
-            ),
-            ContrastResult(
-                bank="portraits",
-                more="women",
-                less="men",
-                n_more=96,
-                n_less=96,
-                matched=True,
-                strata=12,
-                difference=0.31,
-                difference_low=0.06,
-                difference_high=0.56,
-                p_value=0.0125,
-                p_adjusted=0.3,
-                direction="inconclusive",
-                smallest_detectable=0.41,
-                reason="the corrected p-value is above alpha",
                 balance=[
-                    CovariateBalance(covariate="age band", smd_before=0.34, smd_after=0.02),
+                    CovariateBalance(covariate="age band: 20-29", smd_before=0.34, smd_after=0.02),
                     CovariateBalance(covariate="brightness", smd_before=-0.21, smd_after=-0.05),
                     CovariateBalance(covariate="sharpness", smd_before=0.12, smd_after=0.11),
                 ],
-            ),
+            )
         ],
-        controls=_controls(passed=True),
+        sanity_checks=_checks(passed=True),
         specific=True,
         pictures=_pictures(rng, files, "lipstick", _blobs, kind="impression", overlays=("blotchy",)),
         duration_s=118.0,
@@ -288,23 +290,20 @@ def _lipstick(rng: np.random.Generator, files: dict[str, bytes]) -> ClassResult:
 
 
 def _golf_ball(rng: np.random.Generator, files: dict[str, bytes]) -> ClassResult:
-    concepts = [
-        c.model_copy(update={"direction": "inconclusive", "reason": "the control 'random concept' failed"})
-        for c in _concepts(rng, "golf ball")
-    ]
     return ClassResult(
         index=574,
         name="golf ball",
         synset="n03445777",
-        images=_images("impressions", found=32, used=24, misclassified=8),
-        occluder=_occluder(0.83, 0.5, 0.46, 0.17, converged=False),
-        layers=_layers(rng, [0.0, 0.3, 0.3, 0.4], [0.9, 0.5, 0.41, 0.33], [0.9, 0.6, 0.5, 0.3]),
-        concepts=concepts,
-        controls=_controls(passed=False),
-        specific=None,
-        pictures=_pictures(
-            rng, files, "golf ball", _dots, kind="impression", overlays=("honeycombed", "dotted")
+        explanation=Explanation(
+            measured=False,
+            reason="the occluder changed the model's answer on 1 of 6 held-out images, need half of them",
         ),
+        images=_images("impressions", found=32, used=24, misclassified=8),
+        occluder=_occluder(0.83, 0.17, 0.46, 0.17, converged=False),
+        concepts=_details(rng, "golf ball", explained=False),
+        sanity_checks=_checks(passed=False),
+        specific=None,
+        pictures=_pictures(rng, files, "golf ball", _dots, kind="impression", overlays=()),
         duration_s=103.4,
     )
 
@@ -345,15 +344,12 @@ def _occluder(
     )
 
 
-def _layers(
-    rng: np.random.Generator, weights: list[float], reliability: list[float], similarity: list[float]
-) -> list[ClassLayer]:
+def _layers(rng: np.random.Generator, reliability: list[float], similarity: list[float]) -> list[ClassLayer]:
     return [
         ClassLayer(
             layer=name,
             reliability=reliability[i],
             similarity=similarity[i],
-            weight=weights[i],
             success_mass=0.71 - 0.05 * i,
             top_channels=[int(c) for c in rng.choice(channels, 5, replace=False)],
         )
@@ -361,99 +357,194 @@ def _layers(
     ]
 
 
-def _concepts(rng: np.random.Generator, name: str, *, noise: float = 1.0) -> list[ConceptResult]:
+_HELD = Check(name="random concept", passed=True, forbids="both", reason="")
+_FAILED = Check(
+    name="random concept",
+    passed=False,
+    forbids="both",
+    reason="the sanity check 'random concept' failed for bank 'textures'",
+)
+
+
+def _findings(
+    rng: np.random.Generator, index: int, name: str, *, noise: float = 1.0, check: Check = _HELD
+) -> list[Finding]:
+    """One association for every texture, not yet concluded."""
     raw = []
     for concept in TEXTURES:
-        score = STRONG[name].get(concept, float(rng.normal(0, 0.05)))
-        half = noise * float(rng.uniform(0.13, 0.19))
-        z = abs(score) / (half / 1.96)
-        p = max(1 / 4000, math.erfc(z / math.sqrt(2)))
-        raw.append((concept, score, half, min(1.0, p)))
-    paper = np.array([0.2 + abs(score) + float(rng.uniform(0, 0.6)) for _, score, _, _ in raw])
-    paper /= paper.sum()
+        effect = STRONG[name].get(concept, float(rng.normal(0, 0.02)))
+        half = noise * float(rng.uniform(0.03, 0.05))
+        z = abs(effect) / (half / 1.96)
+        raw.append((concept, effect, half, min(1.0, max(1 / 4000, math.erfc(z / math.sqrt(2))))))
     order = sorted(range(len(raw)), key=lambda i: -raw[i][1])
-    results = []
-    for i, (concept, score, half, p) in enumerate(raw):
-        adjusted = min(1.0, p * FAMILY)
-        low, high = score - half, score + half
-        direction: Direction = "inconclusive"
-        if low > MARGIN and adjusted < ALPHA:
-            direction = "associated"
-        elif high < -MARGIN and adjusted < ALPHA:
-            direction = "inhibiting"
-        elif low > -MARGIN and high < MARGIN:
-            direction = "not associated"
-        reason = "" if direction != "inconclusive" else "the interval crosses the margin of relevance"
-        deciles = np.sort(rng.normal(score, 1.0, 4000))[np.linspace(0, 3999, 11).astype(int)]
-        results.append(
-            ConceptResult(
+    return [
+        Finding(
+            kind="association",
+            class_index=index,
+            class_name=name,
+            bank="textures",
+            subject=concept,
+            n=60,
+            n_other=720,
+            independent=60,
+            independent_other=720,
+            mean=min(1.0, 0.1 + max(0.0, effect)),
+            mean_other=0.1,
+            effect=effect,
+            low=effect - half,
+            high=effect + half,
+            adjusted_low=effect - 1.6 * half,
+            adjusted_high=effect + 1.6 * half,
+            p_value=p,
+            p_adjusted=None,
+            q_value=None,
+            family=FAMILY,
+            alpha=ALPHA,
+            margin=MARGIN,
+            minimum_detectable=1.9 * half,
+            rank=order.index(i) + 1,
+            class_share=0.0 if effect > 0.3 else 0.21,
+            taken_for_class=6 if concept == "banded" else 0,
+            checks=[
+                Check(name="enough independent images", passed=True, forbids="both", reason=""),
+                check,
+            ],
+            variants=[
+                _variant("temperature 0.67", effect * 1.1, half),
+                _variant("temperature 1.50", effect * 0.3, half),
+            ],
+            conclusion="not measured",
+            reason="",
+        )
+        for i, (concept, effect, half, p) in enumerate(raw)
+    ]
+
+
+def _variant(name: str, effect: float, half: float, *, margin: float = MARGIN) -> Variant:
+    low, high = effect - 1.6 * half, effect + 1.6 * half
+    conclusion = conclude_variant(effect, low, high, margin=margin)
+    return Variant(name=name, effect=effect, low=low, high=high, conclusion=conclusion)
+
+
+def _contrast() -> Finding:
+    """A difference of which the pictures' quality explains too much: the numbers alone would claim it."""
+    return Finding(
+        kind="contrast",
+        class_index=629,
+        class_name="lipstick",
+        bank="portraits",
+        subject="women/men",
+        more="women",
+        less="men",
+        matched=True,
+        n=96,
+        n_other=96,
+        independent=88,
+        independent_other=88,
+        mean=0.31,
+        mean_other=0.25,
+        effect=0.061,
+        low=0.031,
+        high=0.091,
+        adjusted_low=0.031,
+        adjusted_high=0.091,
+        p_value=0.0005,
+        p_adjusted=None,
+        q_value=None,
+        family=1,
+        alpha=ALPHA,
+        margin=CONTRAST_MARGIN,
+        minimum_detectable=0.042,
+        class_share=0.004,
+        log_difference=0.71,
+        log_difference_low=0.48,
+        log_difference_high=0.94,
+        checks=[
+            Check(name="enough independent images", passed=True, forbids="both", reason=""),
+            Check(
+                name="comparable pictures",
+                passed=False,
+                forbids="both",
+                reason="technical properties alone tell 64% of which group a picture is of, need 50% or less",
+            ),
+        ],
+        variants=[
+            _variant("at equal image quality", 0.012, 0.02, margin=CONTRAST_MARGIN),
+            _variant("groups not matched", 0.093, 0.02, margin=CONTRAST_MARGIN),
+        ],
+        conclusion="not measured",
+        reason="",
+    )
+
+
+def _details(rng: np.random.Generator, name: str, *, explained: bool) -> list[ConceptDetail]:
+    effects = {c: STRONG[name].get(c, 0.0) for c in TEXTURES}
+    paper = np.array([0.2 + abs(e) + float(rng.uniform(0, 0.6)) for e in effects.values()])
+    paper /= paper.sum()
+    details = []
+    for i, (concept, effect) in enumerate(effects.items()):
+        deciles = np.sort(rng.normal(0.2 + effect, 0.1, 4000).clip(0, 1))[
+            np.linspace(0, 3999, 11).astype(int)
+        ]
+        layers = [
+            LayerEffect(
+                layer=layer, effect=effect * share, low=effect * share - 0.2, high=effect * share + 0.2
+            )
+            for (layer, _, _, _), share in zip(LAYERS, (0.3, 1.5, 2.95, 3.2), strict=True)
+        ]
+        details.append(
+            ConceptDetail(
                 bank="textures",
                 concept=concept,
-                n=60,
-                n_benchmark=720,
-                score=score,
-                score_low=low,
-                score_high=high,
-                score_adjusted_low=score - 1.6 * half,
-                score_adjusted_high=score + 1.6 * half,
-                p_value=p,
-                p_adjusted=adjusted,
-                q_value=min(1.0, adjusted * 0.8),
-                direction=direction,
-                smallest_detectable=1.9 * half,
-                rank=order.index(i) + 1,
-                reason=reason,
-                paper_score=float(paper[i]),
-                paper_score_sd=float(paper[i] * rng.uniform(0.05, 0.2)),
-                layers=[
-                    LayerEffect(
-                        layer=layer,
-                        effect=score * share,
-                        low=score * share - half * 1.3,
-                        high=score * share + half * 1.3,
-                    )
-                    for (layer, _, _, _), share in zip(LAYERS, (0.1, 0.5, 0.95, 1.2), strict=True)
-                ],
                 responses=[float(v) for v in deciles],
+                paper_score=float(paper[i]) if explained else None,
+                paper_score_sd=float(paper[i] * rng.uniform(0.05, 0.2)) if explained else None,
+                layers=layers if explained else [],
             )
         )
-    return results
+    return details
 
 
-def _controls(*, passed: bool) -> list[Control]:
+def _checks(*, passed: bool) -> list[SanityCheck]:
     return [
-        Control(
+        SanityCheck(
             name="random concept",
-            expectation="Random benchmark images against others are not associated.",
-            observed=0.04 if passed else 0.38,
-            threshold=0.2,
-            unit="score",
+            concerns="associations",
+            bank="textures",
+            expectation="of 200 sets drawn by lot, hardly any is claimed as a concept",
+            observed=0 if passed else 38,
+            threshold=21,
+            unit="sets claimed",
             passed=passed,
-            note="" if passed else "largest of 20 random draws",
         ),
-        Control(
+        SanityCheck(
             name="random occluder",
-            expectation="Random noise of the same size leaves the prediction alone.",
+            concerns="explanation",
+            expectation="on held-out images, random noise changes less than half as many decisions",
             observed=0.06 if passed else 0.17,
-            threshold=0.25,
-            unit="share of predictions changed",
+            threshold=0.46 if passed else None,
+            unit="share of images",
+            passed=True if passed else None,
+            note="" if passed else "the occluder itself does not hold: there is nothing to test",
+        ),
+        SanityCheck(
+            name="randomised weights",
+            concerns="associations",
+            bank="textures",
+            expectation="concept scores of a model with shuffled weights correlate by less than 0.5",
+            observed=0.07,
+            threshold=0.5,
+            unit="rank correlation",
             passed=True,
         ),
-        Control(
-            name="permuted importance",
-            expectation="Shuffled channel importance finds nothing.",
-            observed=0.0 if passed else 1.0,
-            threshold=1.0,
-            unit="associations found",
-            passed=True,
-        ),
-        Control(
-            name="another class",
-            expectation="The detector differs from that of other classes.",
+        SanityCheck(
+            name="another class's occluder",
+            concerns="explanation",
+            expectation="other classes' occluders change less than half as many decisions",
             observed=None,
             threshold=None,
             passed=None,
-            note="needs at least two reference classes; none were given",
+            note="no reference class was learned",
         ),
     ]
 
@@ -608,13 +699,13 @@ def hostile(audit: Audit, attack: str) -> Audit:
             update={
                 "name": f"{c.name}{attack}",
                 "synset": attack,
-                "images": c.images.model_copy(update={"source": f"hf:{attack}"}),
+                "explanation": c.explanation.model_copy(update={"reason": attack}),
+                "images": c.images and c.images.model_copy(update={"source": f"hf:{attack}"}),
                 "concepts": [
                     r.model_copy(
                         update={
                             "bank": f"{r.bank}{attack}",
                             "concept": f"{r.concept}{attack}",
-                            "reason": attack,
                             "layers": [
                                 e.model_copy(update={"layer": f"{e.layer}{attack}"}) for e in r.layers
                             ],
@@ -628,7 +719,6 @@ def hostile(audit: Audit, attack: str) -> Audit:
                             "bank": f"{r.bank}{attack}",
                             "more": f"{r.more}{attack}",
                             "less": f"{r.less}{attack}",
-                            "reason": attack,
                             "balance": [
                                 b.model_copy(update={"covariate": f"{b.covariate}{attack}"})
                                 for b in r.balance
@@ -638,11 +728,11 @@ def hostile(audit: Audit, attack: str) -> Audit:
                     for r in c.contrasts
                 ],
                 "layers": [r.model_copy(update={"layer": f"{r.layer}{attack}"}) for r in c.layers],
-                "controls": [
+                "sanity_checks": [
                     r.model_copy(
                         update={"name": attack, "expectation": attack, "note": attack, "unit": attack}
                     )
-                    for r in c.controls
+                    for r in c.sanity_checks
                 ],
                 "pictures": [
                     p.model_copy(
@@ -670,6 +760,21 @@ def hostile(audit: Audit, attack: str) -> Audit:
             "method": {attack: attack},
             "banks": banks,
             "classes": classes,
+            "findings": [
+                f.model_copy(
+                    update={
+                        "class_name": f"{f.class_name}{attack}",
+                        "bank": f"{f.bank}{attack}",
+                        "subject": f"{f.subject}{attack}",
+                        "more": f.more and f"{f.more}{attack}",
+                        "less": f.less and f"{f.less}{attack}",
+                        "reason": attack,
+                        "checks": [k.model_copy(update={"name": attack, "reason": attack}) for k in f.checks],
+                        "variants": [v.model_copy(update={"name": attack}) for v in f.variants],
+                    }
+                )
+                for f in audit.findings
+            ],
             "layers": [r.model_copy(update={"name": f"{r.name}{attack}"}) for r in audit.layers],
             "skipped": [Skipped(what=attack, reason=attack)],
         }

@@ -16,6 +16,7 @@ from auditor.schemas import (
     schema_text,
 )
 from auditor.schemas.__main__ import main
+from auditor.store import parse_audit
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,7 @@ def validator() -> jsonschema.Draft202012Validator:
 
 
 def test_published_schema_is_the_generated_one() -> None:
+    assert published_schema().name == "audit-2.schema.json"
     assert published_schema().read_text() == schema_text(), "renew it: python -m auditor.schemas --write"
 
 
@@ -56,10 +58,24 @@ def test_sample_audit_is_valid(document: dict[str, Any], validator: jsonschema.D
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (["format_version"], 2),
+        (["format_version"], 1),
+        (["format_version"], 3),
         (["model", "weights_sha256"], "abc"),
-        (["classes", 0, "concepts", 0, "p_value"], 0),
-        (["classes", 0, "concepts", 0, "direction"], "fair"),
+        (["findings", 0, "p_value"], 0),
+        (["findings", 0, "p_adjusted"], 1.01),
+        (["findings", 0, "conclusion"], "fair"),
+        (["findings", 0, "conclusion"], None),
+        (["findings", 0, "kind"], "control"),
+        (["findings", 0, "margin"], -0.1),
+        (["findings", 0, "alpha"], 1),
+        (["findings", 0, "mean"], -0.01),
+        (["findings", 0, "checks", 0, "forbids"], "nothing"),
+        (["findings", 0, "checks", 0, "passed"], "yes"),
+        (["findings", 0, "score"], 0.5),
+        (["classes", 0, "explanation"], None),
+        (["classes", 0, "sanity_checks", 0, "concerns"], "scores"),
+        (["classes", 0, "concepts", 0, "paper_score"], 1.2),
+        (["classes", 0, "concepts", 0, "conclusion"], "associated"),
         (["classes", 0, "occluder", "success_heldout"], 1.2),
         (["classes", 0, "pictures", 0, "unknown"], 1),
         (["classes", 0, "images", "used"], -1),
@@ -90,9 +106,50 @@ def test_names_that_others_rely_on_are_in_the_schema() -> None:
     assert {"name", "source", "weights_sha256"} <= set(definitions["ModelRecord"]["properties"])
     occluder = set(definitions["OccluderRecord"]["properties"])
     assert {"success_learned", "success_heldout", "l1", "iterations", "evaluations", "lambda"} <= occluder
-    concept = set(definitions["ConceptResult"]["properties"])
-    assert {"bank", "concept", "n", "score", "score_low", "score_high", "p_value", "p_adjusted"} <= concept
-    assert {"direction", "paper_score", "paper_score_sd"} <= concept
+    assert schema["properties"]["format_version"]["const"] == 2
+    assert "findings" in schema["required"]
+    finding = set(definitions["Finding"]["properties"])
+    assert {"kind", "class_index", "class_name", "bank", "subject", "n", "independent"} <= finding
+    assert {"effect", "low", "high", "adjusted_low", "adjusted_high", "p_value", "p_adjusted"} <= finding
+    assert {"alpha", "margin", "conclusion", "withheld", "reason", "checks", "variants"} <= finding
+    assert {"paper_score", "paper_score_sd"} <= set(definitions["ConceptDetail"]["properties"])
+    # What may be said is closed: a reader can rely on there being no other word.
+    assert definitions["Finding"]["properties"]["conclusion"]["enum"] == [
+        "associated", "negatively associated", "not associated", "inconclusive", "not measured"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["classes", 0, "images"], None),
+        (["classes", 0, "occluder"], None),
+        (["classes", 0, "specific"], None),
+        (["classes", 0, "concepts", 0, "paper_score"], None),
+        (["findings", 0, "effect"], None),
+        (["findings", 0, "p_adjusted"], None),
+        (["findings", 0, "checks", 0, "passed"], None),
+    ],
+)
+def test_what_was_not_measured_may_be_absent(
+    document: dict[str, Any], validator: jsonschema.Draft202012Validator, path: list[Any], value: Any
+) -> None:
+    changed = json.loads(json.dumps(document))
+    target = changed
+    for step in path[:-1]:
+        target = target[step]
+    assert target[path[-1]] is not value
+    target[path[-1]] = value
+    validator.validate(changed)
+    parse_audit(json.dumps(changed).encode(), where="x")
+
+
+def test_the_schema_refuses_an_audit_of_the_first_version(
+    validator: jsonschema.Draft202012Validator, document: dict[str, Any]
+) -> None:
+    older = {k: v for k, v in document.items() if k != "findings"} | {"format_version": 1, "controls": []}
+    seen = {tuple(error.path) or error.validator for error in validator.iter_errors(older)}
+    assert seen == {("format_version",), "required", "additionalProperties"}
 
 
 def test_command_prints_the_schema_and_refuses_unknown_arguments(capsys: pytest.CaptureFixture[str]) -> None:

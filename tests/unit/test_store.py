@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from auditor.cli import main
 from auditor.errors import InputError, StorageError
-from auditor.records import Audit
+from auditor.findings import concluded
+from auditor.records import FORMAT_VERSION, Audit
 from auditor.store import (
     audit_bytes,
     audit_digest,
@@ -34,6 +36,7 @@ def directory(sample_directory: Path) -> Path:
 def test_what_is_written_is_read_again(directory: Path, audit: Audit) -> None:
     assert read_audit(directory / "audit.json") == audit
     assert audit.classes[0].name == "zebra"
+    assert audit.classes[0].occluder is not None
     assert audit.classes[0].occluder.lambda_ == 100.0
     assert "lambda" in json.loads((directory / "audit.json").read_text())["classes"][0]["occluder"]
 
@@ -68,6 +71,13 @@ def test_rewriting_what_was_read_changes_nothing(audit: Audit) -> None:
     assert audit_bytes(parse_audit(audit_bytes(audit), where="memory")) == audit_bytes(audit)
 
 
+def test_rounding_never_changes_what_is_concluded(audit: Audit) -> None:
+    """The stored conclusion is read, not made again; made again from the stored digits it is the same."""
+    again = parse_audit(audit_bytes(audit), where="memory")
+    assert [concluded(f) for f in again.findings] == again.findings
+    assert {f.conclusion for f in again.findings} >= {"associated", "negatively associated", "not associated"}
+
+
 def test_undecodable_names_do_not_stop_the_writing(audit: Audit) -> None:
     odd = audit.model_copy(update={"family": "caf\udce9"})
     assert json.loads(audit_bytes(odd))["family"] == "caf?"
@@ -82,11 +92,8 @@ def test_undecodable_names_do_not_stop_the_writing(audit: Audit) -> None:
         (lambda raw: b"[" * 100_000, "not complete JSON"),
         (lambda raw: b"[]", "this is not an audit"),
         (lambda raw: b"{}", "this is not an audit"),
-        (lambda raw: raw.replace(b'"format_version": 1', b'"format_version": 2', 1), "format version 2"),
-        (
-            lambda raw: raw.replace(b'"format_version": 1', b'"format_version": true', 1),
-            "format version True",
-        ),
+        (lambda raw: raw.replace(b'"conclusion": "associated"', b'"conclusion": "fair"', 1), "conclusion"),
+        (lambda raw: raw.replace(b'"forbids": "both"', b'"forbids": "nothing"', 1), "findings.0.checks.0"),
         (
             lambda raw: raw.replace(b'"probability_before": 0.962', b'"probability_before": 1.5', 1),
             "occluder",
@@ -105,6 +112,38 @@ def test_bad_audits_are_refused_in_one_line(directory: Path, change: Any, said: 
     assert said in message
     assert "\n" not in message
     assert len(message) < 400
+
+
+def _of_version(raw: bytes, version: str) -> bytes:
+    assert raw.count(b'"format_version": 2') == 1
+    return raw.replace(b'"format_version": 2', f'"format_version": {version}'.encode())
+
+
+@pytest.mark.parametrize(
+    ("version", "seen"),
+    [("1", "1"), ("3", "3"), ("0", "0"), ("-1", "-1"), ("true", "True"), ('"2"', "'2'"), ("null", "None")],
+)
+def test_another_format_version_is_refused(directory: Path, version: str, seen: str) -> None:
+    raw = (directory / "audit.json").read_bytes()
+    with pytest.raises(InputError) as caught:
+        parse_audit(_of_version(raw, version), where="x")
+    said = f"audit 'x': format version {seen}; this auditor reads version {FORMAT_VERSION}"
+    assert str(caught.value).startswith(said)
+    if version != "true":
+        assert ("has to be made again" in str(caught.value)) == (version == "1")
+
+
+def test_an_older_audit_has_to_be_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever it holds: its fields are not looked at, since its conclusions rest on other rules."""
+    older = {"format_version": 1, "classes": [{"concepts": [{"direction": "inhibiting"}]}], "controls": []}
+    (tmp_path / "audit.json").write_text(json.dumps(older))
+    for words in (["render"], ["history", str(tmp_path)], ["verify"]):
+        assert main([words[0], str(tmp_path), *words[1:]]) in (2, 3)
+        captured = capsys.readouterr()
+        said = captured.out + captured.err
+        assert "an older audit has to be made again: its conclusions rest on other rules" in said
+        assert "field" not in said
+    assert [p.name for p in tmp_path.iterdir()] == ["audit.json"]
 
 
 def test_missing_audits_say_what_was_looked_for(tmp_path: Path) -> None:
