@@ -26,6 +26,8 @@ class BankImage:
     """What may have to be balanced: age band, brightness, sharpness, source."""
     path: Path | None = None
     """Where the file lies; None for a generated image."""
+    cluster: str = ""
+    """What it belongs to: a person, a source photo, a video. Images of one cluster count as one."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class ConceptBank:
     licence: str = ""
     terms: str = ""
     datasheet: Mapping[str, str] = field(default_factory=dict)
+    cluster_of: str = "cluster"
+    """What clusters are, in a word: ``person``, ``source photo``."""
     control: Concept | None = None
     """Images of the same domain to measure a concept against; None: the bank's other concepts."""
 

@@ -26,7 +26,7 @@ class Fetched:
 
 
 def celeba(folder: Path) -> Fetched:
-    """The two files of CelebA that are needed, through torchvision, which knows Google Drive's ways.
+    """The files of CelebA that are needed, through torchvision, which knows Google Drive's ways.
 
     torchvision holds them against their md5; one that has come is not downloaded again.
 
@@ -42,15 +42,15 @@ def celeba(folder: Path) -> Fetched:
 
     known = {name: (drive_id, md5) for drive_id, md5, name in CelebA.file_list}
     paths = []
-    for name in ("list_attr_celeba.txt", "img_align_celeba.zip"):
+    for name in ("list_attr_celeba.txt", "identity_CelebA.txt", "img_align_celeba.zip"):
         drive_id, md5 = known[name]
         try:
             download_file_from_google_drive(drive_id, str(folder), name, md5)
         except Exception as error:  # gdown has errors of its own, and refuses in many ways
             raise _failed("celeba", f"torchvision could not download {name}", error) from error
         paths.append(folder / name)
-    table, archive = paths
-    return Fetched(archive, (table,))
+    table, people, archive = paths
+    return Fetched(archive, (table, people))
 
 
 def fairface(folder: Path) -> Fetched:

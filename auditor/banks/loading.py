@@ -5,15 +5,17 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from auditor.banks import places
-from auditor.banks.bank import Concept, ConceptBank, GroupContrast, digest_of
+from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast, digest_of
+from auditor.banks.clusters import named
 from auditor.banks.folder import folder_concepts, subfolders
 from auditor.banks.generated import generated_concepts
 from auditor.banks.lock import has_lock, read_lock
 from auditor.banks.locked import locked_concepts
-from auditor.banks.manifest import FILE_NAME, ConceptEntry, Manifest, read_manifest
+from auditor.banks.manifest import FILE_NAME, ClusterEntry, ConceptEntry, Manifest, line_of, read_manifest
 from auditor.errors import InputError
 from auditor.progress import Progress, silent
 from auditor.records import Skipped
@@ -105,7 +107,13 @@ def _view(manifest: Manifest, chosen: str, *, min_images: int) -> ConceptBank:
     folder = able[name]
     origin = read_manifest(folder)
     # Where the images and labels come from is the imported set's to say.
-    told = manifest.model_copy(update={"name": f"{manifest.name}:{name}", "sources": origin.sources})
+    told = manifest.model_copy(
+        update={
+            "name": f"{manifest.name}:{name}",
+            "sources": origin.sources,
+            "cluster": manifest.cluster or origin.cluster,
+        }
+    )
     return _locked(told, folder, min_images=max(min_images, manifest.min_images))
 
 
@@ -160,6 +168,13 @@ def assembled(
     """
     _need_concepts(concepts, skipped, where=where)
     names = {concept.name for concept in concepts}
+    entry = manifest.cluster or ClusterEntry(covariate="cluster")
+    concepts = tuple(_clustered(concept, entry) for concept in concepts)
+    if manifest.cluster and not any(image.cluster for concept in concepts for image in concept.images):
+        raise InputError(
+            f"{_place_of_cluster(where)}: [cluster] names no cluster of any image; needed: a covariate that "
+            "images state, or a pattern that their paths match"
+        )
     return ConceptBank(
         name=manifest.name,
         title=manifest.title,
@@ -177,8 +192,29 @@ def assembled(
         licence="; ".join(dict.fromkeys(s.licence for s in manifest.sources)),
         terms="; ".join(dict.fromkeys(s.terms for s in manifest.sources if s.terms)),
         datasheet=datasheet_of(manifest),
-        control=control,
+        cluster_of=entry.of,
+        control=None if control is None else _clustered(control, entry),
     )
+
+
+def _place_of_cluster(folder: str) -> str:
+    """File and line of the declaration; the folder where a shipped bank made it."""
+    path = Path(folder) / FILE_NAME
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return f"{path}:{line_of(text, ('cluster',))}" if "[cluster]" in text else folder
+
+
+def _clustered(concept: Concept, entry: ClusterEntry) -> Concept:
+    """The concept, its images told which cluster they belong to."""
+    pattern = re.compile(entry.name_pattern) if entry.name_pattern else None
+
+    def cluster(image: BankImage) -> str:
+        if pattern is None:
+            return named(image.covariates, entry.covariate)
+        found = pattern.search(image.name)
+        return (found[1] or "") if found else ""
+
+    return replace(concept, images=tuple(replace(image, cluster=cluster(image)) for image in concept.images))
 
 
 def datasheet_of(manifest: Manifest) -> dict[str, str]:

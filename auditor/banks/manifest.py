@@ -63,6 +63,31 @@ class CovariateEntry(_Part):
     description: str = ""
 
 
+class ClusterEntry(_Part):
+    """Which images belong together and count as one."""
+
+    of: Text = "cluster"
+    """What a cluster is, in a word: ``person``, ``source photo``, ``video``."""
+    covariate: str = ""
+    """The covariate that names it."""
+    name_pattern: str = ""
+    """Or a regular expression with one group, found in the image's path within the bank: what the group
+    matches names the cluster. ``"^([^/]+/photo[0-9]+)_"`` puts all crops of a photo together."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ClusterEntry:
+        if bool(self.covariate) == bool(self.name_pattern):
+            raise ValueError("needs 'covariate' or 'name_pattern', one of them")
+        if self.name_pattern:
+            try:
+                groups = re.compile(self.name_pattern).groups
+            except re.error as error:
+                raise ValueError(f"name_pattern is no regular expression: {error}") from error
+            if groups != 1:
+                raise ValueError(f"name_pattern has {groups} groups, needs one")
+        return self
+
+
 class ControlEntry(_Part):
     """What a concept is measured against: other images of the same domain."""
 
@@ -127,6 +152,8 @@ class Manifest(_Part):
     concepts: Annotated[tuple[ConceptEntry, ...], Field(min_length=1)]
     contrasts: tuple[ContrastEntry, ...] = ()
     covariates: dict[str, CovariateEntry] = {}
+    cluster: ClusterEntry | None = None
+    """Without it, a covariate called ``cluster`` is taken where images state one."""
     control: ControlEntry | None = None
     sources: Annotated[tuple[SourceEntry, ...], Field(min_length=1)]
     datasheet: Datasheet

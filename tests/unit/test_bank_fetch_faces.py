@@ -134,11 +134,12 @@ def celeba(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     server.files = {
         "/img_align_celeba.zip": buffer.getvalue(),
         "/list_attr_celeba.txt": "\n".join(["4", "Male Young", *rows]).encode(),
+        "/identity_CelebA.txt": "\n".join(f"{i:06d}.jpg {2880 + i // 2}" for i in range(4)).encode(),
     }
     asked = {name: drive_id for drive_id, _, name in CelebA.file_list}
     listed = [
         (asked[name], hashlib.md5(server.files["/" + name]).hexdigest(), name)  # noqa: S324
-        for name in ("img_align_celeba.zip", "list_attr_celeba.txt")
+        for name in ("img_align_celeba.zip", "list_attr_celeba.txt", "identity_CelebA.txt")
     ]
     monkeypatch.setattr(CelebA, "file_list", listed)
     base = server.url.rpartition("/")[0]
@@ -160,6 +161,7 @@ def test_celeba_through_torchvision(celeba: Server, tmp_path: Path) -> None:
     found = get(small("celeba"), tmp_path, "celeba")
     assert dict(found.counts()["gender"]) == {"man": 2, "woman": 2}
     assert found.lock.root == "images"
+    assert [i.covariates["cluster"] for i in found.lock.images] == ["2880", "2880", "2881", "2881"]
     assert list((tmp_path / "down/celeba").iterdir()) == []
 
 

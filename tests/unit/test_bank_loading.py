@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from auditor.banks import load_bank, loading, places
+from auditor.banks.importers import Options
+from auditor.banks.importing import import_bank
 from auditor.banks.manifest import Manifest, read_manifest
 from auditor.banks.starting import start_manifest
 from auditor.errors import InputError, StorageError
@@ -166,3 +168,37 @@ def test_manifest_with_a_control_pool(tmp_path: Path) -> None:
     assert len(bank.control.images) == 4
     assert not bank.report_images
     assert bank.datasheet["Control pool"]
+
+
+def clustered(root: Path, cluster: str) -> Path:
+    folder_of_folders(root)
+    start_manifest(root)
+    path = root / "bank.toml"
+    text = path.read_text().replace("min_images = 30", "min_images = 2")
+    path.write_text(text + f"\n[cluster]\n{cluster}\n")
+    return root
+
+
+def test_a_pattern_names_the_cluster_of_each_image(tmp_path: Path) -> None:
+    """Images 0 and 1 of a concept belong together, and 2 and 3."""
+    root = clustered(tmp_path / "mine", "of = \"photo\"\nname_pattern = '^([^/]+/0)[01]'")
+    bank = load_bank(str(root), min_images=2)
+    assert bank.cluster_of == "photo"
+    assert [i.cluster for i in bank.concepts[0].images] == ["dots/0", "dots/0", "", ""]
+
+
+def test_clusters_that_name_no_image_are_refused(tmp_path: Path) -> None:
+    root = clustered(tmp_path / "mine", "name_pattern = '^(nothing)'")
+    with pytest.raises(InputError, match=r"\[cluster\] names no cluster of any image; needed: a covariate"):
+        load_bank(str(root), min_images=2)
+
+
+def test_a_csv_may_name_clusters(tmp_path: Path) -> None:
+    root = folder_of_folders(tmp_path / "set")
+    rows = [f"{c}/{i:02d}.png,{c},p{i // 2}" for c in ("dots", "lines") for i in range(4)]
+    (root / "labels.csv").write_text("\n".join(["file,label,cluster", *rows]))
+    found = import_bank("csv", root, into=tmp_path / "banks", options=Options())
+    manifest = found.folder / "bank.toml"
+    manifest.write_text(manifest.read_text().replace("min_images = 30", "min_images = 2"))
+    bank = load_bank(str(found.folder), min_images=2)
+    assert [i.cluster for i in bank.concepts[0].images] == ["p0", "p0", "p1", "p1"]

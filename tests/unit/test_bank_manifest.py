@@ -127,3 +127,28 @@ def test_every_importer_has_a_template(name: str) -> None:
         text += '[[concepts]]\nname = "a"\ndefinition = "a"\n'
     manifest = parse_manifest(text.replace("@name@", "x"), where=name)
     assert manifest.report_images == (name == "dtd")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "said"),
+    [
+        ('of = "person"', "cluster: needs 'covariate' or 'name_pattern', one of them"),
+        (
+            'covariate = "a"\nname_pattern = "(b)"',
+            "cluster: needs 'covariate' or 'name_pattern', one of them",
+        ),
+        ('name_pattern = "photo[0-9]+"', "name_pattern has 0 groups, needs one"),
+        ('name_pattern = "(a)(b)"', "name_pattern has 2 groups, needs one"),
+        ('name_pattern = "(a"', "name_pattern is no regular expression"),
+    ],
+)
+def test_a_cluster_is_named_in_one_way(cluster: str, said: str) -> None:
+    assert said in refused(GOOD.replace("[[concepts]]", f"[cluster]\n{cluster}\n\n[[concepts]]", 1))
+
+
+def test_what_a_cluster_is_can_be_said() -> None:
+    text = GOOD.replace("[[concepts]]", '[cluster]\nof = "video"\ncovariate = "clip"\n\n[[concepts]]', 1)
+    cluster = parse_manifest(text, where="bank.toml").cluster
+    assert cluster is not None
+    assert (cluster.of, cluster.covariate) == ("video", "clip")
+    assert parse_manifest(GOOD, where="bank.toml").cluster is None

@@ -120,6 +120,7 @@ def test_lfw(tmp_path: Path) -> None:
         ("Bo_Kay_0002.jpg", {"gender": "man"}),  # no race scored above 0
     ]
     assert [s.reason for s in found.lock.left_out] == ["scored as baby or child, adults only"]
+    assert [i.covariates["cluster"] for i in found.lock.images] == ["Ann_Lee", "Bo_Kay", "Bo_Kay"]
     (root / "lfw_attributes.txt").write_text("\n".join([*lines, "Cy Dee\t1\t0.5"]))
     with pytest.raises(InputError, match=r"lfw_attributes\.txt:7: 3 columns, need 7"):
         imported("lfw", root)
@@ -140,6 +141,29 @@ def test_celeba(tmp_path: Path, kind: str) -> None:
     found = imported("celeba", root)
     assert labels(found) == {"gender": {"man": 1, "woman": 2}}
     assert [i.covariates["age band"] for i in found.lock.images] == ["not young", "young", "young"]
+
+
+def test_celeba_pictures_of_one_person_are_a_cluster(tmp_path: Path) -> None:
+    root = tmp_path / "celeb"
+    for i in range(3):
+        picture(root / f"img_align_celeba/{i + 1:06d}.jpg", i)
+    body = [f"{i + 1:06d}.jpg -1 1" for i in range(3)]
+    (root / "list_attr_celeba.txt").write_text("\n".join(["3", "Male Young", *body]))
+    (root / "identity_CelebA.txt").write_text("000001.jpg 2880\n000003.jpg 2880\n")
+    found = imported("celeba", root)
+    assert [i.covariates.get("cluster") for i in found.lock.images] == ["2880", None, "2880"]
+    (root / "identity_CelebA.txt").write_text("000001.jpg\n")
+    with pytest.raises(
+        InputError, match=r"identity_CelebA\.txt:1: '000001.jpg', need an image and the number"
+    ):
+        imported("celeba", root)
+
+
+def test_utkface_has_no_cluster_in_its_dates(tmp_path: Path) -> None:
+    """Dates in the names are of scraping: two people share one."""
+    for seed, name in enumerate(("25_0_1_20170109150557335.jpg", "31_1_0_20170109150557336.jpg")):
+        picture(tmp_path / "utk" / name, seed)
+    assert all("cluster" not in i.covariates for i in imported("utkface", tmp_path / "utk").lock.images)
 
 
 def test_celeba_with_an_error(tmp_path: Path) -> None:

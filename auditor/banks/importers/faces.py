@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from auditor.banks.importers.rows import Options, Row, Table, age_band, not_utf8, safe_name, table_lines
@@ -135,7 +137,7 @@ def lfw(source: Path, options: Options) -> Table:
             "senior" if senior else "middle aged" if score.get("Middle Aged", -1.0) > 0 else "younger adult"
         )
         rows.append(
-            Row(file=file, labels=labels, covariates={"age band": band, "source": person}, where=where)
+            Row(file=file, labels=labels, covariates={"age band": band, "cluster": person}, where=where)
         )
     return _found(rows, left_out, f"{table}: names no adult")
 
@@ -144,6 +146,7 @@ def celeba(source: Path, options: Options) -> Table:
     """CelebA: ``list_attr_celeba.txt`` (or the same as csv) and ``img_align_celeba``.
 
     The set labels no race and no age in years; ``Young`` becomes the age band. Minors cannot be told.
+    Where ``identity_CelebA.txt`` lies beside it, pictures of one person form a cluster.
 
     Raises:
         InputError: no attribute file, or a malformed line, with file and line.
@@ -152,10 +155,12 @@ def celeba(source: Path, options: Options) -> Table:
     if (source / folder / folder).is_dir():  # as in a well-known mirror's archive
         folder = f"{folder}/{folder}"
     rows = []
+    people = _identities(source / "identity_CelebA.txt")
     text, comma = source / "list_attr_celeba.txt", source / "list_attr_celeba.csv"
     if comma.is_file() and not text.is_file():
         for line, cells in table_lines(comma, columns=("image_id", "Male", "Young")):
-            rows.append(_celeb(folder, cells["image_id"], cells["Male"], cells["Young"], f"{comma}:{line}"))
+            row = _celeb(folder, cells["image_id"], cells["Male"], cells["Young"], f"{comma}:{line}")
+            rows.append(_with_person(row, people))
         return _found(rows, [], f"{comma}: names no image")
     header: list[str] = []
     for line, content in _text_lines(text):
@@ -174,7 +179,7 @@ def celeba(source: Path, options: Options) -> Table:
         if len(words) != len(header) + 1:
             raise InputError(f"{where}: {len(words)} columns, need {len(header) + 1}")
         at = dict(zip(header, words[1:], strict=True))
-        rows.append(_celeb(folder, words[0], at["Male"], at["Young"], where))
+        rows.append(_with_person(_celeb(folder, words[0], at["Male"], at["Young"], where), people))
     return _found(rows, [], f"{text}: names no image")
 
 
@@ -187,6 +192,24 @@ def _celeb(folder: str, name: str, male: str, young: str, where: str) -> Row:
         covariates={"age band": "young" if young == "1" else "not young"},
         where=where,
     )
+
+
+def _identities(path: Path) -> dict[str, str]:
+    """Image name to number of the person; empty without the file."""
+    if not path.is_file():
+        return {}
+    people = {}
+    for line, content in _text_lines(path):
+        words = content.split()
+        if len(words) != 2:
+            raise InputError(f"{path}:{line}: '{content[:40]}', need an image and the number of a person")
+        people[words[0]] = words[1]
+    return people
+
+
+def _with_person(row: Row, people: Mapping[str, str]) -> Row:
+    person = people.get(row.file.rpartition("/")[2])
+    return replace(row, covariates={**row.covariates, "cluster": person}) if person else row
 
 
 def _text_lines(path: Path) -> list[tuple[int, str]]:
