@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.afi import occluder as occ
-from auditor.afi.channels import channel_importance, mean_activations
+from auditor.afi.channels import channel_importance, neuron_scores
 from auditor.images.class_images import ImageSet, collect
 from auditor.images.impressions import PRIOR, RECIPE, ImpressionSettings
 from auditor.models.loaded import ClassLabel, LoadedModel
@@ -182,14 +182,11 @@ def fit_class(
             )
             stage.advance(settings.occluder_iterations - fitted.iterations)
             fits.append(fitted)
-            whole = mean_activations(model, part, layers, batch=settings.batch_size)
-            changed = occ.occlude(model, part, fitted.perturbation)
-            without = mean_activations(model, changed, layers, batch=settings.batch_size)
-            for layer in layers:
-                scores = whole[layer] - without[layer]  # equation 6
-                importance[layer].append(channel_importance(scores).cpu().numpy())
-                signed[layer].append(scores.mean(dim=(1, 2)).cpu().numpy())
-                clean[layer].append(whole[layer].mean(dim=(1, 2)).cpu().numpy())
+            found = neuron_scores(model, part, fitted.perturbation, layers, batch=settings.batch_size)
+            for layer, neurons in found.items():
+                importance[layer].append(channel_importance(neurons.scores).cpu().numpy())
+                signed[layer].append(neurons.scores.mean(dim=(1, 2)).cpu().numpy())
+                clean[layer].append(neurons.clean.mean(dim=(1, 2)).cpu().numpy())
     return ClassFit(
         label=label,
         images=images,

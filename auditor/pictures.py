@@ -71,8 +71,8 @@ class Album:
         )
 
 
-def class_pictures(model: LoadedModel, fit: ClassFit, album: Album) -> None:
-    """The class's images, the occluder, and the same images with it subtracted."""
+def class_pictures(model: LoadedModel, fit: ClassFit, album: Album, *, occluded: bool) -> None:
+    """The class's images; where asked for, the occluder, and the same images with it subtracted."""
     index, name = fit.label.index, fit.label.name
     made = fit.images.record.source == "impressions"
     inputs = fit.images.inputs(model)
@@ -90,6 +90,8 @@ def class_pictures(model: LoadedModel, fit: ClassFit, album: Album) -> None:
         kind = "impression" if made else "photo"
         what = f"Class impression of {name}, made from the model" if made else f"Photo used for {name}"
         album.add(_pixels(model, image), kind, f"{what} ({part}).", probability=p)
+    if not occluded:
+        return
     album.add(_visible(delta), "occluder", f"Feature occluder of {name}; contrast raised to be visible.")
     for image, p in zip(changed[:4], after[:4], strict=True):
         album.add(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -26,10 +27,20 @@ def mean_activations(
     return {layer: total / images.shape[0] for layer, total in totals.items()}
 
 
+@dataclass(frozen=True)
+class Neurons:
+    """One layer on the images of a class."""
+
+    clean: Tensor
+    """[channels, height, width] Mean activation."""
+    scores: Tensor
+    """[channels, height, width] Mean over images of f_l(x_i) - f_l(x_i - delta*): equation 6."""
+
+
 def neuron_scores(
     model: LoadedModel, images: Tensor, perturbation: Tensor, layers: Sequence[str], *, batch: int = 32
-) -> dict[str, Tensor]:
-    """Feature importance of every neuron (equation 6).
+) -> dict[str, Neurons]:
+    """Activations, and what of them the occluder takes away: the importance of every neuron.
 
     Args:
         model: the audited model.
@@ -37,13 +48,10 @@ def neuron_scores(
         perturbation: delta*, [channels, height, width].
         layers: layer names.
         batch: images per pass.
-
-    Returns:
-        Layer to [channels, height, width]: the mean over images of f_l(x_i) - f_l(x_i - delta*).
     """
     clean = mean_activations(model, images, layers, batch=batch)
     occluded = mean_activations(model, occlude(model, images, perturbation), layers, batch=batch)
-    return {layer: clean[layer] - occluded[layer] for layer in layers}
+    return {layer: Neurons(clean[layer], clean[layer] - occluded[layer]) for layer in layers}
 
 
 def channel_importance(scores: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.models import taps
-from auditor.models.head import Head, listen
+from auditor.models.head import hear_last
 from auditor.models.loaded import LoadedModel
 
 LARGEST_MAP = 7
@@ -51,8 +51,9 @@ class Probe:
     """Layer to [images, detectors, positions]: meta-detector maps, pooled to at most 7x7."""
     logits: NDArray[np.float32]
     """[images, classes]."""
-    head: Head | None = None
-    """The linear map that makes the logits, with what it heard; ``None`` where something else makes them."""
+    last: NDArray[np.float32]
+    """[images, channels] What the layer that makes the logits was given; the logits themselves where no
+    single linear layer makes them."""
 
 
 def probe(
@@ -77,7 +78,7 @@ def probe(
     with (
         torch.inference_mode(),
         taps.record(model.module, layers) as outputs,
-        listen(model.module, len(model.labels)) as heard,
+        hear_last(model.module, len(model.labels)) as heard,
     ):
         for batch in batches:
             logits.append(model.module(batch).float().cpu())
@@ -87,9 +88,10 @@ def probe(
                 if detectors:
                     maps[layer].append(detect(pooled, detectors[layer]).flatten(2).cpu())
     made = torch.cat(logits).numpy()
+    last = torch.cat(heard).numpy() if heard else made
     return Probe(
         channels={layer: torch.cat(found).numpy() for layer, found in channels.items()},
         maps={layer: torch.cat(found).numpy() for layer, found in maps.items()},
         logits=made,
-        head=heard.head(made),
+        last=last if len(last) == len(made) else made,
     )

@@ -12,7 +12,7 @@ import typer
 from auditor.errors import InputError
 
 if TYPE_CHECKING:
-    from auditor.changes import Comparison
+    from auditor.compare import Comparison
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +37,7 @@ def compare(
         typer.Option(
             "--tolerance",
             min=0,
-            help="Largest change of a score that counts as unchanged; by default the audits' margin.",
+            help="Largest change of an association that counts as unchanged; by default the audits' margin.",
         ),
     ] = None,
     contrast_tolerance: Annotated[
@@ -45,7 +45,7 @@ def compare(
         typer.Option(
             "--contrast-tolerance",
             min=0,
-            help="The same for differences between groups, in standard deviations.",
+            help="The same for differences between groups.",
         ),
     ] = None,
 ) -> None:

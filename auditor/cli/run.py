@@ -18,7 +18,7 @@ from auditor.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from auditor.policy import Verdict
-    from auditor.records import Audit, ClassResult
+    from auditor.records import Audit
     from auditor.tracking import MlflowLog
 
 
@@ -165,7 +165,12 @@ Everything from a file, one setting overruled:
 
 def summary(audit: Audit, settings: Settings) -> list[str]:
     """What a person at the terminal wants to know: findings, what was left out, where the report is."""
-    lines = [f"{result.name}: {_in_short(result)}" for result in audit.classes]
+    from auditor.report.summary import class_summary, titles
+
+    lines = []
+    for result in audit.classes:
+        found = class_summary(audit.of_class(result.index), titles(audit))
+        lines.append(f"{result.name}: {found.word}. {found.sentence}")
     skipped = everything_skipped(audit)
     if skipped:
         lines.append(f"skipped: {len(skipped)}, listed in the report; first: {skipped[0]}")
@@ -173,25 +178,6 @@ def summary(audit: Audit, settings: Settings) -> list[str]:
     lines.extend(f"report: {settings.out / FORMATS[name][0]}" for name in settings.formats)
     lines.append(f"audit: {settings.out / 'audit.json'}")
     return lines
-
-
-def _in_short(result: ClassResult) -> str:
-    """What the report claims about a class, in one line; nothing where a control failed."""
-    from auditor.report.findings import decisive_contrasts, failed_controls
-
-    failed = failed_controls(result)
-    if failed:
-        return f"nothing is claimed, a control failed: {', '.join(failed)}"
-    found = [c for c in result.concepts if c.direction in ("associated", "inhibiting")]
-    found.sort(key=lambda concept: -abs(concept.score or 0))
-    words = [f"{c.concept} ({c.direction}, {c.score:+.2f})" for c in found[:5] if c.score is not None]
-    words += [
-        f"{c.direction} with {c.more} than with {c.less} ({c.difference:+.2f}"
-        f"{', matched' if c.matched else ''})"
-        for c in decisive_contrasts(result)
-        if c.direction in ("more", "less") and c.difference is not None
-    ]
-    return ", ".join(words) or "no concept stands out"
 
 
 def everything_skipped(audit: Audit) -> list[str]:

@@ -44,7 +44,8 @@ def test_neuron_scores_are_equation_6() -> None:
         occluded = outputs["act"].double().numpy()
     expected = afi_loops.equation_6(clean, occluded)
     ours = neuron_scores(model, images, delta, ["act"], batch=2)["act"]
-    np.testing.assert_allclose(ours.numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(ours.scores.numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(ours.clean.numpy(), clean.mean(axis=0), atol=1e-6)
 
 
 def test_channel_importance_is_equations_7_and_8() -> None:
@@ -85,7 +86,7 @@ def test_occluder_undoes_the_class_and_blames_its_channel() -> None:
     assert found.success == found.success_transformed == 1
     flipped = (model.module(occlude(model, unseen, found.perturbation)).argmax(1) != 0).float().mean()
     assert flipped >= 0.8
-    scores = neuron_scores(model, images, found.perturbation, ["act"])["act"]
+    scores = neuron_scores(model, images, found.perturbation, ["act"])["act"].scores
     assert channel_importance(scores).tolist()[0] == 1  # the planted channel
     assert channel_importance(scores).tolist()[1] < 0.2
     by_chance = random_like(found.perturbation, seeded(1))

@@ -14,20 +14,24 @@ import pytest
 from PIL import Image
 
 import auditor.audit
+import auditor.audit.prepare
 from auditor.banks.starting import start_manifest
 from auditor.errors import InputError
 from auditor.progress import Silent
 from auditor.records import Audit
 from auditor.settings import Settings
 from auditor.store import load_arrays, read_audit, result_digest
-from tests.tiny import SIDE, tiny_model
+from tests.tiny import SIDE, striped, tiny_model
 
 CONCEPTS = ("stripes", "crossbars", "dots")
 
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three concepts of twelve pictures each that the tiny network tells apart."""
+    """Three concepts of twelve pictures each that the tiny network tells apart.
+
+    Each pattern fills other parts of its picture: the same everywhere, pictures would be copies.
+    """
     root = tmp_path_factory.mktemp("bank")
     rng = np.random.default_rng(0)
     wave = np.where(np.arange(SIDE) // 2 % 2 == 0, 1.0, -1.0)
@@ -39,7 +43,9 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in CONCEPTS:
         (root / name).mkdir()
         for i in range(12):
-            values = 127 + shapes[name] * rng.uniform(40, 100) + rng.normal(0, 12, (SIDE, SIDE))
+            parts = np.kron(rng.random((8, 8)) < 0.5, np.ones((SIDE // 8, SIDE // 8)))
+            pattern = shapes[name] * parts * rng.uniform(60, 110)
+            values = 127 + pattern + rng.normal(0, 30, (SIDE, SIDE))
             Image.fromarray(values.clip(0, 255).astype(np.uint8)).convert("RGB").save(
                 root / name / f"{i}.png"
             )
@@ -48,7 +54,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auditor.audit, "load_model", lambda *_args, **_more: tiny_model())
+    monkeypatch.setattr(auditor.audit.prepare, "load_model", lambda *_args, **_more: tiny_model())
 
 
 def settings(bank: Path, out: Path, **more: object) -> Settings:
@@ -70,25 +76,50 @@ def test_same_seed_same_audit_and_it_follows_the_published_schema(bank: Path, tm
     assert result_digest(one) != result_digest(other)
 
     written = json.loads((tmp_path / "one" / "a" / "audit.json").read_text())
-    schema = json.loads((Path(auditor.__file__).parent / "schemas" / "audit-1.schema.json").read_text())
+    schema = json.loads((Path(auditor.__file__).parent / "schemas" / "audit-2.schema.json").read_text())
     jsonschema.validate(written, schema)
     result = one.classes[0]
+    assert result.images is not None
     assert result.images.source == "impressions"
-    assert {c.concept for c in result.concepts} == set(CONCEPTS)
+    assert [f.subject for f in one.findings] == sorted(CONCEPTS)
     assert sum(c.paper_score or 0 for c in result.concepts) == pytest.approx(1)
-    assert {c.name for c in result.controls} == {
-        "random occluder", "another class's occluder", "random concept", "permuted channels",
-        "randomised weights",
-    }  # fmt: skip
+    assert [(c.name, c.concerns) for c in result.sanity_checks] == [
+        ("random occluder", "explanation"),
+        ("another class's occluder", "explanation"),
+        ("random concept", "associations"),
+        ("randomised weights", "associations"),
+    ]
     arrays = load_arrays(tmp_path / "one" / "a" / "arrays.npz")
-    assert arrays[f"class/2/response/{one.banks[0].name}"].shape[1] == 36
+    assert arrays[f"class/2/response/{one.banks[0].name}"].shape == (len(arrays["temperatures"]), 36)
     assert (tmp_path / "one" / "a" / "report.html").stat().st_size > 10_000
     assert all((tmp_path / "one" / "a" / p.path).is_file() for p in result.pictures)
     assert not (tmp_path / "one" / "a" / ".work").exists()
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_bank_with_twins_is_compared_with_them_pair_by_pair(bank: Path, tmp_path: Path) -> None:
+def test_a_score_is_the_difference_of_two_means_of_e(bank: Path, tmp_path: Path) -> None:
+    """From the stored responses alone, every effect can be made again."""
+    audit = auditor.audit.run_audit(settings(bank, tmp_path / "a"))
+    arrays = load_arrays(tmp_path / "a" / "arrays.npz")
+    name = audit.banks[0].name
+    label, cluster = arrays[f"bank/{name}/label"], arrays[f"bank/{name}/cluster"]
+    e = arrays[f"class/2/response/{name}"][list(arrays["temperatures"]).index(1.0)]
+    names = [c.name for c in audit.banks[0].concepts]
+
+    def unit_mean(concept: str) -> float:
+        own = label == names.index(concept)
+        return float(np.mean([e[own & (cluster == c)].mean() for c in np.unique(cluster[own])]))
+
+    for finding in audit.findings:
+        others = [unit_mean(other) for other in names if other != finding.subject]
+        assert finding.effect == pytest.approx(unit_mean(finding.subject) - np.mean(others), abs=1e-5)
+        assert finding.mean is not None
+        assert finding.mean_other is not None
+        assert finding.effect == pytest.approx(finding.mean - finding.mean_other)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_bank_with_counterfactuals_is_compared_with_them_pair_by_pair(bank: Path, tmp_path: Path) -> None:
     root = tmp_path / "bank"
     shutil.copytree(bank, root)
     path = start_manifest(root)
@@ -106,36 +137,90 @@ def test_a_bank_with_twins_is_compared_with_them_pair_by_pair(bank: Path, tmp_pa
     name = found.banks[0].name
     assert found.banks[0].compared_with == "the same pictures without the concept"
     arrays = load_arrays(tmp_path / "twins" / "a" / "arrays.npz")
-    response, twin = arrays["class/2/response/" + name][0], arrays[f"bank/{name}/twin"]
+    response = arrays["class/2/response/" + name][list(arrays["temperatures"]).index(1.0)]
+    twin, cluster = arrays[f"bank/{name}/counterfactual"], arrays[f"bank/{name}/cluster"]
     for place, concept in enumerate(c.name for c in found.banks[0].concepts):
         own = np.flatnonzero(arrays[f"bank/{name}/label"] == place)
-        expected = np.mean([response[i] - response[twin[i]] for i in own])
-        result = next(c for c in found.classes[0].concepts if c.concept == concept)
-        assert result.score == pytest.approx(expected, abs=2e-4)
-        assert (result.n, result.n_benchmark) == (12, 12)
+        difference = response[own] - response[twin[own]]
+        units = [difference[cluster[own] == c].mean() for c in np.unique(cluster[own])]
+        finding = next(f for f in found.findings if f.subject == concept)
+        assert finding.effect == pytest.approx(np.mean(units), abs=2e-4)
+        assert (finding.n, finding.independent) == (12, len(units))
 
     (root / "without" / "dots" / "3.png").unlink()  # half a pairing is none
     again = auditor.audit.run_audit(settings(root, tmp_path / "control" / "a"))
     assert again.banks[0].compared_with == "the bank's control images"
-    assert {c.n_benchmark for c in again.classes[0].concepts} == {35}
+    assert {f.n_other for f in again.findings} == {35}
 
 
-@pytest.mark.usefixtures("tiny")
-def test_groups_that_are_set_against_each_other_make_no_finding_of_their_own(
-    bank: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def groups(bank: Path, tmp_path: Path) -> Path:
+    """The bank with two of its concepts set against each other."""
     root = tmp_path / "bank"
     shutil.copytree(bank, root)
     path = start_manifest(root)
     text = path.read_text(encoding="utf-8").replace("min_images = 30", "min_images = 10")
     path.write_text(text + '\n[[contrasts]]\nmore = "stripes"\nless = "dots"\n', encoding="utf-8")
-    found = auditor.audit.run_audit(settings(root, tmp_path / "out" / "a")).classes[0]
-    by_name = {c.concept: c for c in found.concepts}
-    for side in ("stripes", "dots"):
-        assert by_name[side].direction == "inconclusive"
-        assert "told by the contrasts" in by_name[side].reason
-    assert "told by the contrasts" not in by_name["crossbars"].reason
-    assert [(c.more, c.less) for c in found.contrasts] == [("stripes", "dots")]
+    return root
+
+
+@pytest.mark.usefixtures("tiny")
+def test_groups_that_are_set_against_each_other_make_no_finding_of_their_own(
+    groups: Path, tmp_path: Path
+) -> None:
+    audit = auditor.audit.run_audit(settings(groups, tmp_path / "out" / "a"))
+    assert [(f.kind, f.subject) for f in audit.findings] == [
+        ("association", "crossbars"),
+        ("contrast", "stripes/dots"),
+    ]
+    assert audit.banks[0].groups == ["dots", "stripes"]
+    contrast = audit.findings[1]
+    assert contrast.mean is not None
+    assert contrast.mean_other is not None
+    assert contrast.effect == pytest.approx(contrast.mean - contrast.mean_other)
+    assert audit.family == (
+        "1 test of concepts, corrected together (1 class times 1 concept); "
+        "1 test of contrasts, corrected together (1 class times 1 contrast)"
+    )
+
+
+@pytest.mark.usefixtures("tiny")
+def test_benchmark_photos_are_no_control_images(bank: Path, tmp_path: Path) -> None:
+    """They serve the paper's score; no finding moves by them."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    rng = np.random.default_rng(3)
+    for i in range(15):
+        Image.fromarray(rng.integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)).save(photos / f"{i}.png")
+    without = auditor.audit.run_audit(settings(bank, tmp_path / "one" / "a"))
+    having = auditor.audit.run_audit(settings(bank, tmp_path / "two" / "a", benchmark=photos))
+    assert having.findings == without.findings
+    assert having.classes[0].concepts != without.classes[0].concepts
+    labels = load_arrays(tmp_path / "two" / "a" / "arrays.npz")[f"bank/{having.banks[0].name}/label"]
+    assert (labels == -2).sum() == 15
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"classes": ("horizontal", "bright")},  # another class beside it
+        {"panel": 1},
+        {"runs": 7},
+        {"refits": 3},
+    ],
+)
+def test_no_draw_for_one_purpose_moves_a_number_of_another(
+    bank: Path, tmp_path: Path, more: dict[str, object]
+) -> None:
+    def of_bright(**asked: object) -> list[dict[str, object]]:
+        out = tmp_path / str(len(list(tmp_path.iterdir()))) / "a"
+        audit = auditor.audit.run_audit(settings(bank, out, **asked))
+        # What depends on the number of tests corrected together may move.
+        kept = {"effect", "low", "high", "p_value", "mean", "mean_other", "class_share"}
+        return [f.model_dump(include=kept) for f in audit.findings if f.class_name == "bright"]
+
+    assert of_bright(**more) == of_bright()
 
 
 class StopsAt(Silent):
@@ -208,15 +293,112 @@ def test_bad_requests_end_in_one_line_and_leave_nothing(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_class_that_cannot_be_audited_is_skipped_and_named(bank: Path, tmp_path: Path) -> None:
+def test_a_class_without_usable_images_is_scored_and_its_explanation_is_not_measured(
+    bank: Path, tmp_path: Path
+) -> None:
     photos = tmp_path / "photos"
     for name, brightness in (("bright", 230), ("vertical", 230)):  # grey pictures are no vertical stripes
         (photos / name).mkdir(parents=True)
         for i in range(6):
             Image.new("RGB", (SIDE, SIDE), (brightness + i,) * 3).save(photos / name / f"{i}.png")
+    wanted = {"classes": ("bright", "vertical"), "images": str(photos)}
+    audit = auditor.audit.run_audit(settings(bank, tmp_path / "one" / "a", **wanted))
+    bright, vertical = audit.classes
+    assert bright.images is not None
+    assert bright.images.source == "folder"
+    assert vertical.images is None
+    assert vertical.occluder is None
+    assert not vertical.explanation.measured
+    assert "recognises 0 of 6" in vertical.explanation.reason
+    assert vertical.layers == []
+    assert all(c.paper_score is None and c.layers == [] for c in vertical.concepts)
+    assert [c.name for c in vertical.sanity_checks] == ["random concept", "randomised weights"]
+    own = [f for f in audit.findings if f.class_name == "vertical"]
+    assert {f.subject: f.conclusion for f in own}["stripes"] == "associated"
+
+    made = auditor.audit.run_audit(settings(bank, tmp_path / "two" / "a", classes=("bright", "vertical")))
+    assert [f for f in made.findings if f.class_name == "vertical"] == own  # scores rest on no stage one
+
+
+@pytest.mark.usefixtures("tiny")
+def test_an_occluder_that_does_not_hold_explains_nothing(bank: Path, tmp_path: Path) -> None:
+    """Learned for one step of almost no length, it changes no held-out image."""
+    photos = tmp_path / "photos" / "vertical"
+    photos.mkdir(parents=True)
+    for i, picture in enumerate(
+        tiny_model().pixels(striped(12, vertical=True, rng=np.random.default_rng(5)))
+    ):
+        values = (picture.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+        Image.fromarray(values).save(photos / f"{i}.png")
+    wanted = {"classes": ("vertical",), "images": str(photos.parent), "occluder_iterations": 1}
+    audit = auditor.audit.run_audit(settings(bank, tmp_path / "a", occluder_lr=1e-6, **wanted))
+    result = audit.classes[0]
+    assert result.occluder is not None
+    assert not result.explanation.measured
+    assert "held-out" in result.explanation.reason
+    assert result.layers == []
+    assert all(c.paper_score is None for c in result.concepts)
+    assert {c.name: c.passed for c in result.sanity_checks if c.concerns == "explanation"} == {
+        "random occluder": None,
+        "another class's occluder": None,
+    }
+    assert {f.subject: f.conclusion for f in audit.findings}["stripes"] == "associated"
+
+
+def with_clusters(bank: Path, root: Path, cluster: str) -> Path:
+    """The bank, its images named ``<place>.png``, with a ``[cluster]`` and two groups."""
+    shutil.copytree(bank, root)
+    path = start_manifest(root)
+    text = path.read_text(encoding="utf-8").replace("min_images = 30", "min_images = 10")
+    text += f'\n[cluster]\nof = "photo"\n{cluster}\n'
+    path.write_text(text + '\n[[contrasts]]\nmore = "stripes"\nless = "dots"\n', encoding="utf-8")
+    return root
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("cluster", "association", "contrast", "said"),
+    [
+        # All images of a concept are of one cluster: nothing is independent.
+        ("name_pattern = '^([^/]+)/'", "not measured", "not measured", "1 independent image, need 2"),
+        # All images of the bank are of one cluster, which lies in both groups as well.
+        ("name_pattern = '([.]png)'", "not measured", "not measured", "1 independent image, need 2"),
+        # Two clusters a concept: an effect, but too few to conclude from.
+        ("name_pattern = '^([^/]+/[01])'", "inconclusive", "inconclusive", "independent images, need 10"),
+    ],
+)
+def test_clusters_decide_what_may_be_said(
+    bank: Path, tmp_path: Path, cluster: str, association: str, contrast: str, said: str
+) -> None:
+    root = with_clusters(bank, tmp_path / "bank", cluster)
+    if "[01]" in cluster:  # keep only what the pattern names
+        for concept in CONCEPTS:
+            for i in range(2, 10):
+                (root / concept / f"{i}.png").rename(root / concept / f"1{i}.png")
+    audit = auditor.audit.run_audit(settings(root, tmp_path / "out" / "a"))
+    found = {f.kind: f for f in audit.findings}
+    assert found["association"].conclusion == association
+    assert found["contrast"].conclusion == contrast
+    assert said in found["association"].reason
+    assert found["contrast"].reason
+    assert "images of one photo count as one" in audit.banks[0].clusters
+
+
+@pytest.mark.usefixtures("tiny")
+def test_clusters_of_one_image_each_change_nothing(bank: Path, tmp_path: Path) -> None:
+    own = with_clusters(bank, tmp_path / "own", "name_pattern = '^(.+)[.]png'")
+    none = with_clusters(bank, tmp_path / "none", "name_pattern = '^([^/]+/11)[.]'")
+    one = auditor.audit.run_audit(settings(own, tmp_path / "one" / "a", banks=(str(own),)))
+    two = auditor.audit.run_audit(settings(none, tmp_path / "two" / "a", banks=(str(none),)))
+    effects = [[(f.effect, f.independent, f.conclusion) for f in audit.findings] for audit in (one, two)]
+    assert effects[0] == effects[1]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_margin_zero_is_a_margin(bank: Path, tmp_path: Path) -> None:
     audit = auditor.audit.run_audit(
-        settings(bank, tmp_path / "a", classes=("bright", "vertical"), images=str(photos))
+        settings(bank, tmp_path / "a", margin=0, contrast_margin=0, classes=("vertical",))
     )
-    assert [c.name for c in audit.classes] == ["bright"]
-    assert audit.classes[0].images.source == "folder"
-    assert any(s.what == "class 'vertical'" and "recognises 0 of 6" in s.reason for s in audit.skipped)
+    found = {f.subject: f.conclusion for f in audit.findings}
+    assert found["stripes"] == "associated"
+    assert "not associated" not in found.values()

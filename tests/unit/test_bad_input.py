@@ -124,12 +124,20 @@ def test_no_folder_of_the_class(refused: Any, place: Path) -> None:
     assert "nowhere" in refused("--images", "nowhere")
 
 
-def test_no_image_that_the_model_takes_for_the_class(refused: Any, place: Path) -> None:
+def test_no_image_that_the_model_takes_for_the_class_leaves_the_scores(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = place / "photos" / "zebra"
     folder.mkdir(parents=True)
     for i in range(5):
         picture(np.random.default_rng(i)).save(folder / f"{i}.png")
-    assert "recognises 0 of 5" in refused("--images", "photos")
+    assert run("--images", "photos") == 0
+    assert "recognises 0 of 5" in capsys.readouterr().err
+    audit = json.loads((place / "audit" / "audit.json").read_text())
+    assert "recognises 0 of 5" in audit["classes"][0]["explanation"]["reason"]
+    assert all(finding["effect"] is not None for finding in audit["findings"])
+    assert run("--images", "photos", "--strict", "--overwrite") == 2
+    assert "--strict: 1 skipped" in capsys.readouterr().err
 
 
 def test_a_directory_that_holds_another_audit_is_left_alone(refused: Any, place: Path) -> None:
@@ -200,7 +208,7 @@ def test_images_that_cannot_be_used_are_skipped_and_listed(
 def test_interrupted_the_same_command_goes_on(
     always_zebra: str, place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import auditor.audit
+    import auditor.audit.run
     from auditor.fitting import fit_class
 
     learned: list[str] = []
@@ -215,7 +223,7 @@ def test_interrupted_the_same_command_goes_on(
     monkeypatch.setattr("auditor.fitting.fit_class", counted)
     arch = ("--arch", "timm:test_resnet")
     with monkeypatch.context() as patch:
-        patch.setattr(auditor.audit, "probe_bank", interrupt)
+        patch.setattr(auditor.audit.run, "show_bank", interrupt)
         assert run(*arch, model=always_zebra) == 130
     assert capsys.readouterr().err.splitlines()[-1].startswith("interrupted; what is done is kept")
     assert not (place / "audit" / "audit.json").exists()

@@ -229,7 +229,7 @@ def audited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Settings]:
 def run_gated(tmp_path: Path, tolerance: float, *more: str) -> int:
     policy = tmp_path / "policy.toml"
     policy.write_text(
-        "[trust]\noccluder_success = 0\nrequired_controls = []\n[[association]]\n"
+        "format_version = 2\n[trust]\nrequired_checks = []\n[[association]]\n"
         f"name = 'x'\nclasses = ['zebra']\nconcepts = ['banded']\nlargest_effect = {tolerance}\n"
     )
     out = str(tmp_path / "audit")
@@ -295,19 +295,17 @@ def test_classes_of_a_model(capsys: pytest.CaptureFixture[str], demo_weights: st
     assert capsys.readouterr().err.startswith(f"error: classes of '{demo_weights}': none is like 'xyzzyqq'")
 
 
-def test_the_last_lines_claim_what_the_report_claims(tmp_path: Path) -> None:
-    from auditor.cli.run import _in_short
-    from tests.sample import build
+def test_the_last_lines_say_what_the_report_says(tmp_path: Path) -> None:
+    from auditor.cli.run import summary
+    from auditor.report.summary import class_summary, titles
 
-    classes = {result.name: result for result in build(tmp_path).classes}
-    lines = {name: _in_short(result) for name, result in classes.items()}
-    failed = [n for n, r in classes.items() if any(c.passed is False for c in r.controls)]
-    assert failed
-    assert all(lines[n].startswith("nothing is claimed, a control failed: ") for n in failed)
-    assert lines["zebra"].startswith("banded (associated, +")
-    lipstick = classes["lipstick"]
-    told = [
-        c.model_copy(update={"direction": "more", "difference": 0.8}) for c in lipstick.contrasts if c.matched
-    ]
-    claimed = lipstick.model_copy(update={"controls": [], "contrasts": told})
-    assert _in_short(claimed).endswith(f"more with {told[0].more} than with {told[0].less} (+0.80, matched)")
+    audit = sample.build(tmp_path)
+    settings = Settings(model="x", classes=("x",), out=tmp_path)
+    lines = summary(audit, settings)
+    for result, line in zip(audit.classes, lines, strict=False):
+        findings = audit.of_class(result.index)
+        told = class_summary(findings, titles(audit))
+        assert line == f"{result.name}: {told.word}. {told.sentence}"
+        for finding in findings:
+            if finding.claimed and finding.kind == "association":
+                assert titles(audit)(finding.bank, finding.subject) in line

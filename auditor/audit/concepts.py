@@ -1,0 +1,220 @@
+"""Associations: how much more of a class the model sees in a concept's images than in others.
+
+Arrays in, findings out; no torch. Corrections over the whole audit and conclusions come afterwards
+(:mod:`auditor.findings`), because they need every p-value of the family.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.audit.layout import BankLayout
+from auditor.findings import conclude_variant
+from auditor.models.loaded import ClassLabel
+from auditor.randomness import stream
+from auditor.records import Check, Finding, SanityCheck, Variant
+from auditor.settings import Settings
+from auditor.statistics.arrays import FloatArray
+from auditor.statistics.effects import Effect, Inference, class_shares
+from auditor.statistics.probability import AS_IT_IS, SHARPER, SOFTER, TEMPERATURES
+from auditor.statistics.units import independent_units
+
+WITHOUT_TAKEN = "without images taken for the class"
+FEWEST_LEFT = 8
+"""Independent images below which a score without those taken for the class is not told."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """The log-scaled probability e of one class for every image of a bank."""
+
+    at: FloatArray
+    """[temperatures, images] At every temperature of :data:`TEMPERATURES`."""
+    taken: NDArray[np.bool_]
+    """[images] Whether the class is the model's answer."""
+
+    @property
+    def plain(self) -> FloatArray:
+        """[images] As the model is."""
+        return np.asarray(self.at[AS_IT_IS])
+
+    @property
+    def moved(self) -> FloatArray:
+        """[2, images] At temperatures 2/3 and 3/2."""
+        return self.at[[SHARPER, SOFTER]]
+
+
+MOVED = tuple(f"temperature {TEMPERATURES[place]:.2f}" for place in (SHARPER, SOFTER))
+"""Names of the variants made from :attr:`Response.moved`."""
+
+
+def associations(
+    layout: BankLayout,
+    label: ClassLabel,
+    response: Response,
+    every_class: FloatArray,
+    *,
+    settings: Settings,
+    family: int,
+    sanity: list[SanityCheck],
+) -> list[Finding]:
+    """One finding for every concept of a bank that is no group.
+
+    Args:
+        layout: Labels and clusters of the bank's images.
+        label: The class.
+        response: Of the class.
+        every_class: [classes, measurable concepts] The score of every class of the model.
+        settings: Permutations, resamples, level, margin, fewest images, seed.
+        family: Associations corrected together over the audit.
+        sanity: The class's sanity checks; those about its associations with this bank count.
+    """
+    missing = [_unmeasured(layout, label, name, settings) for name in layout.findable]
+    tested = [name for name in layout.measurable if name in layout.findable]
+    if not tested:
+        return missing
+    effects = layout.sample.effects(
+        response.plain,
+        inference=Inference(settings.permutations, settings.bootstrap, settings.alpha, family),
+        rng=stream(settings.seed, "association", layout.bank.name, label.index),
+    )
+    by_name = dict(zip(layout.measurable, effects, strict=True))
+    shares = dict(zip(layout.measurable, class_shares(every_class, label.index), strict=True))
+    variants = _variants(layout, response, margin=settings.margin, level=settings.alpha / family)
+    order = sorted(tested, key=lambda name: -by_name[name].effect)
+    found = {}
+    for name in tested:
+        own = layout.positions(name)
+        units = independent_units(layout.labels[own], layout.clusters[own])
+        effect, mean = by_name[name], float(units.means(response.plain[own]).mean())
+        found[name] = Finding(
+            **_about(layout, label, name, settings),
+            **numbers(effect),
+            n=effect.n,
+            n_other=effect.n_other,
+            independent=effect.units,
+            independent_other=effect.units_other,
+            mean=_share(mean),
+            mean_other=_share(mean - effect.effect),
+            family=family,
+            rank=order.index(name) + 1,
+            class_share=shares[name],
+            taken_for_class=int(response.taken[own].sum()),
+            checks=[enough(effect.units, settings), *_relevant(sanity, layout.bank.name)],
+            variants=variants[name],
+        )
+    return [found.get(finding.subject, finding) for finding in missing]
+
+
+def _about(layout: BankLayout, label: ClassLabel, name: str, settings: Settings) -> dict[str, Any]:
+    return {
+        "kind": "association",
+        "class_index": label.index,
+        "class_name": label.name,
+        "bank": layout.bank.name,
+        "subject": name,
+        "alpha": settings.alpha,
+        "margin": settings.margin,
+    }
+
+
+def _unmeasured(layout: BankLayout, label: ClassLabel, name: str, settings: Settings) -> Finding:
+    reason = layout.sample.unmeasurable.get(layout.names.index(name), "")
+    return Finding(
+        **_about(layout, label, name, settings),
+        **numbers(None),
+        n=len(layout.positions(name)),
+        n_other=0,
+        independent=layout.independent(name),
+        independent_other=0,
+        family=0,
+        class_share=None,
+        checks=[Check(name="enough independent images", passed=False, forbids="both", reason=reason)],
+    )
+
+
+def numbers(effect: Effect | None) -> dict[str, Any]:
+    """A finding's fields that come from its effect; corrections and conclusion come later."""
+    names = ("effect", "low", "high", "adjusted_low", "adjusted_high", "p_value", "minimum_detectable")
+    measured = {name: None if effect is None else getattr(effect, name) for name in names}
+    later = {"p_adjusted": None, "q_value": None, "conclusion": "not measured", "reason": ""}
+    return measured | later
+
+
+def enough(units: int, settings: Settings, *, what: str = "independent images") -> Check:
+    """Whether there are enough images that do not belong together."""
+    return Check(
+        name="enough independent images",
+        passed=units >= settings.min_images,
+        forbids="both",
+        reason=f"{units} {what}, need {settings.min_images}",
+    )
+
+
+def variant(name: str, effect: float, low: float, high: float, *, margin: float) -> Variant:
+    """The finding measured in another way, with what its numbers alone would say."""
+    return Variant(
+        name=name,
+        effect=effect,
+        low=low,
+        high=high,
+        conclusion=conclude_variant(effect, low, high, margin=margin),
+    )
+
+
+def _variants(
+    layout: BankLayout, response: Response, *, margin: float, level: float
+) -> dict[str, list[Variant]]:
+    """Concept to variants: at other temperatures, and without images that are taken for the class."""
+    tempered = layout.sample.errors(response.moved)
+    low, high = tempered.interval(level)
+    found: dict[str, list[Variant]] = {}
+    for column, name in enumerate(layout.measurable):
+        found[name] = [
+            variant(
+                moved,
+                float(tempered.effect[row, column]),
+                float(low[row, column]),
+                float(high[row, column]),
+                margin=margin,
+            )
+            for row, moved in enumerate(MOVED)
+        ]
+        found[name] += _without_taken(layout, response, name, margin=margin, level=level)
+    return found
+
+
+def _without_taken(
+    layout: BankLayout, response: Response, name: str, *, margin: float, level: float
+) -> list[Variant]:
+    own = layout.labels == layout.names.index(name)
+    taken = own & response.taken
+    left = np.unique(layout.clusters[own & ~taken])
+    if not taken.any() or len(left) < FEWEST_LEFT:
+        return []
+    errors = layout.sample.errors(response.plain[None], without=taken)
+    low, high = errors.interval(level)
+    column = layout.measurable.index(name)
+    ends = (float(numbers[0, column]) for numbers in (errors.effect, low, high))
+    return [variant(WITHOUT_TAKEN, *ends, margin=margin)]
+
+
+def _relevant(sanity: list[SanityCheck], bank: str) -> list[Check]:
+    return [
+        Check(
+            name=check.name,
+            passed=check.passed,
+            forbids="both",
+            reason=f"the sanity check '{check.name}' failed for bank '{bank}'",
+        )
+        for check in sanity
+        if check.concerns == "associations" and check.bank == bank
+    ]
+
+
+def _share(value: float) -> float:
+    return float(min(max(value, 0.0), 1.0))

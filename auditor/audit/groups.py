@@ -1,0 +1,365 @@
+"""Contrasts: whether the model sees more of a class in one group's images than in another's.
+
+Groups are matched, picture by picture, on the covariates that the bank names; pictures that belong together
+count as one. A difference is claimed only if four things hold: the log-scaled probability differs by
+more than the margin; the class's logarithm differs too, against all other classes; the groups' pictures
+can be compared in sharpness, light and compression; and the difference stands once these are removed.
+Arrays in, findings out; no tensors.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.audit.concepts import MOVED, Response, enough, numbers, variant
+from auditor.audit.forward import Shown
+from auditor.audit.layout import BankLayout
+from auditor.banks.balance import is_number, match_groups
+from auditor.banks.bank import BankImage, GroupContrast
+from auditor.models.loaded import ClassLabel
+from auditor.randomness import stream
+from auditor.records import Check, ContrastDetail, CovariateBalance, Finding, Variant
+from auditor.settings import Settings
+from auditor.statistics.arrays import FloatArray, IntArray
+from auditor.statistics.classwise import AgainstClasses
+from auditor.statistics.effects import (
+    Effect,
+    Inference,
+    class_shares,
+)
+from auditor.statistics.nuisance import without_nuisance
+from auditor.statistics.probability import log_probabilities, log_scaled
+from auditor.statistics.samples import GroupSample, group_sample
+from auditor.statistics.units import joined
+
+FEWEST_CLASSES = 50
+"""Fewest classes of a model for which a class can be set against the others."""
+LOG_MARGIN = 0.4
+"""Difference of the logarithm of the class's probability, in standard deviations within groups, that a
+claim needs and that the absence of one must not have."""
+MOST_EXPLAINED = 0.5
+"""Largest share of "which group" that technical properties may tell if groups are to be compared."""
+QUALITY = "at equal image quality"
+UNMATCHED = "groups not matched"
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The two groups of a contrast, made comparable."""
+
+    contrast: GroupContrast
+    sample: GroupSample
+    balance: tuple[CovariateBalance, ...] = ()
+    reason: str = ""
+    """Why the groups cannot be compared; empty if they can."""
+
+    @property
+    def subject(self) -> str:
+        """``MORE/LESS``."""
+        return f"{self.contrast.more}/{self.contrast.less}"
+
+    @property
+    def measurable(self) -> bool:
+        """Whether there is an effect to measure."""
+        return not self.reason and self.sample.measurable
+
+
+def sample_groups(layout: BankLayout, *, settings: Settings) -> list[Groups]:
+    """The groups of every contrast that the bank declares, matched where it says on what.
+
+    Args:
+        layout: Labels and clusters of the bank's images.
+        settings: Fewest independent images, seed.
+    """
+    return [
+        _matched(layout, contrast, settings) if contrast.match else plain_groups(layout, contrast)
+        for contrast in layout.declared_contrasts()
+    ]
+
+
+def plain_groups(layout: BankLayout, contrast: GroupContrast) -> Groups:
+    """All images of both groups, but for clusters that lie in both."""
+    sides = layout.positions(contrast.more), layout.positions(contrast.less)
+    shared = np.intersect1d(layout.clusters[sides[0]], layout.clusters[sides[1]])
+    units = []
+    for side in sides:
+        kept = side[~np.isin(layout.clusters[side], shared)]
+        unit = np.full(len(layout.labels), -1, dtype=np.int64)
+        unit[kept] = layout.clusters[kept]
+        units.append(unit)
+    sample = group_sample(units[0], units[1], matched=False)
+    lost = f" once {len(shared)} clusters that lie in both groups are left out" if len(shared) else ""
+    few = min(sample.units)
+    reason = "" if few >= 2 else f"{few} independent images of a group{lost}, need 2"
+    return Groups(contrast=replace(contrast, match=()), sample=sample, reason=reason)
+
+
+def _matched(layout: BankLayout, contrast: GroupContrast, settings: Settings) -> Groups:
+    """Clusters paired with clusters; an image without one is its own."""
+    images = [image for concept in layout.bank.concepts for image in concept.images]
+    sides = [_units(layout, group) for group in (contrast.more, contrast.less)]
+    candidates = [[_together([images[i] for i in unit]) for unit in side] for side in sides]
+    matching = match_groups(
+        *candidates,
+        match=contrast.match,
+        min_pairs=settings.min_images,
+        rng=stream(settings.seed, "matching", layout.bank.name, contrast.more, contrast.less),
+    )
+    chosen = [[sides[0][i] for i in matching.more], [sides[1][i] for i in matching.less]]
+    clusters = [np.array([layout.clusters[unit[0]] for unit in side], dtype=np.int64) for side in chosen]
+    number = _pair_numbers(*clusters)
+    units = []
+    for side in chosen:
+        unit = np.full(len(layout.labels), -1, dtype=np.int64)
+        for pair, members in zip(number, side, strict=True):
+            unit[members] = pair
+        units.append(unit)
+    sample = group_sample(units[0], units[1], matched=True)
+    return Groups(contrast=contrast, sample=sample, balance=matching.balance, reason=matching.reason)
+
+
+def _units(layout: BankLayout, group: str) -> list[list[int]]:
+    """The images of a group, cluster by cluster."""
+    members: dict[int, list[int]] = {}
+    for position in layout.positions(group):
+        members.setdefault(int(layout.clusters[position]), []).append(int(position))
+    return list(members.values())
+
+
+def _together(images: Sequence[BankImage]) -> BankImage:
+    """One image that stands for several: mean numbers, most frequent categories."""
+    if len(images) == 1:
+        return images[0]
+    covariates: dict[str, str | float] = {}
+    for name in dict.fromkeys(key for image in images for key in image.covariates):
+        values = [image.covariates[name] for image in images if name in image.covariates]
+        covariates[name] = (
+            float(np.mean([float(value) for value in values]))
+            if is_number(images, name)
+            else Counter(map(str, values)).most_common(1)[0][0]
+        )
+    return replace(images[0], covariates=covariates)
+
+
+def _pair_numbers(more: IntArray, less: IntArray) -> IntArray:
+    """[pairs] Number of each pair; pairs that share a cluster, on whichever side, have one number."""
+    pairs = np.arange(len(more))
+    if not len(pairs):
+        return pairs
+    # Both sides of the pairs, one after the other: joined where pair or cluster is the same.
+    together = joined(np.concatenate([pairs, pairs]), np.concatenate([more, less]))
+    return np.unique(together[: len(more)], return_inverse=True)[1].ravel().astype(np.int64)
+
+
+@dataclass(frozen=True)
+class EveryClass:
+    """What a bank's images are to every class of the model: computed once, read by every class."""
+
+    log_scaled: FloatArray
+    """[classes, images] e."""
+    against: AgainstClasses | None
+    """Logarithms of probabilities, one class against all others; ``None`` for models of few classes."""
+    logarithms: FloatArray
+    """[classes, images]."""
+
+    @classmethod
+    def of(cls, logits: NDArray[np.floating]) -> EveryClass:
+        """From logits [images, classes]."""
+        logarithms = log_probabilities(logits).T
+        many = len(logarithms) >= FEWEST_CLASSES
+        return cls(log_scaled(logits).T, AgainstClasses(logarithms) if many else None, logarithms)
+
+    def logarithm(self, class_index: int) -> FloatArray:
+        """[images] Logarithm of the class's probability, less the mean over others where there are many."""
+        if self.against is None:
+            # Of a few classes, what one gains the others lose: less their mean, all would be told twice.
+            return np.asarray(self.logarithms[class_index])
+        return self.against.of(class_index)
+
+
+def contrasts(
+    groups: Groups,
+    shown: Shown,
+    label: ClassLabel,
+    response: Response,
+    every: EveryClass,
+    *,
+    settings: Settings,
+    family: int,
+) -> Finding:
+    """The finding of one contrast for one class.
+
+    Args:
+        groups: From :func:`sample_groups`.
+        shown: The bank, as the model saw it.
+        label: The class.
+        response: Of the class.
+        every: Of every class of the model.
+        settings: Permutations, resamples, level, margin, fewest images, seed.
+        family: Contrasts corrected together over the audit.
+    """
+    layout, sample = shown.layout, groups.sample
+    about: dict[str, Any] = {
+        "kind": "contrast",
+        "class_index": label.index,
+        "class_name": label.name,
+        "bank": layout.bank.name,
+        "subject": groups.subject,
+        "more": groups.contrast.more,
+        "less": groups.contrast.less,
+        "matched": sample.matched,
+        "alpha": settings.alpha,
+        "margin": settings.contrast_margin,
+        "n": len(sample.positions[0]),
+        "n_other": len(sample.positions[1]),
+        "independent": sample.units[0],
+        "independent_other": sample.units[1],
+    }
+    units = "independent pairs" if sample.matched else "independent images of a group"
+    if not groups.measurable:
+        few = enough(min(sample.units), settings, what=units)
+        reason = groups.reason or few.reason
+        check = few.model_copy(update={"passed": False, "reason": reason})
+        return Finding(**about, **numbers(None), family=0, class_share=None, checks=[check])
+    inference = Inference(settings.permutations, settings.bootstrap, settings.alpha, family)
+    purpose = ("contrast", layout.bank.name, groups.subject, label.index)
+    effect = sample.effect(response.plain, inference=inference, rng=stream(settings.seed, *purpose))
+    means = [float(np.clip(mean, 0.0, 1.0)) for mean in sample.side_means(response.plain)]
+    everyone = sample.errors(every.log_scaled).effect
+    logs = _log_difference(sample, every.logarithm(label.index), settings.alpha)
+    quality, checks = _quality(sample, response.plain, shown.technical, effect, settings, family)
+    return Finding(
+        **about,
+        **numbers(effect),
+        mean=means[0],
+        mean_other=means[1],
+        family=family,
+        class_share=class_shares(everyone, label.index)[0],
+        log_difference=logs[0],
+        log_difference_low=logs[1],
+        log_difference_high=logs[2],
+        checks=[enough(min(sample.units), settings, what=units), *_log_checks(effect, logs, every), *checks],
+        variants=[
+            *_tempered(sample, response, settings, family),
+            *quality,
+            *_not_matched(groups, layout, response, settings, family),
+        ],
+    )
+
+
+def detail(groups: Groups, layout: BankLayout) -> ContrastDetail:
+    """How the groups were made comparable."""
+    return ContrastDetail(
+        bank=layout.bank.name,
+        more=groups.contrast.more,
+        less=groups.contrast.less,
+        balance=list(groups.balance),
+    )
+
+
+def _log_difference(sample: GroupSample, values: FloatArray, alpha: float) -> tuple[float, float, float]:
+    """Difference in standard deviations within groups, with its interval; the scale counts as known."""
+    more, less = sample.positions
+    within = (values[more].var(ddof=1) + values[less].var(ddof=1)) / 2.0
+    scale = float(np.sqrt(within))
+    if scale < 1e-9:
+        return 0.0, 0.0, 0.0
+    errors = sample.errors(values[None] / scale)
+    low, high = errors.interval(alpha)
+    return float(errors.effect[0, 0]), float(low[0, 0]), float(high[0, 0])
+
+
+def _log_checks(effect: Effect, logs: tuple[float, float, float], every: EveryClass) -> list[Check]:
+    middle, low, high = logs
+    against = "against the model's other classes, " if every.against is not None else ""
+    agrees = low > LOG_MARGIN if effect.effect > 0 else high < -LOG_MARGIN
+    seen = f"{middle:+.2f} [{low:+.2f}, {high:+.2f}] standard deviations"
+    return [
+        Check(
+            name="differs from other classes",
+            passed=bool(agrees),
+            forbids="effect",
+            reason=f"{against}the logarithm of the class's probability differs by {seen}, need more than "
+            f"{LOG_MARGIN:g} on the same side",
+        ),
+        Check(
+            name="no difference below the scale",
+            passed=not (low > LOG_MARGIN or high < -LOG_MARGIN),
+            forbids="absence",
+            reason=f"however little the class's probability differs, {against}its logarithm differs by "
+            f"{seen}, need {LOG_MARGIN:g} or less to call that no difference",
+        ),
+    ]
+
+
+def _quality(
+    sample: GroupSample,
+    response: FloatArray,
+    technical: FloatArray,
+    effect: Effect,
+    settings: Settings,
+    family: int,
+) -> tuple[list[Variant], list[Check]]:
+    """The contrast with technical differences removed, and whether it can be told at all."""
+    rows = sample.unit_values(np.vstack([response[None], technical.T]))
+    first = None if sample.matched else sample.first
+    if rows.shape[1] < technical.shape[1] + 4:
+        why = f"{rows.shape[1]} independent units, too few to remove {technical.shape[1]} properties"
+        return [], [Check(name=QUALITY, passed=None, forbids="effect", reason=why)]
+    found = without_nuisance(rows[:1], rows[1:].T, first=first)
+    comparable = Check(
+        name="comparable pictures",
+        passed=found.explained <= MOST_EXPLAINED,
+        forbids="both",
+        reason=f"technical properties (light, sharpness, compression, size) alone tell {found.explained:.0%} "
+        f"of which group a picture is of, need {MOST_EXPLAINED:.0%} or less",
+    )
+    if not np.isfinite(found.effects.error).all():
+        return [], [comparable]
+    low, high = (float(end[0, 0]) for end in found.effects.interval(settings.alpha))
+    half = settings.contrast_margin / 2.0
+    stands = low > half if effect.effect > 0 else high < -half
+    left = float(found.effects.effect[0, 0])
+    check = Check(
+        name=QUALITY,
+        passed=bool(stands),
+        forbids="effect",
+        reason=f"with technical differences removed {left:+.3f} [{low:+.3f}, {high:+.3f}] is left, need more "
+        f"than {half:g} on the same side",
+    )
+    ends = (float(end[0, 0]) for end in found.effects.interval(settings.alpha / family))
+    return [variant(QUALITY, left, *ends, margin=settings.contrast_margin)], [comparable, check]
+
+
+def _tempered(sample: GroupSample, response: Response, settings: Settings, family: int) -> list[Variant]:
+    errors = sample.errors(response.moved)
+    low, high = errors.interval(settings.alpha / family)
+    return [
+        variant(
+            moved,
+            float(errors.effect[row, 0]),
+            float(low[row, 0]),
+            float(high[row, 0]),
+            margin=settings.contrast_margin,
+        )
+        for row, moved in enumerate(MOVED)
+    ]
+
+
+def _not_matched(
+    groups: Groups, layout: BankLayout, response: Response, settings: Settings, family: int
+) -> list[Variant]:
+    """What the same images say without matching: the difference that matching made."""
+    plain = plain_groups(layout, groups.contrast)
+    if not groups.sample.matched or not plain.measurable:
+        return []
+    errors = plain.sample.errors(response.plain[None])
+    low, high = errors.interval(settings.alpha / family)
+    ends = float(errors.effect[0, 0]), float(low[0, 0]), float(high[0, 0])
+    return [variant(UNMATCHED, *ends, margin=settings.contrast_margin)]

@@ -1,0 +1,172 @@
+"""Every number of every class and bank, before corrections over the whole audit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.audit.checks import random_concept, randomised_weights, shuffle_weights
+from auditor.audit.concepts import Response, associations
+from auditor.audit.context import AuditContext
+from auditor.audit.explanation import Explained, Explanations, concept_details
+from auditor.audit.forward import Shown, show_few
+from auditor.audit.groups import EveryClass, Groups, contrasts, detail, sample_groups
+from auditor.records import ConceptDetail, ContrastDetail, Finding, SanityCheck
+from auditor.statistics.arrays import FloatArray
+from auditor.statistics.probability import TEMPERATURES, Tempered, log_scaled
+
+SANITY_IMAGES = 20
+"""Images of a concept that a model with shuffled weights is shown: enough for a ranking that must be lost."""
+
+
+@dataclass
+class ClassMeasured:
+    """What is known of one class."""
+
+    findings: list[Finding] = field(default_factory=list)
+    concepts: list[ConceptDetail] = field(default_factory=list)
+    contrasts: list[ContrastDetail] = field(default_factory=list)
+    checks: list[SanityCheck] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known of all classes."""
+
+    classes: tuple[ClassMeasured, ...]
+    """In the order of the context's."""
+    associations: int
+    """Concepts tested for each class."""
+    contrasts: int
+    """Contrasts tested for each class."""
+    arrays: dict[str, NDArray[np.generic]]
+    """Name to array, for ``arrays.npz``."""
+
+
+@dataclass(frozen=True)
+class _Families:
+    """Tests corrected together over the audit."""
+
+    associations: int
+    contrasts: int
+
+
+def measure(context: AuditContext, shown: Sequence[Shown], explanations: Explanations) -> Measured:
+    """Measure every class against every bank.
+
+    Args:
+        context: The audit.
+        shown: The banks, as the model saw them.
+        explanations: Stage one of every class.
+    """
+    groups = [sample_groups(one.layout, settings=context.settings) for one in shown]
+    tested = sum(len(set(one.layout.findable) & set(one.layout.measurable)) for one in shown)
+    contrasted = sum(one.measurable for of_bank in groups for one in of_bank)
+    count = len(context.classes)
+    families = _Families(max(1, tested * count), max(1, contrasted * count))
+    classes = tuple(ClassMeasured() for _ in context.classes)
+    arrays: dict[str, NDArray[np.generic]] = {"temperatures": np.array(TEMPERATURES)}
+    for one, of_bank in zip(shown, groups, strict=True):
+        arrays |= _bank_arrays(one, of_bank)
+        bank = _Bank(context, one, of_bank, families)
+        with context.progress.stage(f"bank {one.layout.bank.name}: statistics", count) as stage:
+            for explained, into in zip(explanations.classes, classes, strict=True):
+                begun = time.monotonic()
+                arrays |= bank.measure(explained, explanations, into)
+                into.seconds += time.monotonic() - begun
+                stage.advance()
+    for into in classes:  # associations before contrasts, over all banks
+        into.findings.sort(key=lambda finding: finding.kind)
+    return Measured(classes, tested, contrasted, arrays)
+
+
+class _Bank:
+    """One bank, with what is computed once for all classes."""
+
+    def __init__(
+        self, context: AuditContext, shown: Shown, groups: Sequence[Groups], families: _Families
+    ) -> None:
+        self._context, self._shown, self._groups, self._families = context, shown, groups, families
+        layout = shown.layout
+        self._tempered = Tempered(shown.logits)
+        self._answers = shown.logits.argmax(axis=1)
+        self._every = EveryClass.of(shown.logits) if groups else None
+        self._effects = self._randomised = np.zeros((shown.logits.shape[1], 0))
+        if layout.measurable and layout.findable:
+            self._effects = layout.sample.errors(log_scaled(shown.logits).T).effect
+            self._randomised = self._by_shuffled_weights()
+
+    def measure(
+        self, explained: Explained, explanations: Explanations, into: ClassMeasured
+    ) -> dict[str, NDArray[np.generic]]:
+        """Everything that this bank tells about one class; returns what is to be kept as arrays."""
+        settings, layout, label = self._context.settings, self._shown.layout, explained.label
+        response = Response(self._tempered.log_scaled(label.index), self._answers == label.index)
+        checks = []
+        if self._effects.size:
+            checks = [
+                random_concept(layout, response.plain, class_index=label.index, settings=settings),
+                randomised_weights(layout, self._effects[label.index], self._randomised[label.index]),
+            ]
+        into.checks += checks
+        into.findings += associations(
+            layout,
+            label,
+            response,
+            self._effects,
+            settings=settings,
+            family=self._families.associations,
+            sanity=checks,
+        )
+        for group in self._groups:
+            if self._every is not None:
+                into.findings.append(
+                    contrasts(
+                        group,
+                        self._shown,
+                        label,
+                        response,
+                        self._every,
+                        settings=settings,
+                        family=self._families.contrasts,
+                    )
+                )
+                into.contrasts.append(detail(group, layout))
+        into.concepts += concept_details(self._context, explained, explanations, self._shown, response.plain)
+        key = f"class/{label.index}/response/{layout.bank.name}"
+        return {key: response.at.astype(np.float32)}
+
+    def _by_shuffled_weights(self) -> FloatArray:
+        """[classes, measurable concepts] Scores by a model that has unlearned everything."""
+        layout, settings = self._shown.layout, self._context.settings
+        few, logits = show_few(
+            shuffle_weights(self._context.model, seed=settings.seed),
+            layout.bank,
+            most=SANITY_IMAGES,
+            batch=settings.batch_size,
+            progress=self._context.progress,
+            name=f"bank {layout.bank.name}: shuffled weights",
+        )
+        columns = [few.measurable.index(name) for name in layout.measurable]
+        return np.asarray(few.sample.errors(log_scaled(logits).T).effect[:, columns])
+
+
+def _bank_arrays(shown: Shown, groups: Sequence[Groups]) -> dict[str, NDArray[np.generic]]:
+    layout = shown.layout
+    prefix = f"bank/{layout.bank.name}"
+    arrays: dict[str, NDArray[np.generic]] = {
+        f"{prefix}/label": layout.labels,
+        f"{prefix}/cluster": layout.clusters,
+        f"{prefix}/entropy": Tempered(shown.logits).entropy,
+    }
+    if layout.sample.counterfactual is not None:
+        arrays[f"{prefix}/counterfactual"] = layout.sample.counterfactual
+    for one in groups:
+        key = f"{prefix}/contrast/{one.contrast.more}/{one.contrast.less}"
+        arrays |= {f"{key}/more": one.sample.more, f"{key}/less": one.sample.less}
+    return arrays

@@ -1,0 +1,147 @@
+"""Before any work: everything asked for is there, fits together and can reach significance."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from auditor.afi.precision import resolve
+from auditor.audit.context import AuditContext
+from auditor.audit.forward import random_photos
+from auditor.banks import ConceptBank, load_bank
+from auditor.banks.places import cache_root
+from auditor.errors import InputError
+from auditor.images.folder import class_folder
+from auditor.models import InputOverrides, LoadedModel, find_classes, load_model
+from auditor.models.layers import choose_layers
+from auditor.models.loaded import ClassLabel
+from auditor.progress import Progress
+from auditor.settings import IMPRESSIONS, Settings
+from auditor.statistics.multiplicity import check_permutations
+from auditor.store import AUDIT_FILE, read_audit
+
+
+@dataclass(frozen=True)
+class Ready:
+    """All that an audit starts from."""
+
+    context: AuditContext
+    banks: tuple[ConceptBank, ...]
+    random: tuple[Path, ...]
+    """Random photos that the paper's score is measured against."""
+
+
+def prepare(settings: Settings, progress: Progress) -> Ready:
+    """Check the request and load what it names.
+
+    Raises:
+        InputError: Something asked for does not exist or cannot be used.
+    """
+    _check_out(settings)
+    banks = tuple(
+        load_bank(
+            b, min_images=settings.min_images, seed=settings.seed, cache=settings.cache, progress=progress
+        )
+        for b in settings.banks
+    )
+    random = tuple(random_photos(settings.benchmark))
+    model = _load(settings, progress)
+    classes = tuple(find_classes(model.labels, settings.classes))
+    _check_images(settings, classes)
+    _check_permutations(settings, banks, len(classes))
+    context = AuditContext(
+        model=model,
+        settings=settings,
+        classes=classes,
+        layers=tuple(choose_layers(model, settings.layers)),
+        precision=resolve(settings.precision, model.device),
+        progress=progress,
+        cache=cache_root(settings.cache),
+    )
+    return Ready(context, banks, random)
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """Deterministic algorithms where torch has them, put back afterwards."""
+    before, warn = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn)
+
+
+def _check_out(settings: Settings) -> None:
+    out = settings.out
+    if out.exists() and not out.is_dir():
+        raise InputError(f"out '{out}': is a file; needed: a directory")
+    if (out / AUDIT_FILE).exists() and not settings.overwrite:
+        try:
+            held = read_audit(out)
+            what = f"an audit of {held.model.name} from {held.created}"
+        except InputError:
+            what = "another audit"
+        raise InputError(f"out '{out}': holds {what}; needed: another --out, or --overwrite")
+
+
+def _check_images(settings: Settings, classes: Sequence[ClassLabel]) -> None:
+    """A folder with photos of none of the classes is a mistake; one class without photos is not."""
+    source = settings.images
+    if source == IMPRESSIONS or source.startswith("hf:"):
+        return
+    missing = []
+    for label in classes:
+        try:
+            class_folder(Path(source), label)
+        except InputError as failure:
+            missing.append(failure)
+    if len(missing) == len(classes):
+        raise missing[0]
+
+
+def _check_permutations(settings: Settings, banks: tuple[ConceptBank, ...], classes: int) -> None:
+    groups = [{name for c in bank.contrasts for name in (c.more, c.less)} for bank in banks]
+    concepts = sum(
+        sum(concept.name not in grouped for concept in bank.concepts)
+        for bank, grouped in zip(banks, groups, strict=True)
+    )
+    contrasts = sum(len(bank.contrasts) for bank in banks)
+    largest = classes * max(concepts, contrasts, 1)
+    check_permutations(settings.permutations, family_size=largest, alpha=settings.alpha)
+
+
+def _load(settings: Settings, progress: Progress) -> LoadedModel:
+    device = settings.device
+    if device == "auto":
+        device = (
+            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        )
+    if (device == "cuda" and not torch.cuda.is_available()) or (
+        device == "mps" and not torch.backends.mps.is_available()
+    ):
+        raise InputError(f"device '{device}': torch sees none; needed: --device cpu, or a torch built for it")
+    model = load_model(
+        settings.model,
+        arch=settings.arch,
+        labels=settings.labels,
+        overrides=InputOverrides(
+            settings.input_size, settings.crop, settings.interpolation, settings.mean, settings.std
+        ),
+        random_weights=settings.random_weights,
+        device=device,
+    )
+    # Another order in memory, the same values: convolutions run faster.
+    model.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for note in model.notes:
+        progress.note(note)
+    return model
