@@ -7,17 +7,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from auditor.changes import Comparison
-from auditor.compare import compare
+from auditor.compare import Comparison, compare
 from auditor.policy import LoadedPolicy, Verdict, judge, load_policy
 from auditor.records import Audit
 from auditor.store import inside, load_arrays, read_audit
-
-DRAWS = 0
-"""Seed of the paired bootstrap. Fixed, so that the same audits give the same verdict."""
 
 
 def gate_release(
@@ -52,9 +47,9 @@ def compare_releases(
     Args:
         old: The audit of the release before: its directory, or its ``audit.json``.
         new: The candidate's.
-        tolerance: Largest change of a score that counts as unchanged, as a share of full evidence; by
-            default the audits' margin of relevance.
-        contrast_tolerance: The same for differences between groups, in standard deviations within groups.
+        tolerance: Largest change of a score that counts as unchanged, by default the
+            audits' equivalence margin.
+        contrast_tolerance: The same for contrasts.
 
     Raises:
         InputError: A file is missing or damaged, or the audits cannot be compared.
@@ -77,7 +72,6 @@ def _compare(
     return compare(
         old,
         new,
-        rng=np.random.default_rng(DRAWS),
         old_arrays=_arrays(old_path, old),
         new_arrays=_arrays(new_path, new),
         tolerance=tolerance,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auditor.errors import InputError, StorageError
-from auditor.records import Audit, ClassResult
+from auditor.records import Audit, ClassResult, Finding
 from auditor.report.words import clean
 from auditor.store import AUDIT_FILE, inside, result_digest
 
@@ -146,7 +146,7 @@ class MlflowLog:
 
 
 def metrics(audit: Audit, verdict: Verdict | None = None) -> dict[str, float]:
-    """Name to value: ``zebra/textures/banded/score``, ``_low``, ``_high``, ``p_adjusted`` and so on.
+    """Name to value: ``zebra/textures/banded/effect``, ``low``, ``high``, ``p_adjusted``, ``claimed``.
 
     Names are the same for the same classes, banks and concepts in every audit, so that runs line up.
     """
@@ -156,16 +156,14 @@ def metrics(audit: Audit, verdict: Verdict | None = None) -> dict[str, float]:
         name = _part(result.name)
         # Two classes of a model can have one name; ImageNet has two cranes.
         place = name if several[name] == 1 else f"{name} {result.index}"
-        for ending, value in _of_class(result):
+        for ending, value in _of_class(result, audit.of_class(result.index)):
             if value is not None:
                 found[f"{place}/{ending}"] = float(value)
-    directions: list[str] = [c.direction for r in audit.classes for c in r.concepts]
-    directions += [c.direction for r in audit.classes for c in r.contrasts]
-    established = sum(d in ("associated", "inhibiting", "more", "less") for d in directions)
-    controls = [*audit.controls, *(c for r in audit.classes for c in r.controls)]
-    found["audit/findings"] = established
-    found["audit/inconclusive"] = directions.count("inconclusive")
-    found["audit/controls_failed"] = sum(c.passed is False for c in controls)
+    checks = [c for r in audit.classes for c in r.sanity_checks]
+    found["audit/claims"] = sum(f.claimed for f in audit.findings)
+    found["audit/inconclusive"] = sum(f.conclusion == "inconclusive" for f in audit.findings)
+    found["audit/withheld"] = sum(f.withheld for f in audit.findings)
+    found["audit/sanity_checks_failed"] = sum(c.passed is False for c in checks)
     found["audit/seconds"] = audit.duration_s
     if verdict is not None:
         for outcome in ("pass", "fail", "inconclusive"):
@@ -195,21 +193,19 @@ def tags(audit: Audit, verdict: Verdict | None = None) -> dict[str, str]:
     return found
 
 
-def _of_class(result: ClassResult) -> Iterator[tuple[str, float | None]]:
-    yield "occluder_success", result.occluder.success_heldout
-    for concept in result.concepts:
-        place = f"{_part(concept.bank)}/{_part(concept.concept)}"
-        yield f"{place}/score", concept.score
-        yield f"{place}/low", concept.score_low
-        yield f"{place}/high", concept.score_high
-        yield f"{place}/p_adjusted", concept.p_adjusted
-    for contrast in result.contrasts:
-        pair = f"{_part(contrast.more)} - {_part(contrast.less)}"
-        place = f"{_part(contrast.bank)}/{pair} {'matched' if contrast.matched else 'unmatched'}"
-        yield f"{place}/difference", contrast.difference
-        yield f"{place}/low", contrast.difference_low
-        yield f"{place}/high", contrast.difference_high
-        yield f"{place}/p_adjusted", contrast.p_adjusted
+def _of_class(result: ClassResult, findings: list[Finding]) -> Iterator[tuple[str, float | None]]:
+    if result.occluder is not None:
+        yield "occluder_success", result.occluder.success_heldout
+    for finding in findings:
+        place = f"{_part(finding.bank)}/{_part(finding.subject)}"
+        if finding.kind == "contrast":
+            pair = f"{_part(finding.more)} - {_part(finding.less)}"
+            place = f"{_part(finding.bank)}/{pair} {'matched' if finding.matched else 'unmatched'}"
+        yield f"{place}/effect", finding.effect
+        yield f"{place}/low", finding.adjusted_low
+        yield f"{place}/high", finding.adjusted_high
+        yield f"{place}/p_adjusted", finding.p_adjusted
+        yield f"{place}/claimed", float(finding.claimed)
 
 
 def _part(name: str) -> str:

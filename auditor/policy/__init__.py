@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from auditor.policy.judge import decide, judge
+from auditor.policy.judge import judge
 from auditor.policy.load import LoadedPolicy, Problem, load_policy, parse_policy, read_problems
 from auditor.policy.rules import Association, Contrast, Policy, Trust, Waiver
-from auditor.policy.verdict import EXIT_STATUS, AppliedWaiver, Finding, Verdict
+from auditor.policy.verdict import EXIT_STATUS, AppliedWaiver, Ruling, Verdict
 
 __all__ = [
     "EXIT_STATUS",
     "AppliedWaiver",
     "Association",
     "Contrast",
-    "Finding",
     "LoadedPolicy",
     "Policy",
     "Problem",
+    "Ruling",
     "Trust",
     "Verdict",
     "Waiver",
-    "decide",
     "judge",
     "load_policy",
     "parse_policy",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from auditor.policy.rules import Association, Contrast, class_matches, is_pattern, matches, pair_matches
+from auditor.policy.rules import Association, Contrast, class_matches, matches, pair_matches
 from auditor.records import Audit, ClassResult, Skipped
 
 Gap = tuple[ClassResult | None, str, str, str]
@@ -12,22 +12,20 @@ Gap = tuple[ClassResult | None, str, str, str]
 
 
 def untested_names(audit: Audit, rule: Association | Contrast) -> Iterator[Gap]:
-    """Classes and banks that the rule names and the audit lacks, and classes that were skipped."""
+    """Classes and banks that the rule names and the audit lacks."""
     for name in rule.classes:
         if not any(class_matches(c, [name]) for c in audit.classes):
             yield None, "", "", f"class '{name}' was not audited{_why(audit.skipped, name)}"
-        elif is_pattern(name):
-            for skipped in audit.skipped:
-                label = _quoted_class(skipped.what)
-                if label and matches(label, [name]):
-                    yield None, "", "", f"class '{label}' was skipped: {skipped.reason}"
     for name in rule.banks:
         if not any(matches(b.name, [name]) for b in audit.banks):
             yield None, name, "", f"bank '{name}' was not measured{_why(audit.skipped, name)}"
 
 
-def untested_results(audit: Audit, rule: Association) -> Iterator[Gap]:
-    """Concepts that a matched bank has and a matched class was not measured against."""
+def untested_associations(audit: Audit, rule: Association) -> Iterator[Gap]:
+    """Concepts that a matched bank has and a matched class was not measured against.
+
+    Concepts that a bank sets against each other make no association: contrasts tell of them.
+    """
     banks = [b for b in audit.banks if matches(b.name, rule.banks)]
     for name in rule.concepts:
         if banks and not any(matches(c.name, [name]) for b in banks for c in b.concepts):
@@ -35,10 +33,11 @@ def untested_results(audit: Audit, rule: Association) -> Iterator[Gap]:
     for result in audit.classes:
         if not class_matches(result, rule.classes):
             continue
-        measured = {(c.bank, c.concept) for c in result.concepts}
+        measured = {(f.bank, f.subject) for f in audit.of_class(result.index) if f.kind == "association"}
         for bank in banks:
             for concept in bank.concepts:
-                if matches(concept.name, rule.concepts) and (bank.name, concept.name) not in measured:
+                wanted = matches(concept.name, rule.concepts) and concept.name not in bank.groups
+                if wanted and (bank.name, concept.name) not in measured:
                     why = _why([*result.skipped, *audit.skipped], f"{bank.name}/{concept.name}")
                     yield result, bank.name, concept.name, f"was not measured{why}"
 
@@ -46,10 +45,9 @@ def untested_results(audit: Audit, rule: Association) -> Iterator[Gap]:
 def untested_contrasts(audit: Audit, rule: Contrast) -> Iterator[Gap]:
     """Pairs of groups that the rule names and no class has, or that some class has and another lacks."""
     found = {
-        (c.bank, c.more, c.less)
-        for result in audit.classes
-        for c in result.contrasts
-        if matches(c.bank, rule.banks)
+        (f.bank, f.more, f.less)
+        for f in audit.findings
+        if f.kind == "contrast" and matches(f.bank, rule.banks)
     }
     for name in rule.groups:
         if not any(pair_matches(more, less, [name]) for _, more, less in found):
@@ -58,22 +56,15 @@ def untested_contrasts(audit: Audit, rule: Contrast) -> Iterator[Gap]:
         if not class_matches(result, rule.classes):
             continue
         strict = rule.matched == "require"
-        measured = {(c.bank, c.more, c.less) for c in result.contrasts if c.matched or not strict}
+        own = [f for f in audit.of_class(result.index) if f.kind == "contrast" and (f.matched or not strict)]
+        measured = {(f.bank, f.more, f.less) for f in own}
         for bank, more, less in sorted(found - measured):
             if pair_matches(more, less, rule.groups):
                 why = _why([*result.skipped, *audit.skipped], f"{more}/{less}")
-                yield (
-                    result,
-                    bank,
-                    f"{more}/{less}",
-                    f"was not measured{' in matched groups' if strict else ''}{why}",
-                )
+                how = " in matched groups" if strict else ""
+                yield result, bank, f"{more}/{less}", f"was not measured{how}{why}"
 
 
 def _why(skipped: Sequence[Skipped], name: str) -> str:
     reasons = [s.reason for s in skipped if f"'{name}'" in s.what]
     return f": {reasons[0]}" if reasons else ""
-
-
-def _quoted_class(what: str) -> str:
-    return what[len("class '") : -1] if what.startswith("class '") and what.endswith("'") else ""

@@ -1,41 +1,41 @@
 """Holds an audit against a policy. A pure function: the same input gives the same verdict.
 
-A rule fails only on an *established* excess, passes only on an *excluded* one, and is otherwise
-inconclusive; what is not to be trusted never passes. The truth table is in ``docs/gate.md`` and in
-the tests.
+A rule fails only on what the audit claims and what lies beyond the rule's tolerance. It passes only
+where the whole adjusted interval lies within the tolerance and no check forbids to say so. Everything
+else is inconclusive. The same function concludes here and in the report
+(:func:`auditor.findings.conclude`); docs/gate.md has the truth table.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
-from auditor.changes import Change, Comparison
-from auditor.compare import release
-from auditor.policy.coverage import untested_contrasts, untested_names, untested_results
+from auditor.compare import Change, Comparison, release
+from auditor.findings import Numbers, Range, conclude, numbers_of
+from auditor.policy.coverage import untested_associations, untested_contrasts, untested_names
 from auditor.policy.load import LoadedPolicy
 from auditor.policy.rules import Association, Contrast, Policy, Waiver, class_matches, matches, pair_matches
-from auditor.policy.targets import association_targets, contrast_targets, growth_targets
-from auditor.policy.trust import distrust, weakness
-from auditor.policy.verdict import AppliedWaiver, Finding, Outcome, Verdict
-from auditor.records import Audit, ClassResult, ContrastResult
+from auditor.policy.targets import targets
+from auditor.policy.trust import never_run, unmet, weakness
+from auditor.policy.verdict import AppliedWaiver, Outcome, Ruling, Verdict
+from auditor.records import Audit, ClassResult, Finding
+from auditor.statistics.multiplicity import smallest_p
 
-Side = Literal["either", "associated", "inhibiting"]
+Rule = Association | Contrast
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """The numbers that a rule looks at."""
+class Measured:
+    """What the numbers and the checks say, before waivers and before what the policy makes of doubt."""
 
-    effect: float | None
-    low: float | None
-    high: float | None
-    p_adjusted: float | None
-    wide_low: float | None = None
-    """Interval that must lie beyond the tolerance for a failure, where it is not ``low``, ``high``."""
-    wide_high: float | None = None
+    outcome: Outcome
+    reason: str
+    trusted: bool = True
+    """False: a check withholds it, or the policy asks for more. It never passes."""
 
 
 def judge(
@@ -52,14 +52,14 @@ def judge(
         audit: The candidate.
         policy: What is tolerated.
         today: Waivers that expired before this day do not count.
-        baseline: The release before; its failed controls weigh on every limit on growth.
+        baseline: The release before. What a policy asks of a finding it asks of this one's, too.
         comparison: ``compare(baseline, audit)``; without it limits on growth are not tested.
     """
     loaded = policy if isinstance(policy, LoadedPolicy) else LoadedPolicy(policy, "", {})
-    court = _Court(audit, loaded, today, baseline, comparison)
-    findings = court.findings()
-    outcomes = {f.outcome for f in findings}
-    # No finding at all means that nothing was tested, which is no reason to let a release pass.
+    court = _Court(audit, loaded, today, comparison, baseline)
+    rulings = court.rulings()
+    outcomes = {r.outcome for r in rulings}
+    # No ruling at all means that nothing was tested, which is no reason to let a release pass.
     outcome: Outcome = "fail" if "fail" in outcomes else "pass" if outcomes == {"pass"} else "inconclusive"
     return Verdict(
         outcome=outcome,
@@ -68,27 +68,72 @@ def judge(
         audit=release(audit),
         baseline=release(baseline) if baseline else None,
         day=today,
-        findings=findings,
+        rulings=rulings,
         notes=[*court.notes(), *(comparison.notes if comparison else [])],
     )
 
 
-def decide(seen: Measurement, *, tolerance: float, alpha: float, side: Side = "either") -> Outcome:
-    """What the numbers alone say about ``|effect| <= tolerance``.
+def rule_on(finding: Finding, *, tolerance: float, alpha: float, side: str = "either") -> Measured:
+    """What may be said of ``|effect| <= tolerance``.
 
-    Fails if the whole interval lies beyond the tolerance and the corrected p-value is below alpha;
-    passes if the whole interval lies within it; inconclusive otherwise, and where a number is missing.
+    Args:
+        finding: Of the audit.
+        tolerance: Largest size the rule allows.
+        alpha: Largest corrected p-value of an established effect.
+        side: Which sign is limited: ``either``, ``associated`` or ``negatively associated``.
     """
-    if seen.low is None or seen.high is None or seen.low > seen.high:
-        return "inconclusive"
-    bad_low = seen.low if seen.wide_low is None else seen.wide_low
-    bad_high = seen.high if seen.wide_high is None else seen.wide_high
-    upward, downward = side != "inhibiting", side != "associated"
-    beyond = (upward and bad_low > tolerance) or (downward and bad_high < -tolerance)
-    if beyond and seen.p_adjusted is not None and seen.p_adjusted < alpha:
-        return "fail"
-    within = (not upward or seen.high <= tolerance) and (not downward or seen.low >= -tolerance)
-    return "pass" if within else "inconclusive"
+    irrelevant = Range(
+        -math.inf if side == "associated" else -tolerance,
+        math.inf if side == "negatively associated" else tolerance,
+    )
+    judged = conclude(numbers_of(finding), irrelevant=irrelevant, alpha=alpha, checks=finding.checks)
+    limit = {"either": f"±{tolerance:g}", "associated": f"{tolerance:g} upward"}.get(
+        side, f"{tolerance:g} downward"
+    )
+    match judged.conclusion:
+        case "associated" | "negatively associated":
+            if finding.claimed:
+                return Measured("fail", f"beyond the tolerated {limit}")
+            reason = f"beyond the tolerated {limit}, but the audit does not claim it: {finding.reason}"
+            if tolerance < finding.margin:
+                reason = (
+                    f"beyond the tolerated {limit}, but the audit claims nothing within its margin of "
+                    f"{finding.margin:g}; audit again with a margin of {tolerance:g} or less"
+                )
+            return Measured("inconclusive", reason)
+        case "not associated":
+            return Measured("pass", f"within the tolerated {limit}")
+        case "not measured":
+            return Measured("inconclusive", f"not measured: {judged.reason}", trusted=False)
+        case _:
+            if judged.withheld:
+                return Measured("inconclusive", f"nothing is concluded: {judged.reason}", trusted=False)
+            reason = f"neither within the tolerated {limit} nor established beyond it"
+            return Measured("inconclusive", reason)
+
+
+def rule_on_growth(change: Change, *, tolerance: float, alpha: float) -> Measured:
+    """The same of growth over a baseline, away from zero.
+
+    Args:
+        change: Of the comparison.
+        tolerance: Largest growth the rule allows.
+        alpha: Largest corrected p-value of an established change.
+    """
+    if change.withheld:
+        return Measured("inconclusive", f"nothing is concluded: {change.reason}", trusted=False)
+    numbers = Numbers(change.growth, change.growth_low, change.growth_high, change.p_adjusted)
+    judged = conclude(numbers, irrelevant=Range(-math.inf, tolerance), alpha=alpha)
+    limit = f"{tolerance:g} upward"
+    match judged.conclusion:
+        case "associated" if change.status in ("new", "grown"):
+            return Measured("fail", f"beyond the tolerated {limit}")
+        case "not associated":
+            return Measured("pass", f"within the tolerated {limit}")
+        case "not measured":
+            return Measured("inconclusive", f"not measured: {judged.reason}", trusted=False)
+        case _:
+            return Measured("inconclusive", f"neither within the tolerated {limit} nor established beyond it")
 
 
 @dataclass
@@ -96,42 +141,59 @@ class _Court:
     audit: Audit
     loaded: LoadedPolicy
     today: date
-    baseline: Audit | None
     comparison: Comparison | None
+    baseline: Audit | None = None
     used: set[int] = field(default_factory=set)
 
     @property
     def policy(self) -> Policy:
         return self.loaded.policy
 
-    def findings(self) -> list[Finding]:
-        found: list[Finding] = []
+    def rulings(self) -> list[Ruling]:
+        missing = never_run(self.audit.findings, self.policy.trust)
+        general = {"rule": "trust", "line": self.loaded.line("trust"), "alpha": self.policy.alpha}
+        found = self._untested([(None, "", "", reason) for reason in missing], general)
         for number, rule in enumerate(self.policy.association):
             about = self._about(rule, "association", number)
-            found += self._untested(
-                [*untested_names(self.audit, rule), *untested_results(self.audit, rule)], about
-            )
-            found += self._associations(rule, about)
+            gaps = [*untested_names(self.audit, rule), *untested_associations(self.audit, rule)]
+            found += self._untested(gaps, about)
+            found += self._levels(rule, about, rule.largest_effect, rule.side)
             found += self._growth(rule, about)
         for number, contrast in enumerate(self.policy.contrast):
             about = self._about(contrast, "contrast", number)
             gaps = [*untested_names(self.audit, contrast), *untested_contrasts(self.audit, contrast)]
             found += self._untested(gaps, about)
-            found += self._contrasts(contrast, about)
+            found += self._levels(contrast, about, contrast.largest_difference, "either")
             found += self._growth(contrast, about)
         return found
 
     def notes(self) -> list[str]:
-        """What became of the waivers."""
+        """What became of the waivers, and whether the audit could establish anything."""
         found = []
         for number, waiver in enumerate(self.policy.waiver):
             if waiver.expires < self.today:
                 found.append(f"the waiver of {waiver.owner} expired on {waiver.expires} and was not applied")
             elif number not in self.used:
                 found.append(f"the waiver of {waiver.owner} (until {waiver.expires}) was not needed")
-        return found
+        return [*found, *self._out_of_reach()]
 
-    def _about(self, rule: Association | Contrast, kind: str, number: int) -> dict[str, Any]:
+    def _out_of_reach(self) -> Iterator[str]:
+        permutations = int(self.audit.settings.get("permutations", 0))
+        kinds: dict[str, Sequence[Rule]] = {
+            "association": self.policy.association,
+            "contrast": self.policy.contrast,
+        }
+        for kind, rules in kinds.items():
+            family = max((f.family for f in self.audit.findings if f.kind == kind), default=0)
+            alpha = min((rule.alpha or self.policy.alpha for rule in rules), default=1.0)
+            smallest = smallest_p(permutations, family) if family and permutations else 0.0
+            if smallest > alpha:
+                yield (
+                    f"no {kind} can be established at alpha {alpha:g}: the smallest corrected p-value of "
+                    f"{permutations} permutations and {family} tests is {smallest:.2g}"
+                )
+
+    def _about(self, rule: Rule, kind: str, number: int) -> dict[str, Any]:
         return {
             "rule": rule.name or f"{kind} {number + 1}",
             "line": self.loaded.line(kind, number),
@@ -140,10 +202,10 @@ class _Court:
 
     def _untested(
         self, gaps: Sequence[tuple[ClassResult | None, str, str, str]], about: dict[str, Any]
-    ) -> list[Finding]:
+    ) -> list[Ruling]:
         strict = self.policy.inconclusive == "fail"
         return [
-            Finding(
+            Ruling(
                 **about,
                 kind="coverage",
                 class_index=result.index if result else None,
@@ -158,54 +220,24 @@ class _Court:
             for result, bank, subject, reason in gaps
         ]
 
-    def _associations(self, rule: Association, about: dict[str, Any]) -> Iterator[Finding]:
-        if rule.largest_effect is None:
+    def _levels(
+        self, rule: Rule, about: dict[str, Any], tolerance: float | None, side: str
+    ) -> Iterator[Ruling]:
+        if tolerance is None:
             return
-        for result, seen in association_targets(self.audit, rule):
-            numbers = Measurement(
-                seen.score,
-                seen.score_low,
-                seen.score_high,
-                seen.p_adjusted,
-                *self._wide(seen.score_adjusted_low, seen.score_adjusted_high),
-            )
-            yield self._finding(
+        for result, finding in targets(self.audit, rule):
+            measured = rule_on(finding, tolerance=tolerance, alpha=about["alpha"], side=side)
+            yield self._ruling(
                 rule,
-                about | {"kind": "association", "bank": seen.bank, "subject": seen.concept},
+                about | {"kind": finding.kind, "minimum_detectable": finding.minimum_detectable},
                 result,
-                numbers,
-                tolerance=rule.largest_effect,
-                side=rule.side,
-                n=min(seen.n, seen.n_benchmark),
-                smallest_detectable=seen.smallest_detectable,
-                note=seen.reason,
-                names=(seen.concept,),
+                finding,
+                numbers_of(finding),
+                self._trusted(measured, finding),
+                tolerance=tolerance,
             )
 
-    def _contrasts(self, rule: Contrast, about: dict[str, Any]) -> Iterator[Finding]:
-        if rule.largest_difference is None:
-            return
-        for result, seen in contrast_targets(self.audit, rule):
-            yield self._finding(
-                rule,
-                about
-                | {
-                    "kind": "contrast",
-                    "bank": seen.bank,
-                    "subject": f"{seen.more}/{seen.less}",
-                    "matched": seen.matched,
-                },
-                result,
-                Measurement(seen.difference, seen.difference_low, seen.difference_high, seen.p_adjusted),
-                tolerance=rule.largest_difference,
-                side="either",
-                n=min(seen.n_more, seen.n_less),
-                smallest_detectable=seen.smallest_detectable,
-                note=seen.reason,
-                names=(seen.more, seen.less),
-            )
-
-    def _growth(self, rule: Association | Contrast, about: dict[str, Any]) -> Iterator[Finding]:
+    def _growth(self, rule: Rule, about: dict[str, Any]) -> Iterator[Ruling]:
         if rule.largest_growth is None:
             return
         if self.comparison is None:
@@ -213,101 +245,88 @@ class _Court:
                 reason = "growth was not tested: no baseline was given (--baseline)"
                 yield from self._untested([(None, "", "", reason)], about)
             return
-        changes = {(c.kind, c.class_index, c.bank, c.subject, c.matched): c for c in self.comparison.changes}
-        for result, seen, subject, n in growth_targets(self.audit, rule):
-            kind: Literal["association", "contrast"] = (
-                "contrast" if isinstance(rule, Contrast) else "association"
-            )
-            matched = seen.matched if isinstance(seen, ContrastResult) else None
-            change = changes.get((kind, result.index, seen.bank, subject, matched))
+        changes = {(c.class_index, (c.kind, c.bank, c.subject)): c for c in self.comparison.changes}
+        before = {(f.class_index, f.key): f for f in self.baseline.findings} if self.baseline else {}
+        for result, finding in targets(self.audit, rule):
+            change = changes.get((result.index, finding.key))
             if change is None:
                 reason = "growth was not tested: the baseline does not have it"
-                yield from self._untested([(result, seen.bank, subject, reason)], about)
+                yield from self._untested([(result, finding.bank, finding.subject, reason)], about)
                 continue
-            yield self._finding(
+            measured = rule_on_growth(change, tolerance=rule.largest_growth, alpha=about["alpha"])
+            yield self._ruling(
                 rule,
-                about | {"kind": f"{kind} growth", "bank": seen.bank, "subject": subject, "matched": matched},
+                about | {"kind": f"{finding.kind} growth"},
                 result,
-                Measurement(change.growth, change.growth_low, change.growth_high, change.p_adjusted),
+                finding,
+                Numbers(change.growth, change.growth_low, change.growth_high, change.p_adjusted),
+                self._trusted(measured, finding, before.get((change.old_class_index, finding.key))),
                 tolerance=rule.largest_growth,
-                side="associated",
-                n=n,
-                # The smallest detectable effect is about one release; a change has none of its own.
-                smallest_detectable=None,
-                note=seen.reason or change.reason,
-                names=(seen.more, seen.less) if isinstance(seen, ContrastResult) else (seen.concept,),
-                old=self._old_class(change),
             )
 
-    def _finding(
+    def _trusted(self, measured: Measured, finding: Finding, before: Finding | None = None) -> Measured:
+        """What the policy asks for beyond the audit's own checks; of growth, in both releases."""
+        trust = self.policy.trust
+        missing, weak = unmet(finding, trust), weakness(finding, trust)
+        if before is not None:
+            missing += [f"in the baseline, {reason}" for reason in unmet(before, trust)]
+            weak += [f"in the baseline, {reason}" for reason in weakness(before, trust)]
+        if measured.outcome == "fail":
+            weak = []
+        if measured.trusted and (missing or weak):
+            return Measured(
+                "inconclusive", f"nothing is concluded: {'; '.join([*missing, *weak])}", trusted=False
+            )
+        return measured
+
+    def _ruling(
         self,
-        rule: Association | Contrast,
+        rule: Rule,
         about: dict[str, Any],
         result: ClassResult,
-        seen: Measurement,
+        finding: Finding,
+        numbers: Numbers,
+        measured: Measured,
         *,
         tolerance: float,
-        side: Side,
-        n: int,
-        smallest_detectable: float | None,
-        note: str,
-        names: Sequence[str],
-        old: ClassResult | None = None,
-    ) -> Finding:
-        measured = decide(seen, tolerance=tolerance, alpha=about["alpha"], side=side)
-        doubts = distrust(self.audit, result, self.policy.trust)
-        if self.baseline is not None and old is not None:
-            doubts += [f"baseline: {d}" for d in distrust(self.baseline, old, self.policy.trust)]
-        growth = about["kind"].endswith("growth")
-        floors = self.policy.trust.model_copy(update={"largest_smallest_detectable": None} if growth else {})
-        weak = weakness(floors, n=n, smallest_detectable=smallest_detectable)
-        trusted = not doubts and (measured == "fail" or not weak)
-        reason = _explain(seen, measured, tolerance=tolerance, side=side, note=note)
-        if not trusted:
-            measured = "inconclusive"
-            reason = f"nothing is concluded: {'; '.join(doubts or weak)}"
-        waiver = (
-            self._waiver(about, result, names)
-            if measured == "fail" or (measured != "pass" and trusted)
-            else None
-        )
-        applied, reason = self._apply(waiver, reason)
-        return Finding(
+    ) -> Ruling:
+        doubtful = measured.outcome == "inconclusive" and measured.trusted
+        waiver = self._waiver(result, finding) if measured.outcome == "fail" or doubtful else None
+        applied, reason = self._apply(waiver, measured.reason)
+        sides = [n for n in (finding.independent, finding.independent_other) if n]
+        return Ruling(
             **about,
             class_index=result.index,
             class_name=result.name,
-            effect=seen.effect,
-            low=seen.low,
-            high=seen.high,
-            p_adjusted=seen.p_adjusted,
-            n=n,
-            smallest_detectable=smallest_detectable,
+            bank=finding.bank,
+            subject=finding.subject,
+            matched=finding.matched,
+            effect=numbers.effect,
+            low=numbers.low,
+            high=numbers.high,
+            p_adjusted=numbers.p_adjusted,
+            n=min(sides, default=0),
             tolerance=tolerance,
-            measured=measured,
-            outcome="pass" if applied else self._counts_as(measured, trusted, rule),
+            measured=measured.outcome,
+            outcome="pass" if applied else self._counts_as(measured, rule),
             reason=reason,
-            trusted=trusted,
+            trusted=measured.trusted,
             waiver=applied,
         )
 
-    def _counts_as(self, measured: Outcome, trusted: bool, rule: Association | Contrast) -> Outcome:
-        if measured != "inconclusive":
-            return measured
+    def _counts_as(self, measured: Measured, rule: Rule) -> Outcome:
+        if measured.outcome != "inconclusive":
+            return measured.outcome
         means = rule.inconclusive or self.policy.inconclusive
         if means == "fail":
             return "fail"
-        return "pass" if means == "pass" and trusted else "inconclusive"
+        return "pass" if means == "pass" and measured.trusted else "inconclusive"
 
-    def _wide(self, low: float | None, high: float | None) -> tuple[float | None, float | None]:
-        return (low, high) if self.policy.interval == "simultaneous" else (None, None)
-
-    def _waiver(
-        self, about: dict[str, Any], result: ClassResult, names: Sequence[str]
-    ) -> tuple[int, Waiver] | None:
+    def _waiver(self, result: ClassResult, finding: Finding) -> tuple[int, Waiver] | None:
         covering = [
             (number, waiver)
             for number, waiver in enumerate(self.policy.waiver)
-            if _covers(waiver, about, result, names)
+            if _covers(waiver, result, finding)
         ]
         # One in force goes before one that has expired, whatever their order in the file.
         return min(covering, key=lambda item: item[1].expires < self.today, default=None)
@@ -322,36 +341,10 @@ class _Court:
         applied = AppliedWaiver(owner=waiver.owner, reason=waiver.reason, expires=waiver.expires)
         return applied, f"{reason}; waived by {waiver.owner} until {waiver.expires}: {waiver.reason}"
 
-    def _old_class(self, change: Change) -> ClassResult | None:
-        classes = self.baseline.classes if self.baseline else []
-        return next((c for c in classes if c.index == change.old_class_index), None)
 
-
-def _covers(waiver: Waiver, about: dict[str, Any], result: ClassResult, names: Sequence[str]) -> bool:
-    if not class_matches(result, waiver.classes) or not matches(about["bank"], waiver.banks):
+def _covers(waiver: Waiver, result: ClassResult, finding: Finding) -> bool:
+    if not class_matches(result, waiver.classes) or not matches(finding.bank, waiver.banks):
         return False
-    return (
-        pair_matches(names[0], names[1], waiver.groups)
-        if len(names) == 2
-        else matches(names[0], waiver.concepts)
-    )
-
-
-def _explain(seen: Measurement, measured: Outcome, *, tolerance: float, side: Side, note: str) -> str:
-    """Why, without the numbers, which a finding holds beside it."""
-    limits = {
-        "either": f"±{tolerance:g}",
-        "associated": f"{tolerance:g} upward",
-        "inhibiting": f"{tolerance:g} downward",
-    }
-    if seen.low is None or seen.high is None or seen.effect is None:
-        return f"not measured: {note or 'no interval in the audit'}"
-    if seen.low > seen.high:
-        return "the ends of the interval are not in order"
-    match measured:
-        case "fail":
-            return f"beyond the tolerated {limits[side]}"
-        case "pass":
-            return f"within the tolerated {limits[side]}"
-        case _:
-            return f"neither within the tolerated {limits[side]} nor established beyond it"
+    if finding.kind == "contrast":
+        return pair_matches(finding.more, finding.less, waiver.groups)
+    return matches(finding.subject, waiver.concepts)

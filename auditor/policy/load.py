@@ -25,6 +25,19 @@ _TABLES: dict[str, type[BaseModel]] = {
     "contrast": Contrast,
     "waiver": Waiver,
 }
+_SINCE_2 = (
+    "this auditor reads version 2, in which effects of associations and contrasts have one unit, from 0 to "
+    "1; look at the tolerances again, then write format_version = 2"
+)
+_GONE = {
+    "interval": "is no key any more: every decision rests on the adjusted interval",
+    "occluder_success": "is no key any more: scores and contrasts do not rest on the occluder",
+    "specific": "is no key any more: scores and contrasts do not rest on the detector",
+    "class_images": "is no key any more: scores and contrasts do not rest on the class's images",
+    "blocking_controls": "is no key any more: a check that failed withholds what it tests",
+    "required_controls": "is no key any more; did you mean 'required_checks'?",
+}
+"""Keys of version 1, and what became of them."""
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_-]+)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"^\s*(?:\"([^\"]+)\"|'([^']+)'|([A-Za-z0-9_-]+))\s*[=.]")
 
@@ -146,15 +159,21 @@ def _problem(error: dict[str, Any], lines: dict[_Path, int]) -> Problem:
     key = str(path[-1]) if path else ""
     where = _where(path)
     match error["type"]:
+        case "extra_forbidden" if key in _GONE:
+            return Problem(line, f"{_where(path[:-1])}'{key}' {_GONE[key]}")
         case "extra_forbidden":
             known = _known_keys(path)
             nearest = get_close_matches(key, known, n=1, cutoff=0.5)
             hint = f"; did you mean '{nearest[0]}'?" if nearest else f"; known: {', '.join(known)}"
             return Problem(line, f"{_where(path[:-1])}unknown key '{key}'{hint}")
+        case "missing" if key == "format_version":
+            return Problem(line, f"'format_version' is missing: {_SINCE_2}")
         case "missing":
             return Problem(line, f"{_where(path[:-1])}'{key}' is missing")
         case "value_error":
             return Problem(line, f"{where}{error['ctx']['error']}")
+        case "literal_error" if key == "format_version":
+            return Problem(line, f"format version {error['input']!r}: {_SINCE_2}")
         case "literal_error":
             return Problem(line, f"{where}{error['input']!r} given, {error['ctx']['expected']} needed")
         case _:

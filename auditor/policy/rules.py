@@ -12,14 +12,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from auditor.records import ClassResult, Count, Share
+from auditor.records import ClassResult, Count
 
 Inconclusive = Literal["fail", "warn", "pass"]
 """What an answer that is too imprecise counts as. ``warn`` keeps it inconclusive (exit status 4)."""
 
 Effect = Annotated[float, Field(ge=0)]
-"""A tolerated size, absolute: of scores as a share of full evidence, of differences between groups in
-standard deviations."""
+"""A tolerated size, absolute: a difference of the log-scaled class probability, 0 to 1."""
 
 Alpha = Annotated[float, Field(gt=0, lt=1)]
 Patterns = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
@@ -35,27 +34,17 @@ class PolicyRecord(BaseModel):
 
 
 class Trust(PolicyRecord):
-    """Floors below which a measurement cannot pass.
+    """What a finding must bring before it may pass.
 
-    The first five say whether the measurement means what it should: below them nothing is concluded,
-    neither pass nor fail. The last two say whether it could have seen an effect: below them nothing
-    passes, but an effect that was established all the same still fails.
+    A check that failed withholds what it tests, whatever a policy says. These ask for more.
     """
 
-    occluder_success: Share | None = 0.5
-    """Smallest share of held-out images whose class the occluder must change."""
-    required_controls: list[str] = []
-    """Controls that must have been run and passed."""
-    blocking_controls: Patterns = ["*"]
-    """Controls whose failure counts even if they are not required."""
-    class_images: Patterns = ["*"]
-    """Accepted sources of the class's images: ``folder``, ``hf:*``, ``impressions``."""
-    specific: bool = True
-    """Refuse a detector that was measured to say the same about any class."""
+    required_checks: list[str] = []
+    """Checks that must have been run, and passed, for every finding that they concern."""
     smallest_n: Count = 20
-    """Smallest number of images on either side of a comparison."""
-    largest_smallest_detectable: Effect | None = None
-    """Largest tolerated smallest detectable effect: with a larger one, silence means nothing."""
+    """Smallest number of independent images on either side of a comparison."""
+    largest_minimum_detectable: Effect | None = None
+    """Largest tolerated minimum detectable effect: with a larger one, silence means nothing."""
 
 
 class Rule(PolicyRecord):
@@ -78,10 +67,10 @@ class Association(Rule):
     """A limit on how strongly a class may be associated with concepts of a bank."""
 
     concepts: Patterns = ["*"]
-    side: Literal["either", "associated", "inhibiting"] = "either"
-    """Which sign is limited; ``either`` limits the absolute score."""
+    side: Literal["either", "associated", "negatively associated"] = "either"
+    """Which sign is limited; ``either`` limits the absolute effect."""
     largest_effect: Effect | None = None
-    """Largest tolerated score, as a share of full evidence."""
+    """Largest tolerated effect."""
 
     @model_validator(mode="after")
     def _limits_something(self) -> Self:
@@ -95,11 +84,10 @@ class Contrast(Rule):
 
     groups: Patterns = ["*/*"]
     """Pairs ``MORE/LESS``; either order matches, and the limit holds in both directions."""
-    matched: Literal["prefer", "require", "any"] = "prefer"
-    """Which comparison counts where groups were also matched on what should not differ: the matched one
-    where there is one, only a matched one, or every one there is."""
+    matched: Literal["prefer", "require"] = "prefer"
+    """Whether groups that were not matched on what should not differ count where the bank matches none."""
     largest_difference: Effect | None = None
-    """Largest tolerated absolute difference, in standard deviations of the response within groups."""
+    """Largest tolerated absolute difference."""
 
     @model_validator(mode="after")
     def _limits_something(self) -> Self:
@@ -114,7 +102,7 @@ class Contrast(Rule):
 class Waiver(PolicyRecord):
     """A known excess that somebody answers for until a date.
 
-    It covers an established excess or an imprecise answer. It never covers a failed control, low
+    It covers an established excess or an imprecise answer. It never covers a failed check, low
     trust, or something that was not tested.
     """
 
@@ -137,14 +125,11 @@ class Waiver(PolicyRecord):
 class Policy(PolicyRecord):
     """A release policy."""
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2]
     name: str = ""
     alpha: Alpha = 0.05
-    """An effect is established only where the corrected p-value is below it."""
+    """An effect is established only where the corrected p-value is at most this."""
     inconclusive: Inconclusive = "warn"
-    interval: Literal["95%", "simultaneous"] = "95%"
-    """Which interval must lie beyond the tolerance for a failure. ``simultaneous`` takes the one
-    widened for all comparisons, where the audit has it."""
     baseline: Literal["required", "optional"] = "required"
     """Whether limits on growth may go unchecked when no baseline is given."""
     trust: Trust = Trust()

@@ -1,62 +1,44 @@
-"""Whether a measurement may be concluded from: failed controls and missed floors, in words."""
+"""What a policy asks for beyond the audit's own checks, in words."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from auditor.policy.rules import Trust, matches
-from auditor.records import Audit, ClassResult
+from auditor.records import Finding
 
 
-def distrust(audit: Audit, result: ClassResult, trust: Trust) -> list[str]:
-    """Reasons not to believe anything measured about a class; none if there are none."""
-    return [*_controls(audit, result, trust), *_occluder(result, trust), *_images(result, trust)]
-
-
-def weakness(trust: Trust, *, n: int, smallest_detectable: float | None) -> list[str]:
-    """Reasons why a comparison could have missed an effect; none if there are none."""
-    found = []
-    if n < trust.smallest_n:
-        found.append(f"{n} images, the policy needs {trust.smallest_n}")
-    if (limit := trust.largest_smallest_detectable) is not None:
-        if smallest_detectable is None:
-            found.append("the smallest detectable effect was not determined")
-        elif smallest_detectable > limit:
-            found.append(f"only effects from {smallest_detectable:.3g} up could be seen, {limit:g} is needed")
-    return found
-
-
-def _controls(audit: Audit, result: ClassResult, trust: Trust) -> list[str]:
-    controls = [*audit.controls, *result.controls]
-    found = [
-        f"control '{c.name}' failed"
-        + (f" ({c.observed:.3g} against {c.threshold:.3g})" if _has_numbers(c) else "")
-        for c in controls
-        if c.passed is False and matches(c.name, [*trust.blocking_controls, *trust.required_controls])
+def unmet(finding: Finding, trust: Trust) -> list[str]:
+    """Required checks that concern a finding and could not be run; none if there are none."""
+    return [
+        f"the required check '{check.name}' was not run: {check.reason}"
+        for check in finding.checks
+        if check.passed is None and matches(check.name, trust.required_checks)
     ]
-    for required in trust.required_controls:
-        if not any(c.passed is not None and matches(c.name, [required]) for c in controls):
-            found.append(f"required control '{required}' was not run")
-    return found
 
 
-def _has_numbers(control: object) -> bool:
-    return getattr(control, "observed", None) is not None and getattr(control, "threshold", None) is not None
+def never_run(findings: Sequence[Finding], trust: Trust) -> list[str]:
+    """Required checks that no finding of the audit has."""
+    known = {check.name for finding in findings for check in finding.checks}
+    return [
+        f"the required check '{required}' was run for no finding"
+        for required in trust.required_checks
+        if not any(matches(name, [required]) for name in known)
+    ]
 
 
-def _occluder(result: ClassResult, trust: Trust) -> list[str]:
-    floor = trust.occluder_success
-    seen = result.occluder.success_heldout
-    if not floor or (seen is not None and seen >= floor):  # a floor of 0 asks for nothing
-        return []
-    if seen is None:
-        return [f"the occluder was not measured on held-out images, the policy needs a success of {floor:g}"]
-    return [f"the occluder changed {seen:.2f} of the held-out images, the policy needs {floor:g}"]
-
-
-def _images(result: ClassResult, trust: Trust) -> list[str]:
+def weakness(finding: Finding, trust: Trust) -> list[str]:
+    """Reasons why a finding could have missed an effect; none if there are none."""
     found = []
-    if not matches(result.images.source, trust.class_images):
-        accepted = ", ".join(trust.class_images)
-        found.append(f"the class's images come from '{result.images.source}', the policy accepts {accepted}")
-    if trust.specific and result.specific is False:
-        found.append("the detector says the same about other classes")
+    sides = [finding.independent]
+    if finding.independent_other:
+        sides.append(finding.independent_other)
+    if min(sides) < trust.smallest_n:
+        found.append(f"{min(sides)} independent images, the policy needs {trust.smallest_n}")
+    if (limit := trust.largest_minimum_detectable) is not None:
+        seen = finding.minimum_detectable
+        if seen is None:
+            found.append("the minimum detectable effect was not determined")
+        elif seen > limit:
+            found.append(f"only effects from {seen:.3g} up could be seen, the policy needs {limit:g}")
     return found

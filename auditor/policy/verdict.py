@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from auditor.changes import Release
+from auditor.compare.records import Release
 from auditor.records import Record
 
 Outcome = Literal["pass", "fail", "inconclusive"]
@@ -17,14 +17,14 @@ Kind = Literal["association", "contrast", "association growth", "contrast growth
 
 
 class AppliedWaiver(Record):
-    """The waiver that covers a finding."""
+    """The waiver that covers a ruling."""
 
     owner: str
     reason: str
     expires: date
 
 
-class Finding(Record):
+class Ruling(Record):
     """One rule held against one measurement."""
 
     rule: str
@@ -41,13 +41,14 @@ class Finding(Record):
     matched: bool | None = None
     """Of contrasts: whether the groups were matched."""
     effect: float | None = None
-    """Score (share of full evidence), difference between groups (in sd), or growth of either."""
+    """Of the finding, or its growth over the baseline."""
     low: float | None = None
+    """Lower end of the adjusted interval, on which the ruling rests."""
     high: float | None = None
     p_adjusted: float | None = None
     n: int | None = None
-    """Images on the smaller side."""
-    smallest_detectable: float | None = None
+    """Independent images on the smaller side."""
+    minimum_detectable: float | None = None
     tolerance: float | None = None
     """Largest size the rule allows."""
     alpha: float | None = None
@@ -58,7 +59,7 @@ class Finding(Record):
     reason: str
     """In one sentence."""
     trusted: bool = True
-    """False: a control failed, a floor of trust was missed, or it was not tested. Never passes."""
+    """False: a check withholds it, a floor of trust was missed, or it was not tested. Never passes."""
     waiver: AppliedWaiver | None = None
 
     @property
@@ -71,7 +72,7 @@ class Finding(Record):
 class Verdict(Record):
     """The gate's answer."""
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     outcome: Outcome
     policy: str
     """Its name, or the path of its file."""
@@ -80,7 +81,7 @@ class Verdict(Record):
     baseline: Release | None = None
     day: date
     """The day that waivers were held against."""
-    findings: list[Finding]
+    rulings: list[Ruling]
     notes: list[str]
     """Expired and unused waivers, and the like."""
 
@@ -90,10 +91,10 @@ class Verdict(Record):
         return EXIT_STATUS[self.outcome]
 
     def count(self, outcome: Outcome) -> int:
-        """How many findings count as this."""
-        return sum(f.outcome == outcome for f in self.findings)
+        """How many rulings count as this."""
+        return sum(r.outcome == outcome for r in self.rulings)
 
     @property
     def waived(self) -> int:
-        """How many findings pass only because of a waiver."""
-        return sum(f.waiver is not None for f in self.findings)
+        """How many rulings pass only because of a waiver."""
+        return sum(r.waiver is not None for r in self.rulings)

@@ -14,15 +14,25 @@ import pytest
 
 from auditor.cli import main
 from auditor.policy import load_policy
-from auditor.records import Audit
+from auditor.records import Audit, Check, Finding
 from auditor.store import write_audit
-from tests.releases import another_model, audit_of, audited_class, concept, contrast, control, write_release
+from tests.releases import (
+    MARGIN,
+    another_model,
+    audit_of,
+    audited_class,
+    concept,
+    contrast,
+    failed,
+    write_release,
+)
 from tests.sarif import sarif_errors
 
-STRONG: dict[str, Any] = {"score": 1.0, "score_low": 0.7, "score_high": 1.3, "p_adjusted": 0.001}
-VAGUE: dict[str, Any] = {"score": 0.6, "score_low": 0.3, "score_high": 0.9, "p_adjusted": 0.001}
+STRONG: dict[str, Any] = {"effect": 0.5, "low": 0.4, "high": 0.6}
+VAGUE: dict[str, Any] = {"effect": 0.2, "low": 0.1, "high": 0.3}
 
-RULE = "[[association]]\nname = 'textures'\nlargest_effect = 0.5\n"
+RULE = "format_version = 2\n[[association]]\nname = 'textures'\nlargest_effect = 0.2\n"
+GROWTH = "format_version = 2\n[[association]]\nname = 'growth'\nlargest_growth = 0.05\n"
 WAIVER = """
 [[waiver]]
 classes = ["zebra"]
@@ -68,7 +78,8 @@ def test_the_exit_status_is_the_answer(
             "no format 'word', needed one of text, github",
         ),
         (["gate", "audit", "-p", "policy.toml", "--today", "soon"], "--today"),
-        (["gate", "audit", "-p", "bad.toml"], "bad.toml, line 2: association 1: unknown key 'largest_efect'"),
+        (["gate", "audit", "-p", "bad.toml"], "bad.toml, line 3: association 1: unknown key 'largest_efect'"),
+        (["gate", "audit", "-p", "old.toml"], "old.toml, line 1: 'format_version' is missing"),
         (["gate", "cut", "-p", "policy.toml"], "not complete JSON"),
         (["gate", "newer", "-p", "policy.toml"], "format version 99"),
         (["gate", "audit", "-p", "policy.toml", "--baseline", "other"], "bank 'textures' has other images"),
@@ -80,11 +91,12 @@ def test_what_cannot_be_judged_is_status_2_in_one_line(
     audit = audit_of(audited_class(concept()))
     _gate(audit)
     capsys.readouterr()
-    Path("bad.toml").write_text("[[association]]\nlargest_efect = 1\n")
+    Path("bad.toml").write_text("format_version = 2\n[[association]]\nlargest_efect = 1\n")
+    Path("old.toml").write_text("[[association]]\nlargest_effect = 1\n")
     whole = Path("audit/audit.json").read_text()
     for name, text in (
         ("cut", whole[:500]),
-        ("newer", whole.replace('"format_version": 1', '"format_version": 99')),
+        ("newer", whole.replace('"format_version": 2', '"format_version": 99')),
     ):
         Path(name).mkdir()
         Path(name, "audit.json").write_text(text)
@@ -117,17 +129,17 @@ def test_a_terminal_shows_failures_first_and_what_passed_on_request(
     assert [line.split("  [")[0] for line in lines if line[0] in "✗?✓"] == [
         "✗ zebra × textures/c", "? zebra × textures/b",
     ]  # fmt: skip
-    assert "    1.00 [0.70, 1.30], corrected p = 0.001: beyond the tolerated ±0.5" in lines
+    assert "    0.50 [0.40, 0.60], corrected p = 0.001: beyond the tolerated ±0.2" in lines
     assert _gate(audit, "--all") == 3
     assert "✓ zebra × textures/a" in capsys.readouterr().out
 
 
 def test_one_reason_for_a_whole_class_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
-    audit = audit_of(audited_class(*(concept(f"c{i}") for i in range(9)), controls=[control(passed=False)]))
+    audit = audit_of(audited_class(*(concept(f"c{i}", checks=[failed()]) for i in range(9))))
     assert _gate(audit) == 4
     out = capsys.readouterr().out
     assert "? zebra × textures/c0 and 8 more" in out
-    assert out.count("control 'random concept' failed") == 1
+    assert out.count("the sanity check 'random concept' failed") == 1
 
 
 def test_a_waiver_is_shown_and_expires(capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,15 +168,15 @@ def test_files_are_written_in_every_format(capsys: pytest.CaptureFixture[str]) -
         ("fail", "error"),
     ]
     place = results[0]["locations"][0]["physicalLocation"]
-    assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("policy.toml", 1)
+    assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("policy.toml", 2)
     verdict = json.loads(Path("g.json").read_text())
     assert verdict["outcome"] == "fail"
-    assert [f["outcome"] for f in verdict["findings"]] == ["pass", "inconclusive", "fail"]
-    assert "| ✗ fail | `zebra` | `textures/c` | 1.00 | [0.70, 1.30] | 0.50 |" in Path("g.md").read_text()
+    assert [f["outcome"] for f in verdict["rulings"]] == ["pass", "inconclusive", "fail"]
+    assert "| ✗ fail | `zebra` | `textures/c` | 0.50 | [0.40, 0.60] | 0.20 |" in Path("g.md").read_text()
     assert (
         Path("g.txt")
         .read_text()
-        .startswith("::error file=policy.toml,line=1,title=textures%3A zebra × textures/c::1.00 [0.70, 1.30]")
+        .startswith("::error file=policy.toml,line=2,title=textures%3A zebra × textures/c::0.50 [0.40, 0.60]")
     )
     assert Path("g.log").read_text().startswith("gate failed")
 
@@ -188,43 +200,98 @@ def test_in_github_actions_findings_are_annotations_and_a_summary(
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
     Path("summary.md").write_text("before\n")
     assert _gate(audit_of(audited_class(concept(**STRONG)))) == 3
-    assert "::error file=policy.toml,line=1,title=" in capsys.readouterr().out
+    assert "::error file=policy.toml,line=2,title=" in capsys.readouterr().out
     summary = Path("summary.md").read_text()
     assert summary.startswith("before\n## ✗ Concept audit gate failed")
 
 
+def _releases(*shifts: float) -> list[Audit]:
+    """Releases v1, v2, ... on disk: on images of ``banded`` the class rises by so many logits."""
+    return [
+        write_release(
+            Path(f"v{i}"),
+            shift=shift,
+            noise=np.random.default_rng(i),
+            images=np.random.default_rng(0),
+        )
+        for i, shift in enumerate(shifts, start=1)
+    ]
+
+
 def test_a_planted_association_stops_the_second_release(capsys: pytest.CaptureFixture[str]) -> None:
-    old = write_release(
-        Path("v1"), shift=0.0, noise=np.random.default_rng(1), images=np.random.default_rng(0)
-    )
-    write_release(Path("v2"), shift=1.0, noise=np.random.default_rng(2), images=np.random.default_rng(0))
-    policy = "[[association]]\nname = 'growth'\nlargest_growth = 0.3\n"
-    Path("policy.toml").write_text(policy)
+    old, _ = _releases(0.0, 2.0)
+    Path("policy.toml").write_text(GROWTH)
     arguments = ["gate", "v2", "--policy", "policy.toml", "--baseline", "v1"]
     assert main(arguments) == 3
     out = capsys.readouterr().out
     assert "✗ zebra × textures/banded  [growth]" in out
-    assert "growth: " in out
-    write_audit(Path("v1b"), another_model(old))
-    assert main(["gate", "v1b", "--policy", "policy.toml", "--baseline", "v1"]) in (0, 4)
+    assert "growth: 0.3" in out  # the class's e rises by a third of its range
+    write_audit(Path("v1b"), another_model(old))  # without arrays the intervals are too wide to tell
+    assert main(["gate", "v1b", "--policy", "policy.toml", "--baseline", "v1"]) == 4
+    assert "treat the two releases as independent" in capsys.readouterr().out
+
+
+def test_a_release_that_did_not_change_passes_a_limit_on_growth(capsys: pytest.CaptureFixture[str]) -> None:
+    _releases(0.0, 0.0)
+    Path("policy.toml").write_text(GROWTH)
+    assert main(["gate", "v2", "--policy", "policy.toml", "--baseline", "v1"]) == 0
+    assert "3 passed" in capsys.readouterr().out
 
 
 def test_growth_without_a_baseline_is_inconclusive(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _gate(audit_of(audited_class(concept())), policy="[[association]]\nlargest_growth = 0.1\n") == 4
+    assert _gate(audit_of(audited_class(concept())), policy=GROWTH) == 4
     assert "no baseline was given (--baseline)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("finding", "said"),
+    [
+        (concept(**VAGUE), "neither within the tolerated ±0.2 nor established beyond it"),
+        (concept(checks=[failed()]), "nothing is concluded: the sanity check 'random concept' failed"),
+    ],
+)
+def test_doubt_that_counts_as_failure_is_not_called_an_effect(
+    finding: Finding, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strict = RULE.replace("[[", 'inconclusive = "fail"\n[[')
+    assert _gate(audit_of(audited_class(finding)), policy=strict) == 3
+    out = capsys.readouterr().out
+    assert out.startswith(
+        "gate failed: not everything could be decided, and the policy counts that as failure"
+    )
+    assert said in out
+
+
+def test_what_the_audit_does_not_claim_is_told_with_its_margin(capsys: pytest.CaptureFixture[str]) -> None:
+    narrow = RULE.replace("0.2", "0.05")
+    assert _gate(audit_of(audited_class(concept(effect=0.07, low=0.06, high=0.08))), policy=narrow) == 4
+    out = capsys.readouterr().out
+    assert "0.07 [0.06, 0.08], corrected p = 0.001: beyond the tolerated ±0.05, but the audit claims" in out
+    assert "audit again with a margin of 0.05 or less" in out
+
+
+def test_contrasts_are_shown_to_three_digits(capsys: pytest.CaptureFixture[str]) -> None:
+    rule = "format_version = 2\n[[contrast]]\nlargest_difference = 0.02\n"
+    wide = contrast(matched=True, effect=0.061, low=0.05, high=0.072)
+    assert _gate(audit_of(audited_class(wide)), policy=rule) == 3
+    assert "matched groups: 0.061 [0.050, 0.072], corrected p = 0.001" in capsys.readouterr().out
+
+
 def test_policy_init_writes_a_policy_for_this_audit(capsys: pytest.CaptureFixture[str]) -> None:
-    seen = concept(n=60)
-    pair = contrast(matched=True)
-    audit = audit_of(audited_class(seen, contrasts=[pair], controls=[control(), control("x", passed=None)]))
+    run = Check(name="random concept", passed=True, forbids="both", reason="")
+    not_run = Check(name="at equal image quality", passed=None, forbids="effect", reason="")
+    audit = audit_of(audited_class(concept(checks=[run]), contrast(matched=True, checks=[run, not_run])))
     write_audit(Path("audit"), audit)
     assert main(["policy", "init", "audit", "--out", "p.toml"]) == 0
     policy = load_policy("p.toml").policy
     assert policy.association[0].classes == ["zebra"]
     assert policy.association[0].banks == ["textures"]
+    assert policy.association[0].largest_effect == 2 * MARGIN
     assert policy.contrast[0].groups == ["women/men"]
-    assert policy.trust.required_controls == ["random concept"]
+    assert policy.contrast[0].banks == ["faces"]
+    assert policy.contrast[0].largest_difference == 0.05
+    assert policy.trust.required_checks == ["random concept"]
+    assert policy.alpha == 0.05
     assert main(["policy", "check", "p.toml"]) == 0
     assert "valid, 2 rules, 0 waivers" in capsys.readouterr().out
     assert main(["gate", "audit", "-p", "p.toml"]) == 0
@@ -233,9 +300,17 @@ def test_policy_init_writes_a_policy_for_this_audit(capsys: pytest.CaptureFixtur
     assert main(["policy", "init", "audit", "--out", "p.toml", "--force"]) == 0
 
 
+def test_a_written_policy_names_no_group_as_a_concept() -> None:
+    """A bank that only sets groups against each other has no association to limit."""
+    write_audit(Path("audit"), audit_of(audited_class(contrast())))
+    assert main(["policy", "init", "audit", "--out", "p.toml"]) == 0
+    policy = load_policy("p.toml").policy
+    assert policy.association == []
+    assert main(["gate", "audit", "-p", "p.toml"]) == 0
+
+
 def test_every_commented_key_of_a_written_policy_is_valid(tmp_path: Path) -> None:
-    audit = audit_of(audited_class(concept(), contrasts=[contrast()]))
-    write_audit(Path("audit"), audit)
+    write_audit(Path("audit"), audit_of(audited_class(concept(), contrast())))
     assert main(["policy", "init", "audit", "--out", "p.toml"]) == 0
     lines = Path("p.toml").read_text().splitlines()
     keys = (
@@ -254,14 +329,19 @@ def test_every_commented_key_of_a_written_policy_is_valid(tmp_path: Path) -> Non
     ]
     assert sum(a != b for a, b in zip(lines, opened, strict=True)) == 11
     Path("open.toml").write_text("\n".join(opened))
-    assert len(load_policy("open.toml").policy.waiver) == 1
+    policy = load_policy("open.toml").policy
+    assert len(policy.waiver) == 1
+    assert policy.trust.largest_minimum_detectable == 0.1
+    assert policy.association[0].largest_growth == 0.05
+    assert policy.contrast[0].largest_growth == 0.05
 
 
 def test_policy_check_lists_every_fault_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     Path("p.toml").write_text("alhpa = 1\n[[association]]\nlargest_effect = -1\n")
     assert main(["policy", "check", "p.toml"]) == 2
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(": ")[0] for line in lines] == ["p.toml:1", "p.toml:3"]
+    assert [line.split(": ")[0] for line in lines] == ["p.toml:1", "p.toml:1", "p.toml:3"]
+    assert lines[0].startswith("p.toml:1: 'format_version' is missing: this auditor reads version 2")
 
 
 def test_the_gate_needs_no_torch() -> None:

@@ -18,8 +18,8 @@ from tests.sarif import sarif_errors
 pytestmark = pytest.mark.slow  # starts processes
 
 ROOT = Path(__file__).resolve().parents[2]
-STRONG: dict[str, Any] = {"score": 1.0, "score_low": 0.7, "score_high": 1.3, "p_adjusted": 0.001}
-VAGUE: dict[str, Any] = {"score": 0.6, "score_low": 0.3, "score_high": 0.9, "p_adjusted": 0.001}
+STRONG: dict[str, Any] = {"effect": 0.5, "low": 0.4, "high": 0.6}
+VAGUE: dict[str, Any] = {"effect": 0.2, "low": 0.1, "high": 0.3}
 
 
 def _bash(script: str | Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -40,7 +40,7 @@ def _bash(script: str | Path, folder: Path, **environment: str) -> subprocess.Co
 def folder(tmp_path: Path) -> Path:
     for name, numbers in (("good", {}), ("bad", STRONG), ("vague", VAGUE)):
         write_audit(tmp_path / name, another_model(audit_of(audited_class(concept(**numbers)))))
-    (tmp_path / "policy.toml").write_text("[[association]]\nlargest_effect = 0.5\n")
+    (tmp_path / "policy.toml").write_text("format_version = 2\n[[association]]\nlargest_effect = 0.2\n")
     return tmp_path
 
 

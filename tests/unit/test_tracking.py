@@ -35,29 +35,28 @@ needs_client = pytest.mark.skipif(find_spec("mlflow") is None, reason="no MLflow
 
 
 def _audit() -> Audit:
-    pair = {"difference": 0.7, "difference_low": 0.6, "difference_high": 0.8, "p_adjusted": 0.001}
+    missing = dict.fromkeys(("effect", "low", "high", "p_value", "p_adjusted"))
     return audit_of(
         audited_class(
-            concept("banded", score=1.5, score_low=1.2, score_high=1.8, p_adjusted=0.001),
-            concept("dotted", score=None, score_low=None, score_high=None, p_value=None, p_adjusted=None),
-            contrasts=[
-                contrast(matched=True, direction="more", **pair),
-                contrast(matched=False, direction="inconclusive"),
-            ],
+            concept("banded", effect=0.5, low=0.4, high=0.6, p_adjusted=0.001),
+            concept("dotted", **missing),
+            concept("striped", effect=0.1, low=0.0, high=0.2),
+            contrast(matched=True, effect=0.07, low=0.06, high=0.08, p_adjusted=0.001),
         )
     )
 
 
 def test_every_finding_is_a_metric_with_its_interval() -> None:
     found = metrics(_audit())
-    assert found["zebra/textures/banded/score"] == 1.5
-    assert found["zebra/textures/banded/low"] == 1.2
-    assert found["zebra/textures/banded/high"] == 1.8
+    assert found["zebra/textures/banded/effect"] == 0.5
+    assert found["zebra/textures/banded/low"] == 0.4
+    assert found["zebra/textures/banded/high"] == 0.6
     assert found["zebra/textures/banded/p_adjusted"] == 0.001
-    assert found["zebra/faces/women - men matched/difference"] == 0.7
-    assert found["zebra/faces/women - men unmatched/difference"] == 0.0
-    assert not any("dotted" in name for name in found)  # not measured is no number
-    assert found["audit/findings"] == 1
+    assert found["zebra/textures/banded/claimed"] == 1
+    assert found["zebra/textures/striped/claimed"] == 0
+    assert found["zebra/faces/women - men matched/effect"] == 0.07
+    assert "zebra/textures/dotted/effect" not in found  # not measured is no number
+    assert found["audit/claims"] == 2
     assert found["audit/inconclusive"] == 1
     assert "gate/fail" not in found
 
@@ -83,7 +82,7 @@ def test_names_that_differ_in_forbidden_characters_stay_two() -> None:
     cranes = audit_of(
         audited_class(concept(), index=134, name="crane"), audited_class(concept(), index=517, name="crane")
     )
-    assert {"crane 134/textures/banded/score", "crane 517/textures/banded/score"} <= set(metrics(cranes))
+    assert {"crane 134/textures/banded/effect", "crane 517/textures/banded/effect"} <= set(metrics(cranes))
 
 
 def test_the_verdict_is_a_tag() -> None:
@@ -92,7 +91,7 @@ def test_the_verdict_is_a_tag() -> None:
     assert tags(audit)["auditor.headline"].startswith("For 1 of 1 class an association was found")
     release = {"model": "m", "weights_sha256": "0", "created": ""}
     verdict = Verdict(
-        outcome="fail", policy="release", audit=release, day=date(2026, 11, 23), findings=[], notes=[]
+        outcome="fail", policy="release", audit=release, day=date(2026, 11, 23), rulings=[], notes=[]
     )
     assert tags(audit, verdict)["auditor.verdict"] == "fail"
     assert metrics(audit, verdict)["gate/fail"] == 0
@@ -178,9 +177,11 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 POLICY = """
+format_version = 2
+
 [[contrast]]
 name = "perceived gender"
-largest_difference = 0.2
+largest_difference = 0.05
 """
 
 
