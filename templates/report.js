@@ -96,13 +96,6 @@
     direction.addEventListener("change", filter);
   });
 
-  all("[data-contrasts]").forEach((section) => {
-    const choice = section.querySelector("select[data-matched]");
-    choice?.addEventListener("change", () => all("tr[data-matched]", section).forEach((row) => {
-      row.hidden = Boolean(choice.value) && row.dataset.matched !== choice.value;
-    }));
-  });
-
   all("[data-layers]").forEach((section) => {
     const choice = section.querySelector("select[data-layer]");
     const show = () => all(".layer-card", section).forEach((card) => {

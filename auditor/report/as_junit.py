@@ -1,6 +1,6 @@
-"""JUnit XML: an audit's controls and findings, or a verdict, as test cases.
+"""JUnit XML: an audit's sanity checks and findings, or a verdict, as test cases.
 
-JUnit knows no "could not tell". In a verdict an inconclusive finding is an ``error``, so that no
+JUnit knows no "could not tell". In a verdict an inconclusive ruling is an ``error``, so that no
 dashboard shows it green; in an audit alone, which judges nothing, it is ``skipped``.
 """
 
@@ -11,82 +11,79 @@ from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree
 
-from auditor.policy.verdict import Finding, Verdict
-from auditor.records import Audit, ClassResult, Control
+from auditor.policy.verdict import Ruling, Verdict
+from auditor.records import Audit, ClassResult, Finding, SanityCheck
 from auditor.report.gate_text import sentence
-from auditor.report.words import clean, interval, number, p_phrase
+from auditor.report.words import clean, effect_text, interval_text, number, p_phrase, said
 
 Case = ElementTree.Element
 
 
 def render(audit: Audit, directory: Path) -> str:
-    """One suite for every class: each control passes or fails, each finding is reported.
+    """One suite for every class: each sanity check passes or fails, each finding is reported.
 
     Without a policy nothing is forbidden, so an association is no failure; ``auditor gate`` judges.
     """
-    suites = [_suite("audit", [_control("audit", c) for c in audit.controls])] if audit.controls else []
-    suites += [_suite(result.name, _class_cases(result)) for result in audit.classes]
+    suites = [_suite(c.name, _class_cases(c, audit.of_class(c.index))) for c in audit.classes]
     return _document(f"auditor: {audit.model.name}", suites)
 
 
 def render_verdict(verdict: Verdict) -> str:
-    """One suite for every rule of the policy, one case for every finding."""
+    """One suite for every rule of the policy, one case for every ruling."""
     suites = [
-        _suite(rule, [_finding_case(f) for f in findings])
-        for rule, findings in groupby(verdict.findings, key=lambda f: f.rule)
+        _suite(rule, [_ruling_case(r) for r in rulings])
+        for rule, rulings in groupby(verdict.rulings, key=lambda r: r.rule)
     ]
     if not suites:
-        case = _case("policy", "findings")
+        case = _case("policy", "rulings")
         _add(case, "error", "nothing was tested", kind="inconclusive")
         suites = [_suite("policy", [case])]
     return _document(f"auditor gate: {verdict.audit.model}", suites)
 
 
-def _class_cases(result: ClassResult) -> list[Case]:
-    cases = [_control(result.name, c) for c in result.controls]
-    for seen in result.concepts:
-        case = _case(result.name, f"{seen.bank}/{seen.concept}")
-        text = f"{seen.direction}: score {number(seen.score)} {interval(seen.score_low, seen.score_high)}, "
-        _report(case, seen.direction, text + p_phrase(seen.p_adjusted, name="corrected p"), seen.reason)
-        cases.append(case)
-    for pair in result.contrasts:
-        matched = "matched" if pair.matched else "not matched"
-        case = _case(result.name, f"{pair.bank}/{pair.more} against {pair.less} ({matched})")
-        ends = interval(pair.difference_low, pair.difference_high)
-        text = f"{pair.direction}: difference {number(pair.difference)} {ends}, "
-        _report(case, pair.direction, text + p_phrase(pair.p_adjusted, name="corrected p"), pair.reason)
-        cases.append(case)
-    return cases
-
-
-def _report(case: Case, direction: str, text: str, reason: str) -> None:
-    if direction == "inconclusive":
-        _add(case, "skipped", f"{text}. {reason}".strip())
-    else:
-        ElementTree.SubElement(case, "system-out").text = clean(text)
-
-
-def _control(owner: str, control: Control) -> Case:
-    case = _case(owner, f"control: {control.name}")
-    text = f"{control.expectation} Observed {number(control.observed)} {control.unit}, "
-    text += f"threshold {number(control.threshold)}. {control.note}".strip()
-    if control.passed is False:
-        _add(case, "failure", text, kind="control")
-    elif control.passed is None:
-        _add(case, "skipped", f"not run. {control.note}".strip())
-    return case
+def _class_cases(result: ClassResult, findings: list[Finding]) -> list[Case]:
+    return [_check(result.name, c) for c in result.sanity_checks] + [_finding_case(f) for f in findings]
 
 
 def _finding_case(finding: Finding) -> Case:
-    about = "/".join(part for part in (finding.bank, finding.subject) if part) or finding.kind
-    suffix = " (growth)" if finding.kind.endswith("growth") else ""
-    case = _case(finding.class_name or finding.rule, about + suffix)
-    if finding.outcome == "fail":
-        _add(case, "failure", sentence(finding), kind=finding.kind)
-    elif finding.outcome == "inconclusive":
-        _add(case, "error", sentence(finding), kind="inconclusive")
+    subject = finding.subject
+    if finding.kind == "contrast":
+        matched = "matched" if finding.matched else "not matched"
+        subject = f"{finding.more} against {finding.less} ({matched})"
+    case = _case(finding.class_name, f"{finding.bank}/{subject}")
+    text = (
+        f"{said(finding).text}: effect {effect_text(finding)} {interval_text(finding)}, "
+        f"{p_phrase(finding.p_adjusted, name='corrected p')}"
+    )
+    if finding.conclusion in ("inconclusive", "not measured"):
+        _add(case, "skipped", f"{text}. {finding.reason}".strip())
     else:
-        ElementTree.SubElement(case, "system-out").text = clean(sentence(finding))
+        ElementTree.SubElement(case, "system-out").text = clean(text)
+    return case
+
+
+def _check(owner: str, check: SanityCheck) -> Case:
+    bank = f", {check.bank}" if check.bank else ""
+    case = _case(owner, f"sanity check: {check.name}{bank}")
+    text = f"{check.expectation}. Observed {number(check.observed)} {check.unit}, "
+    text += f"threshold {number(check.threshold)}. {check.note}".strip()
+    if check.passed is False:
+        _add(case, "failure", text, kind="sanity check")
+    elif check.passed is None:
+        _add(case, "skipped", f"not run. {check.note}".strip())
+    return case
+
+
+def _ruling_case(ruling: Ruling) -> Case:
+    about = "/".join(part for part in (ruling.bank, ruling.subject) if part) or ruling.kind
+    suffix = " (growth)" if ruling.kind.endswith("growth") else ""
+    case = _case(ruling.class_name or ruling.rule, about + suffix)
+    if ruling.outcome == "fail":
+        _add(case, "failure", sentence(ruling), kind=ruling.kind)
+    elif ruling.outcome == "inconclusive":
+        _add(case, "error", sentence(ruling), kind="inconclusive")
+    else:
+        ElementTree.SubElement(case, "system-out").text = clean(sentence(ruling))
     return case
 
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from auditor.policy.kept import kept_verdict
-from auditor.records import Audit, ClassResult
+from auditor.records import Audit, Finding
 from auditor.report.escape import markdown_code, markdown_text
-from auditor.report.findings import decisive_contrasts
 from auditor.report.view import ReportView, build_view
-from auditor.report.words import CONTRASTS, DIRECTIONS, interval, number, p_text
+from auditor.report.words import effect_text, interval_text, p_text, said
 
 MAX_ROWS = 40
 """Concepts shown over all classes; a comment may hold 65,536 characters, a reader holds fewer."""
@@ -20,14 +19,14 @@ MAX_LISTED = 10
 
 
 def render(audit: Audit, directory: Path) -> str:
-    """The first page of the report: what was found, how far to trust it, what was not tested."""
+    """The first page of the report: what was found, what can be used, what was not tested."""
     view = build_view(audit, kept_verdict(directory, audit))
     parts = [
         f"## Concept audit of {markdown_code(audit.model.name)}",
         *_standings(view),
         markdown_text(view.headline),
         *_banners(view),
-        *_findings(view),
+        *_claims(view),
         *_strongest(audit),
         *_trust(view),
         *_listed("Not tested", view.not_tested),
@@ -56,15 +55,15 @@ def _banners(view: ReportView) -> list[str]:
     return [f"> **{markdown_text(b.title)}** {markdown_text(b.text)}" for b in view.banners]
 
 
-def _findings(view: ReportView) -> list[str]:
-    if not view.findings:
-        return [markdown_text(view.no_findings)]
-    return ["\n".join(f"- {markdown_text(f.sentence)} ({markdown_text(f.evidence)})" for f in view.findings)]
+def _claims(view: ReportView) -> list[str]:
+    if not view.claims:
+        return [markdown_text(view.no_claims)]
+    return ["\n".join(f"- {markdown_text(c.sentence)} ({markdown_text(c.evidence)})" for c in view.claims)]
 
 
 def _strongest(audit: Audit) -> list[str]:
-    header = ("class", "concept", "", "score", "95% interval", "corrected p", "n")
-    rows = [row for result in audit.classes for row in _class_rows(result)]
+    header = ("class", "concept", "", "effect", "adjusted interval", "corrected p", "n")
+    rows = [row for result in audit.classes for row in _class_rows(audit.of_class(result.index))]
     if not rows:
         return []
     parts = ["### Strongest per class", table(header, rows[:MAX_ROWS], right=(3, 5, 6))]
@@ -73,35 +72,29 @@ def _strongest(audit: Audit) -> list[str]:
     return parts
 
 
-def _class_rows(result: ClassResult) -> list[tuple[str, ...]]:
-    measured = [c for c in result.concepts if c.score is not None]
-    measured.sort(key=lambda c: -abs(c.score or 0.0))
-    rows: list[tuple[str, ...]] = [
-        (
-            markdown_code(result.name),
-            markdown_code(f"{c.bank}/{c.concept}"),
-            f"{DIRECTIONS[c.direction].symbol} {c.direction}",
-            number(c.score),
-            interval(c.score_low, c.score_high),
-            _p(c.p_adjusted),
-            str(c.n),
-        )
-        for c in measured[:PER_CLASS]
-    ]
-    for d in decisive_contrasts(result):
-        pair = f"{markdown_code(f'{d.bank}/{d.more}')} against {markdown_code(d.less)}"
-        rows.append(
-            (
-                markdown_code(result.name),
-                pair + ("" if d.matched else " (not matched)"),
-                f"{CONTRASTS[d.direction].symbol} {d.direction}",
-                number(d.difference),
-                interval(d.difference_low, d.difference_high),
-                _p(d.p_adjusted),
-                f"{d.n_more} + {d.n_less}",
-            )
-        )
-    return rows
+def _class_rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
+    measured = [f for f in findings if f.kind == "association" and f.effect is not None]
+    measured.sort(key=lambda f: -abs(f.effect or 0.0))
+    return [_row(f) for f in (*measured[:PER_CLASS], *(f for f in findings if f.kind == "contrast"))]
+
+
+def _row(finding: Finding) -> tuple[str, ...]:
+    about = markdown_code(f"{finding.bank}/{finding.subject}")
+    n = str(finding.independent)
+    if finding.kind == "contrast":
+        about = f"{markdown_code(f'{finding.bank}/{finding.more}')} against {markdown_code(finding.less)}"
+        about += "" if finding.matched else " (not matched)"
+        n = f"{finding.independent} pairs" if finding.matched else f"{n} + {finding.independent_other}"
+    word = said(finding)
+    return (
+        markdown_code(finding.class_name),
+        about,
+        f"{word.symbol} {markdown_text(word.text)}",
+        effect_text(finding),
+        interval_text(finding),
+        _p(finding.p_adjusted),
+        n,
+    )
 
 
 def _p(value: float | None) -> str:
@@ -109,18 +102,17 @@ def _p(value: float | None) -> str:
 
 
 def _trust(view: ReportView) -> list[str]:
-    header = ("class", "occluder, held-out images", "random occluder", "images", "controls")
+    header = ("class", "sanity checks", "explanation", "images")
     rows = [
         (
             markdown_code(row.name),
-            f"{markdown_text(row.heldout)} of {markdown_text(row.heldout_n)}",
-            markdown_text(row.random),
+            f"{row.checks.symbol} {markdown_text(row.checks.text)}",
+            markdown_text(row.explanation),
             markdown_text(row.images),
-            f"{row.controls.symbol} {markdown_text(row.controls.text)}",
         )
         for row in view.trust[:MAX_ROWS]
     ]
-    return ["### How far to trust it", table(header, rows)] if rows else []
+    return ["### What can be used", table(header, rows)] if rows else []
 
 
 def _listed(title: str, items: Sequence[str]) -> list[str]:

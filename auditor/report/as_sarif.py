@@ -1,4 +1,4 @@
-"""SARIF 2.1.0: an audit's failed controls and findings, or a verdict, as static analysis results.
+"""SARIF 2.1.0: an audit's failed sanity checks and claims, or a verdict, as static analysis results.
 
 A finding has no line of code. A verdict points at the rule in the policy file that it broke, an
 audit at ``audit.json``; class and concept are the logical location. A waiver is a suppression.
@@ -11,11 +11,11 @@ import json
 from pathlib import Path, PurePath
 from typing import Any
 
-from auditor.policy.verdict import Finding, Verdict
-from auditor.records import Audit, ClassResult, Control
+from auditor.policy.verdict import Ruling, Verdict
+from auditor.records import Audit, ClassResult, Finding, SanityCheck
 from auditor.report.escape import sarif_text, uri
 from auditor.report.gate_text import sentence
-from auditor.report.words import clean, interval, number, p_phrase
+from auditor.report.words import clean, effect_text, interval_text, number, p_phrase, said
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -25,18 +25,16 @@ RULES = {
     "association-growth": "An association grew over the baseline beyond what is tolerated.",
     "contrast-growth": "A contrast grew over the baseline beyond what is tolerated.",
     "coverage": "Something that the policy names was not tested.",
-    "control": "A measurement whose outcome is known beforehand came out otherwise.",
+    "sanity-check": "A measurement whose outcome is known beforehand came out otherwise.",
 }
 """Identifier to description."""
 
 
 def render(audit: Audit, directory: Path) -> str:
-    """Failed controls as warnings, established findings for information; an audit alone judges nothing."""
-    results = [r for c in audit.controls if (r := _control_result(None, c))]
-    for seen in audit.classes:
-        results += [r for c in seen.controls if (r := _control_result(seen, c))]
-        results += _class_results(seen)
-    return _log(results, audit.environment.auditor, audit.model.name, audit.model.weights_sha256)
+    """Failed sanity checks as warnings, claims for information; an audit alone judges nothing."""
+    results = [_check_result(c, check) for c in audit.classes for check in c.sanity_checks]
+    found = [r for r in results if r is not None] + [_claim(f) for f in audit.findings if f.claimed]
+    return _log(found, audit.environment.auditor, audit.model.name, audit.model.weights_sha256)
 
 
 def render_verdict(verdict: Verdict, *, version: str) -> str:
@@ -48,76 +46,71 @@ def render_verdict(verdict: Verdict, *, version: str) -> str:
     """
     place = _place(uri(_relative(verdict.policy_path) or "policy.toml"))
     results = []
-    for finding in verdict.findings:
+    for ruling in verdict.rulings:
         place_of_rule = json.loads(json.dumps(place))
-        place_of_rule["physicalLocation"]["region"] = {"startLine": max(finding.line, 1)}
-        results.append(_finding_result(finding, place_of_rule))
+        place_of_rule["physicalLocation"]["region"] = {"startLine": max(ruling.line, 1)}
+        results.append(_ruling_result(ruling, place_of_rule))
     return _log(results, version, verdict.audit.model, verdict.audit.weights_sha256)
 
 
-def _finding_result(finding: Finding, place: dict[str, Any]) -> dict[str, Any]:
+def _ruling_result(ruling: Ruling, place: dict[str, Any]) -> dict[str, Any]:
     levels = {"fail": ("fail", "error"), "inconclusive": ("fail", "warning"), "pass": ("pass", "none")}
     # A waived failure is still a failure; the suppression says who answers for it.
-    kind, level = levels["fail" if finding.waiver and finding.measured == "fail" else finding.outcome]
-    about = (finding.class_name, finding.bank, finding.subject)
+    kind, level = levels["fail" if ruling.waiver and ruling.measured == "fail" else ruling.outcome]
+    about = (ruling.class_name, ruling.bank, ruling.subject)
     result = _result(
-        finding.kind.replace(" ", "-"),
-        f"{finding.title}: {sentence(finding)}",
+        ruling.kind.replace(" ", "-"),
+        f"{ruling.title}: {sentence(ruling)}",
         kind=kind,
         level=level,
         place=place | _logical(*about),
-        identity=(finding.rule, finding.kind, str(finding.matched), *about),
+        identity=(ruling.rule, ruling.kind, str(ruling.matched), *about),
     )
     result["properties"] = {
-        "rule": clean(finding.rule),
-        "measured": finding.measured,
-        "outcome": finding.outcome,
-        "trusted": finding.trusted,
+        "rule": clean(ruling.rule),
+        "measured": ruling.measured,
+        "outcome": ruling.outcome,
+        "trusted": ruling.trusted,
     } | {
         key: value
-        for key in ("effect", "low", "high", "p_adjusted", "n", "tolerance", "alpha", "smallest_detectable")
-        if (value := getattr(finding, key)) is not None
+        for key in ("effect", "low", "high", "p_adjusted", "n", "tolerance", "alpha", "minimum_detectable")
+        if (value := getattr(ruling, key)) is not None
     }
-    if finding.waiver:
-        words = f"{finding.waiver.owner}, until {finding.waiver.expires}: {finding.waiver.reason}"
+    if ruling.waiver:
+        words = f"{ruling.waiver.owner}, until {ruling.waiver.expires}: {ruling.waiver.reason}"
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": clean(words)}]
     return result
 
 
-def _class_results(seen: ClassResult) -> list[dict[str, Any]]:
-    place = _place("audit.json")
-    results = []
-    for c in seen.concepts:
-        if c.direction in ("associated", "inhibiting"):
-            text = f"{seen.name}, images labelled {c.concept} in bank {c.bank}: {c.direction}, "
-            text += f"score {number(c.score)} {interval(c.score_low, c.score_high)}, "
-            about = (seen.name, c.bank, c.concept)
-            text += p_phrase(c.p_adjusted, name="corrected p")
-            results.append(_note("association", text, place | _logical(*about), about))
-    for d in seen.contrasts:
-        if d.direction in ("more", "less"):
-            text = f"{seen.name}, images labelled {d.more} against {d.less} in bank {d.bank}: {d.direction}, "
-            text += f"difference {number(d.difference)} {interval(d.difference_low, d.difference_high)}, "
-            about = (seen.name, d.bank, f"{d.more}/{d.less}")
-            text += p_phrase(d.p_adjusted, name="corrected p")
-            place_of_pair = place | _logical(*about)
-            results.append(_note("contrast", text, place_of_pair, (*about, str(d.matched))))
-    return results
+def _claim(finding: Finding) -> dict[str, Any]:
+    about = (finding.class_name, finding.bank, finding.subject)
+    labelled = (
+        f"images labelled {finding.subject}"
+        if finding.kind == "association"
+        else f"images labelled {finding.more} against {finding.less}"
+    )
+    text = (
+        f"{finding.class_name}, {labelled} in bank {finding.bank}: {said(finding).text}, effect "
+        f"{effect_text(finding)} {interval_text(finding)}, {p_phrase(finding.p_adjusted, name='corrected p')}"
+    )
+    return _result(
+        finding.kind,
+        text,
+        kind="informational",
+        level="none",
+        place=_place("audit.json") | _logical(*about),
+        identity=(finding.kind, *about),
+    )
 
 
-def _note(rule: str, text: str, place: dict[str, Any], identity: tuple[str, ...]) -> dict[str, Any]:
-    return _result(rule, text, kind="informational", level="none", place=place, identity=(rule, *identity))
-
-
-def _control_result(seen: ClassResult | None, control: Control) -> dict[str, Any] | None:
-    if control.passed is not False:
+def _check_result(seen: ClassResult, check: SanityCheck) -> dict[str, Any] | None:
+    if check.passed is not False:
         return None
-    owner = seen.name if seen else ""
-    text = f"{owner or 'audit'}, control {control.name} failed: {control.expectation} "
-    text += f"Observed {number(control.observed)}, threshold {number(control.threshold)}. {control.note}"
-    place = _place("audit.json") | _logical(owner, control.name)
-    identity = ("control", owner, control.name)
-    return _result("control", text.strip(), kind="fail", level="warning", place=place, identity=identity)
+    text = f"{seen.name}, sanity check {check.name} failed: {check.expectation}. "
+    text += f"Observed {number(check.observed)}, threshold {number(check.threshold)}. {check.note}"
+    place = _place("audit.json") | _logical(seen.name, check.bank, check.name)
+    identity = ("sanity-check", seen.name, check.bank, check.name)
+    return _result("sanity-check", text.strip(), kind="fail", level="warning", place=place, identity=identity)
 
 
 def _result(

@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from auditor.changes import Change
+from auditor.compare import Change
 from auditor.report.charts import FONT, STAND_INS, Chart
 from auditor.report.svg import tidy
 from auditor.report.words import interval, number

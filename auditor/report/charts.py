@@ -89,7 +89,7 @@ class Chart:
 class ClassCharts:
     """The charts of one class; ``None`` where there is nothing to draw."""
 
-    occlusion: Chart
+    occlusion: Chart | None
     scores: Mapping[str, Chart]
     """By key of the bank's section; likewise below."""
     paper: Mapping[str, Chart]
@@ -115,8 +115,11 @@ def class_charts(
     key = view.anchor
     sections = view.banks
     width = PRINT_WIDTH if side_by_side else SCREEN_WIDTH
+    side_by_side = side_by_side and any(row.paper_value is not None for s in sections for row in s.charted)
     return ClassCharts(
-        occlusion=occlusion(view.occlusion, key=f"{key}-occlusion", of=of, colours=colours, width=width),
+        occlusion=occlusion(view.occlusion, key=f"{key}-occlusion", of=of, colours=colours, width=width)
+        if view.occlusion
+        else None,
         scores={
             s.key: scores(
                 s.charted,
@@ -127,7 +130,7 @@ def class_charts(
                 width=width * _LEFT_SHARE if side_by_side else width,
             )
             for s in sections
-            if any(row.score_value is not None for row in s.charted)
+            if any(row.value is not None for row in s.charted)
         },
         paper={
             s.key: paper(
@@ -176,18 +179,18 @@ def scores(
     colours: Mapping[str, str],
     width: float,
 ) -> Chart:
-    """Ranked concepts: score, 95% interval, margin of relevance."""
+    """Ranked concepts: effect, 95% interval, adjusted interval, equivalence margin."""
     with _figure(len(rows) * _ROW + 58, width) as (figure, canvas):
         axes = _rows_axes(figure, [row.title for row in rows], label_width=_label_width(width))
         _margin(axes, margin)
         for y, row in enumerate(rows):
-            _whisker(axes, y, row.score_value, row.low, row.high, row.direction.tone)
-        axes.set_xlabel("score: share of full evidence, 95% interval")
+            _whisker(axes, y, row)
+        axes.set_xlabel("effect; thick: 95% interval, thin: adjusted")
         axes.axvline(0, color=_SOFT, linewidth=0.8, zorder=1)
         svg = canvas()
-    found = [f"{row.title} {row.score} {row.interval}, {row.direction.text}" for row in rows]
+    found = [f"{row.title} {row.effect} {row.interval}, {row.word.text}" for row in rows]
     return _chart(
-        svg, key, f"Concept scores {of}", _summary("Ranked from largest to smallest score", found), colours
+        svg, key, f"Concept effects {of}", _summary("Ranked from largest to smallest effect", found), colours
     )
 
 
@@ -200,7 +203,7 @@ def paper(
     width: float,
     named: bool = True,
 ) -> Chart:
-    """The paper's score with the standard deviation over benchmark draws, in the order of our score."""
+    """The paper's score with the standard deviation over benchmark draws, in the order of the effects."""
     with _figure(len(rows) * _ROW + 58, width) as (figure, canvas):
         axes = _rows_axes(
             figure,
@@ -220,9 +223,7 @@ def paper(
         axes.set_xlabel("paper's score and sd")
         svg = canvas()
     found = [f"{row.title} {row.paper}" for row in rows]
-    return _chart(
-        svg, key, f"Paper's score {of}", _summary("In the order of auditor's score", found), colours
-    )
+    return _chart(svg, key, f"Paper's score {of}", _summary("In the order of the effects", found), colours)
 
 
 _DECILES = 11
@@ -247,7 +248,7 @@ def responses(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, s
                     y, r[high] - r[low], left=r[low], height=height, color=_ACCENT, alpha=strength, zorder=2
                 )
             axes.plot([r[5], r[5]], [y - 0.34, y + 0.34], color=_INK, linewidth=1.6, zorder=3)
-        axes.set_xlabel("evidence per image")
+        axes.set_xlabel("log-scaled class probability per image")
         svg = canvas()
     found = [f"{row.title} median {number(row.responses[5])}" for row in rows]
     return _chart(
@@ -264,21 +265,18 @@ def contrasts(
     colours: Mapping[str, str],
     width: float,
 ) -> Chart:
-    """Differences between groups with 95% intervals."""
+    """Differences between groups with their intervals."""
     rows = [row for row in rows if row.value is not None]
     with _figure(len(rows) * (_ROW + 10) + 58, width) as (figure, canvas):
-        labels = [f"{_short(r.label, 34)}\n{'matched' if r.matched else 'not matched'}" for r in rows]
+        labels = [f"{_short(r.label, 34)}\n{_short(r.how, 40)}" for r in rows]
         axes = _rows_axes(figure, labels, shorten=False, label_width=0.42 * width)
         _margin(axes, margin)
         for y, row in enumerate(rows):
-            _whisker(axes, y, row.value, row.low, row.high, row.direction.tone)
+            _whisker(axes, y, row)
         axes.axvline(0, color=_SOFT, linewidth=0.8, zorder=1)
-        axes.set_xlabel("difference in standard deviations, 95% interval")
+        axes.set_xlabel("difference; thick: 95% interval, thin: adjusted")
         svg = canvas()
-    found = [
-        f"{r.label}, {'' if r.matched else 'not '}matched: {r.difference} {r.interval}, {r.direction.text}"
-        for r in rows
-    ]
+    found = [f"{r.label}, {r.how}: {r.effect} {r.interval}, {r.word.text}" for r in rows]
     return _chart(
         svg, key, f"Contrasts between groups {of}", _summary("Each with its interval", found), colours
     )
@@ -307,7 +305,7 @@ def occlusion(data: OcclusionFigure, *, key: str, of: str, colours: Mapping[str,
             _label(axes, before, 0, f"{percent(before)} before", left=before > 0.75, above=True)
             _label(axes, after, 0, f"{percent(after)} after", left=after > 0.6, above=True)
         for y, (label, value) in enumerate(data.bars, start=1):
-            colour = _LINE if "control" in label else _ACCENT
+            colour = _LINE if "check" in label else _ACCENT
             axes.barh(y, value, height=0.46, color=colour, zorder=2)
             _label(axes, value, y, percent(value), left=False)
         axes.axhline(0.6, color=_LINE, linewidth=0.8)
@@ -320,13 +318,10 @@ def occlusion(data: OcclusionFigure, *, key: str, of: str, colours: Mapping[str,
 
 
 def layers(rows: Sequence[LayerRow], *, key: str, of: str, colours: Mapping[str, str], width: float) -> Chart:
-    """Per layer: weight in the score, reliability between refits, similarity to other classes."""
+    """Per layer: reliability between refits, similarity to other classes."""
     with _figure(190, width) as (figure, canvas):
         axes = _plain_axes(figure)
         x = range(len(rows))
-        weighted = any(row.weight_value for row in rows)
-        if weighted:
-            axes.bar(x, [row.weight_value for row in rows], width=0.55, color=_LINE, zorder=1)
         series = (
             ("reliability", [row.reliability_value for row in rows], "o", "-", _ACCENT),
             (
@@ -337,7 +332,7 @@ def layers(rows: Sequence[LayerRow], *, key: str, of: str, colours: Mapping[str,
                 STAND_INS["against"],
             ),
         )
-        ends = [("weight\n(bars)", rows[-1].weight_value, _SOFT)] if weighted else []
+        ends = []
         for label, values, marker, style, colour in series:
             points = [(i, v) for i, v in zip(x, values, strict=True) if v is not None]
             if not points:
@@ -358,11 +353,9 @@ def layers(rows: Sequence[LayerRow], *, key: str, of: str, colours: Mapping[str,
         _end_labels(axes, ends, len(rows) - 0.62)
         axes.axhline(0, color=_SOFT, linewidth=0.8)
         _layer_ticks(axes, [row.name for row in rows])
-        axes.set_ylabel("correlation, or share")
+        axes.set_ylabel("rank correlation")
         svg = canvas()
-    found = [
-        f"{r.name}: weight {r.weight}, reliability {r.reliability}, similarity {r.similarity}" for r in rows
-    ]
+    found = [f"{r.name}: reliability {r.reliability}, similarity {r.similarity}" for r in rows]
     return _chart(svg, key, f"What each layer says {of}", _summary("First to last layer", found), colours)
 
 
@@ -383,11 +376,11 @@ def effects(rows: Sequence[Row], *, key: str, of: str, colours: Mapping[str, str
         ends = []
         for row, style in zip(strongest, _LINE_STYLES, strict=False):
             points = [(names.index(layer), effect) for layer, effect in row.effects]
-            colour = STAND_INS[row.direction.tone] if row.direction.tone in ("found", "against") else _SOFT
+            colour = STAND_INS[row.word.tone] if row.word.tone in ("found", "against") else _SOFT
             axes.plot(
                 *zip(*points, strict=True),
                 linestyle=style,
-                marker=_MARKERS[row.direction.tone],
+                marker=_MARKERS[row.word.tone],
                 markersize=4.5,
                 linewidth=1.5,
                 color=colour,
@@ -524,12 +517,14 @@ def _margin(axes: Axes, margin: float | None) -> None:
             axes.axvline(side, color=_LINE, linewidth=0.8, linestyle=(0, (3, 2)), zorder=0.5)
 
 
-def _whisker(
-    axes: Axes, y: int, value: float | None, low: float | None, high: float | None, tone: str
-) -> None:
+def _whisker(axes: Axes, y: int, row: Row | ContrastRow) -> None:
+    """The estimate on its two intervals: the 95% one, and thin the one that conclusions rest on."""
+    tone, value = row.word.tone, row.value
     colour = STAND_INS[tone]
-    if low is not None and high is not None:
-        _line(axes, low, high, y, colour, 1.7)
+    if row.wide_low is not None and row.wide_high is not None:
+        _line(axes, row.wide_low, row.wide_high, y, colour, 0.9)
+    if row.low is not None and row.high is not None:
+        _line(axes, row.low, row.high, y, colour, 2.4)
     if value is not None:
         axes.plot(
             [value],

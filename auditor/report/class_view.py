@@ -8,28 +8,31 @@ from dataclasses import dataclass
 from auditor.records import (
     BankRecord,
     ClassResult,
-    ConceptResult,
-    ContrastResult,
-    Control,
+    ConceptDetail,
+    ContrastDetail,
+    Finding,
     LayerRecord,
+    OccluderRecord,
     Picture,
+    SanityCheck,
     Skipped,
 )
-from auditor.report.findings import Title, Verdict, failed_controls, verdict
+from auditor.report.summary import ClassSummary, Title, class_summary, moves
 from auditor.report.words import (
-    CONTRASTS,
-    CONTROLS,
+    CHECKS,
     DASH,
-    DIRECTIONS,
     Word,
     clean,
     count,
-    interval,
+    digits_of,
+    effect_text,
+    interval_text,
     listing,
     number,
     p_text,
     percent,
     quoted,
+    said,
     unit_share,
 )
 
@@ -80,20 +83,25 @@ class Row:
 
     anchor: str
     title: str
-    definition: str
     n: str
-    direction: Word
-    score: str
+    word: Word
+    effect: str
     interval: str
-    p: str
     p_adjusted: str
-    smallest: str
-    classes_as_far: str
+    detectable: str
+    share: str
+    taken: str
     paper: str
     reason: str
-    score_value: float | None
+    moves: str
+    """How the effect moves; empty where nothing is claimed."""
+    value: float | None
     low: float | None
+    """Ends of the 95% interval ..."""
     high: float | None
+    wide_low: float | None
+    """... and of the one adjusted for all tests."""
+    wide_high: float | None
     paper_value: float | None
     paper_sd: float | None
     responses: tuple[float, ...]
@@ -130,20 +138,24 @@ class ContrastRow:
 
     anchor: str
     label: str
-    matched: bool
     how: str
     n: str
-    direction: Word
-    difference: str
+    word: Word
+    means: str
+    """Mean e in either group."""
+    effect: str
     interval: str
-    p: str
     p_adjusted: str
-    smallest: str
-    classes_as_far: str
+    logarithm: str
+    detectable: str
+    share: str
     reason: str
+    moves: str
     value: float | None
     low: float | None
     high: float | None
+    wide_low: float | None
+    wide_high: float | None
     balance: tuple[BalanceRow, ...]
 
 
@@ -153,11 +165,9 @@ class LayerRow:
 
     name: str
     shape: str
-    weight: str
     reliability: str
     similarity: str
     channels: str
-    weight_value: float
     reliability_value: float | None
     similarity_value: float | None
     shots: tuple[Shot, ...]
@@ -166,8 +176,8 @@ class LayerRow:
 
 
 @dataclass(frozen=True)
-class ControlRow:
-    """One control."""
+class CheckRow:
+    """One sanity check."""
 
     name: str
     expectation: str
@@ -194,26 +204,29 @@ class ClassView:
     anchor: str
     name: str
     identity: str
-    verdict: Verdict
+    summary: ClassSummary
     from_impressions: bool
+    explained: bool
+    """Whether layers, detectors and the paper's score are shown."""
+    explanation: str
+    """What they rest on, or why they are not shown."""
     images_sentence: str
     images: tuple[Shot, ...]
     occluder_sentence: str
     occluder_facts: tuple[Fact, ...]
     occluder: tuple[Shot, ...]
     occluded: tuple[Shot, ...]
-    occlusion: OcclusionFigure
+    occlusion: OcclusionFigure | None
     banks: tuple[BankSection, ...]
     contrasts: tuple[ContrastRow, ...]
-    both_matchings: bool
-    """Whether matched and unmatched contrasts both exist, so that a reader may choose."""
     overlays: tuple[ShotGroup, ...]
     averages: tuple[ShotGroup, ...]
     """One group for each bank whose images may not be shown."""
     withheld: str
+    """Whose images may not be shown."""
     layers: tuple[LayerRow, ...]
-    controls: tuple[ControlRow, ...]
-    controls_summary: Word
+    checks: tuple[CheckRow, ...]
+    checks_summary: Word
     specific: str
     skipped: tuple[Skipped, ...]
     image_digest: str
@@ -222,48 +235,54 @@ class ClassView:
 def class_view(
     position: int,
     result: ClassResult,
+    findings: Sequence[Finding],
     *,
     layers: Sequence[LayerRecord],
     banks: Sequence[BankRecord],
     title: Title,
-    failed: Sequence[str] = (),
 ) -> ClassView:
-    """Turn one class's numbers into rows, sentences and captions.
-
-    ``failed`` names controls of the whole audit that failed: then nothing is claimed here either.
-    """
+    """Turn one class's findings and details into rows, sentences and captions."""
     anchor = f"class-{position + 1}"
     identity = " · ".join(part for part in (f"index {result.index}", clean(result.synset)) if part)
-    sections = _bank_sections(result, banks, anchor)
-    contrasts = tuple(
-        _contrast_row(c, item_anchor(anchor, "contrast", i), title) for i, c in enumerate(result.contrasts)
-    )
-    overlays, withheld = _overlays(result, banks, title)
+    sections = _bank_sections(result, findings, banks, anchor)
+    explained = result.explanation.measured and result.occluder is not None
+    overlays, withheld = _overlays(result, findings, banks, title)
     return ClassView(
         anchor=anchor,
         name=clean(result.name),
         identity=identity,
-        verdict=verdict(result, title, failed=failed),
-        from_impressions=result.images.source == "impressions",
+        summary=class_summary(findings, title),
+        from_impressions=result.images is not None and result.images.source == "impressions",
+        explained=explained,
+        explanation=_explanation(result),
         images_sentence=_images_sentence(result),
         images=_shots(result, ("photo", "impression"), MAX_IMAGES),
-        occluder_sentence=_occluder_sentence(result),
-        occluder_facts=_occluder_facts(result),
+        occluder_sentence=_occluder_sentence(result.occluder, result.name) if result.occluder else "",
+        occluder_facts=_occluder_facts(result.occluder) if result.occluder else (),
         occluder=_shots(result, ("occluder",), 1),
         occluded=_shots(result, ("occluded",), MAX_OCCLUDED),
-        occlusion=_occlusion(result),
+        occlusion=_occlusion(result.occluder) if explained and result.occluder else None,
         banks=sections,
-        contrasts=contrasts,
-        both_matchings=len({c.matched for c in contrasts}) == 2,
+        contrasts=_contrast_rows(result, findings, anchor, title),
         overlays=overlays,
         averages=_averages(result, banks, title),
         withheld=withheld,
-        layers=_layer_rows(result, layers, sections),
-        controls=tuple(control_row(c) for c in result.controls),
-        controls_summary=controls_summary(result.controls),
-        specific=_specific(result.specific),
+        layers=_layer_rows(result, layers, sections) if explained else (),
+        checks=tuple(check_row(c) for c in result.sanity_checks),
+        checks_summary=checks_summary(result.sanity_checks),
+        specific=_specific(result.specific) if explained else "",
         skipped=tuple(Skipped(what=clean(s.what), reason=clean(s.reason)) for s in result.skipped),
-        image_digest=result.images.digest,
+        image_digest=result.images.digest if result.images else "",
+    )
+
+
+def _explanation(result: ClassResult) -> str:
+    reason = clean(result.explanation.reason)
+    if result.explanation.measured:
+        return f"{reason[0].upper()}{reason[1:]}." if reason else ""
+    return (
+        f"Layers, detector pictures and the paper's score: not measured. {reason[0].upper()}{reason[1:]}. "
+        "Scores and contrasts are read off the model's output and do not rest on them."
     )
 
 
@@ -272,36 +291,37 @@ def item_anchor(class_anchor: str, kind: str, position: int) -> str:
     return f"{class_anchor}-{kind}-{position + 1}"
 
 
-def control_row(control: Control) -> ControlRow:
-    """A control's cells."""
-    unit = f" {clean(control.unit)}" if control.unit else ""
-    return ControlRow(
-        name=clean(control.name),
-        expectation=clean(control.expectation),
-        observed=_plain(control.observed) + (unit if control.observed is not None else ""),
-        threshold=_plain(control.threshold),
-        outcome=CONTROLS[control.passed],
-        note=clean(control.note),
+def check_row(check: SanityCheck) -> CheckRow:
+    """A sanity check's cells."""
+    unit = f" {clean(check.unit)}" if check.unit else ""
+    name = clean(check.name) + (f", {clean(check.bank)}" if check.bank else "")
+    return CheckRow(
+        name=name,
+        expectation=clean(check.expectation),
+        observed=_plain(check.observed) + (unit if check.observed is not None else ""),
+        threshold=_plain(check.threshold),
+        outcome=CHECKS[check.passed],
+        note=clean(check.note),
     )
 
 
 def _plain(value: float | None) -> str:
-    """A count without decimals, anything else as a score."""
+    """A count without decimals, anything else as an effect."""
     return f"{value:.0f}" if value is not None and value == round(value) else number(value)
 
 
-def controls_summary(controls: Sequence[Control]) -> Word:
+def checks_summary(checks: Sequence[SanityCheck]) -> Word:
     """``3 of 4 passed, 1 not run``, with the sign of the worst outcome."""
-    if not controls:
+    if not checks:
         return Word("none run", DASH, "open")
-    passed, failed = (sum(c.passed is outcome for c in controls) for outcome in (True, False))
-    missing = len(controls) - passed - failed
-    parts = [f"{passed} of {len(controls)} passed"]
+    passed, failed = (sum(c.passed is outcome for c in checks) for outcome in (True, False))
+    missing = len(checks) - passed - failed
+    parts = [f"{passed} of {len(checks)} passed"]
     if failed:
         parts.append(f"{failed} failed")
     if missing:
         parts.append(f"{missing} not run")
-    worst = CONTROLS[False] if failed else CONTROLS[True] if passed else CONTROLS[None]
+    worst = CHECKS[False] if failed else CHECKS[True] if passed else CHECKS[None]
     return Word(", ".join(parts), worst.symbol, worst.tone)
 
 
@@ -316,6 +336,8 @@ def source_words(source: str) -> str:
 
 def _images_sentence(result: ClassResult) -> str:
     images = result.images
+    if images is None:
+        return "There are no images of the class."
     made = images.source == "impressions"
     verb = "made from the model itself" if made else f"offered ({source_words(images.source)})"
     parts = [f"{count(images.found, 'impression' if made else 'image')} {verb}, {images.used} used"]
@@ -332,46 +354,36 @@ def _images_sentence(result: ClassResult) -> str:
     return f"{'; '.join(parts)}. {split}"
 
 
-def _occluder_sentence(result: ClassResult) -> str:
-    o = result.occluder
-    name = quoted(result.name)
-    where = (
-        "images it was not learned on" if o.success_heldout is not None else "the images it was learned on"
-    )
-    success = o.success_heldout if o.success_heldout is not None else o.success_learned
+def _occluder_sentence(o: OccluderRecord, name: str) -> str:
+    held = o.success_heldout is not None
+    success = o.success_heldout if held else o.success_learned
+    where = "held-out images" if held else "the images it was learned on"
     before, after = percent(o.probability_before), percent(o.probability_after)
     sentence = (
         f"Subtracting one fixed perturbation changes the prediction on {percent(success)} of {where}; "
-        f"the mean probability of {name} goes from {before} to {after}."
+        f"the mean probability of {quoted(name)} goes from {before} to {after}."
     )
     if o.success_random is not None:
         sentence += f" A random perturbation of the same size changes {percent(o.success_random)}."
-    if not o.converged:
-        sentence += (
-            " It did not hide the class on every image it was learned on, so the detector may be incomplete."
-        )
     return sentence
 
 
-def _occluder_facts(result: ClassResult) -> tuple[Fact, ...]:
-    o = result.occluder
+def _occluder_facts(o: OccluderRecord) -> tuple[Fact, ...]:
     return (
         Fact("Mean size", f"{number(o.l1, digits=3)} ({percent(o.l1_share)} of the input's range)"),
         Fact("Steps", f"{o.iterations:,}"),
         Fact("Images evaluated", f"{o.evaluations:,}"),
         Fact("Weight of size (λ)", f"{o.lambda_:g}"),
-        Fact("All constraints held", "yes" if o.converged else "no"),
         Fact("Occluders learned", f"{o.refits}, each on other images" if o.refits > 1 else str(o.refits)),
     )
 
 
-def _occlusion(result: ClassResult) -> OcclusionFigure:
-    o = result.occluder
+def _occlusion(o: OccluderRecord) -> OcclusionFigure:
     bars = (
         ("held-out images", o.success_heldout),
         ("images learned on", o.success_learned),
         ("the same, transformed", o.success_transformed),
-        ("random noise (control)", o.success_random),
+        ("random noise (check)", o.success_random),
     )
     return OcclusionFigure(
         before=o.probability_before,
@@ -392,26 +404,32 @@ def _shot(picture: Picture) -> Shot:
     return Shot(path=picture.path, alt=clean(picture.alt), caption=caption)
 
 
-def _bank_sections(result: ClassResult, banks: Sequence[BankRecord], anchor: str) -> tuple[BankSection, ...]:
-    names = list(dict.fromkeys(c.bank for c in result.concepts))
+def _bank_sections(
+    result: ClassResult, findings: Sequence[Finding], banks: Sequence[BankRecord], anchor: str
+) -> tuple[BankSection, ...]:
+    associations = [f for f in findings if f.kind == "association"]
+    details = {(d.bank, d.concept): d for d in result.concepts}
     sections = []
-    for i, name in enumerate(names):
+    for i, name in enumerate(dict.fromkeys(f.bank for f in associations)):
         bank = next((b for b in banks if b.name == name), None)
         rows = [
-            _row(c, bank, item_anchor(anchor, "concept", j))
-            for j, c in enumerate(result.concepts)
-            if c.bank == name
+            _row(f, details.get((f.bank, f.subject)), bank, item_anchor(anchor, "concept", j))
+            for j, f in enumerate(associations)
+            if f.bank == name
         ]
         rows.sort(key=_order)
-        # The largest in size, so that what inhibits is not cut off at the end.
-        largest = sorted(rows, key=lambda row: (row.score_value is None, -abs(row.score_value or 0.0)))
+        # The largest in size, so that negative ones are not cut off at the end.
+        largest = sorted(rows, key=lambda row: (row.value is None, -abs(row.value or 0.0)))
         chosen = {row.anchor for row in largest[:MAX_CHART_CONCEPTS]}
         charted = tuple(row for row in rows if row.anchor in chosen)
-        zero = bank.compared_with if bank else ""
-        note = f"Concepts are compared with {clean(zero)}." if zero else ""
+        parts = []
+        if bank and bank.compared_with:
+            parts.append(f"Concepts are compared with {clean(bank.compared_with)}.")
+        if bank and bank.clusters:
+            parts.append(f"Independent images: {clean(bank.clusters)}.")
         if len(rows) > len(charted):
-            note += (
-                f" The charts show the {len(charted)} of {len(rows)} concepts with the largest scores, up or "
+            parts.append(
+                f"The charts show the {len(charted)} of {len(rows)} concepts with the largest effects, up or "
                 "down; the table has all."
             )
         sections.append(
@@ -420,7 +438,7 @@ def _bank_sections(result: ClassResult, banks: Sequence[BankRecord], anchor: str
                 title=clean(bank.title if bank else name),
                 rows=tuple(rows),
                 charted=charted,
-                note=note.strip(),
+                note=" ".join(parts),
                 reasons=_reasons(rows),
             )
         )
@@ -435,73 +453,100 @@ def _reasons(rows: Sequence[Row]) -> tuple[tuple[str, str], ...]:
     return tuple((reason[0].upper() + reason[1:], listing(names)) for reason, names in by_reason.items())
 
 
-def _order(row: Row) -> tuple[bool, float, float, str]:
-    """By score, largest first; without a score by the paper's; by name last."""
-    return (row.score_value is None, -(row.score_value or 0.0), -(row.paper_value or 0.0), row.title)
+def _order(row: Row) -> tuple[bool, float, str]:
+    """By effect, largest first; by name last."""
+    return (row.value is None, -(row.value or 0.0), row.title)
 
 
-def _row(concept: ConceptResult, bank: BankRecord | None, anchor: str) -> Row:
-    known = next((c for c in bank.concepts if c.name == concept.concept), None) if bank else None
-    paper = unit_share(concept.paper_score)
-    if concept.paper_score is not None and concept.paper_score_sd is not None:
-        paper += f" ± {unit_share(min(1.0, concept.paper_score_sd))}"
+def _why(finding: Finding) -> str:
+    """The reason, where the conclusion alone does not say it."""
+    return clean(finding.reason) if finding.conclusion in ("inconclusive", "not measured") else ""
+
+
+def _row(finding: Finding, detail: ConceptDetail | None, bank: BankRecord | None, anchor: str) -> Row:
+    known = next((c for c in bank.concepts if c.name == finding.subject), None) if bank else None
+    score, sd = (detail.paper_score, detail.paper_score_sd) if detail else (None, None)
+    paper = unit_share(score)
+    if score is not None and sd is not None:
+        paper += f" ± {unit_share(min(1.0, sd))}"
     return Row(
         anchor=anchor,
-        title=clean((known.title if known else "") or concept.concept),
-        definition=clean(known.definition if known else ""),
-        n=f"{concept.n:,}",
-        direction=DIRECTIONS[concept.direction],
-        score=number(concept.score),
-        interval=interval(concept.score_low, concept.score_high),
-        p=p_text(concept.p_value),
-        p_adjusted=p_text(concept.p_adjusted),
-        smallest=number(concept.smallest_detectable),
-        classes_as_far=percent(concept.class_share),
+        title=clean((known.title if known else "") or finding.subject),
+        n=_images(finding.n, finding.independent),
+        word=said(finding),
+        effect=effect_text(finding),
+        interval=interval_text(finding),
+        p_adjusted=p_text(finding.p_adjusted),
+        detectable=number(finding.minimum_detectable),
+        share=percent(finding.class_share),
+        taken=f"{finding.taken_for_class:,}" if finding.effect is not None else DASH,
         paper=paper,
-        reason=clean(concept.reason),
-        score_value=concept.score,
-        low=concept.score_low,
-        high=concept.score_high,
-        paper_value=concept.paper_score,
-        paper_sd=concept.paper_score_sd,
-        responses=tuple(concept.responses),
-        effects=tuple((clean(e.layer), e.effect) for e in concept.layers),
+        reason=_why(finding),
+        moves=moves(finding) if finding.claimed else "",
+        value=finding.effect,
+        low=finding.low,
+        high=finding.high,
+        wide_low=finding.adjusted_low,
+        wide_high=finding.adjusted_high,
+        paper_value=score,
+        paper_sd=sd,
+        responses=tuple(detail.responses) if detail else (),
+        effects=tuple((clean(e.layer), e.effect) for e in detail.layers) if detail else (),
     )
 
 
-def _contrast_row(contrast: ContrastResult, anchor: str, title: Title) -> ContrastRow:
+def _images(n: int, independent: int) -> str:
+    return f"{n:,}" if n == independent else f"{n:,} ({independent:,})"
+
+
+def _contrast_rows(
+    result: ClassResult, findings: Sequence[Finding], anchor: str, title: Title
+) -> tuple[ContrastRow, ...]:
+    details = {(d.bank, d.more, d.less): d for d in result.contrasts}
+    own = [f for f in findings if f.kind == "contrast"]
+    return tuple(
+        _contrast_row(f, details.get((f.bank, f.more, f.less)), item_anchor(anchor, "contrast", i), title)
+        for i, f in enumerate(own)
+    )
+
+
+def _contrast_row(finding: Finding, detail: ContrastDetail | None, anchor: str, title: Title) -> ContrastRow:
+    balance = detail.balance if detail else []
     how = "not matched"
-    if contrast.matched:
-        covariates = listing([clean(b.covariate) for b in contrast.balance])
-        how = f"matched on {covariates}" if covariates else "matched"
-        if contrast.strata:
-            how += f" ({count(contrast.strata, 'stratum', 'strata')})"
-    more, less = (clean(title(contrast.bank, group)) for group in (contrast.more, contrast.less))
+    if finding.matched:
+        names = listing(list(dict.fromkeys(clean(b.covariate.partition(":")[0]) for b in balance)))
+        how = f"matched on {names}" if names else "matched"
+        how += f", {count(finding.independent, 'independent pair')}"
+    more, less = (clean(title(finding.bank, group)) for group in (finding.more, finding.less))
+    digits = digits_of(finding.kind)
     return ContrastRow(
         anchor=anchor,
         label=f"{more} against {less}",
-        matched=contrast.matched,
         how=how,
-        n=f"{contrast.n_more:,} / {contrast.n_less:,}",
-        direction=CONTRASTS[contrast.direction],
-        difference=number(contrast.difference),
-        interval=interval(contrast.difference_low, contrast.difference_high),
-        p=p_text(contrast.p_value),
-        p_adjusted=p_text(contrast.p_adjusted),
-        smallest=number(contrast.smallest_detectable),
-        classes_as_far=percent(contrast.class_share),
-        reason=clean(contrast.reason),
-        value=contrast.difference,
-        low=contrast.difference_low,
-        high=contrast.difference_high,
+        n=f"{finding.n:,} / {finding.n_other:,}",
+        word=said(finding),
+        means=f"{number(finding.mean, digits=digits)} / {number(finding.mean_other, digits=digits)}",
+        effect=effect_text(finding),
+        interval=interval_text(finding),
+        p_adjusted=p_text(finding.p_adjusted),
+        logarithm=number(finding.log_difference),
+        detectable=number(finding.minimum_detectable, digits=digits),
+        share=percent(finding.class_share),
+        reason=_why(finding),
+        moves=moves(finding) if finding.effect is not None else "",
+        value=finding.effect,
+        low=finding.low,
+        high=finding.high,
+        wide_low=finding.adjusted_low,
+        wide_high=finding.adjusted_high,
         balance=tuple(
             BalanceRow(
                 covariate=clean(b.covariate),
                 before=number(b.smd_before),
                 after=number(b.smd_after),
-                verdict=_balance_verdict(b.smd_after if contrast.matched else b.smd_before),
+                verdict=_balance_verdict(b.smd_after if finding.matched else b.smd_before),
             )
-            for b in contrast.balance
+            for b in balance
         ),
     )
 
@@ -513,20 +558,21 @@ def _balance_verdict(smd: float | None) -> str:
 
 
 def _overlays(
-    result: ClassResult, banks: Sequence[BankRecord], title: Title
+    result: ClassResult, findings: Sequence[Finding], banks: Sequence[BankRecord], title: Title
 ) -> tuple[tuple[ShotGroup, ...], str]:
     allowed = {b.name: b.report_images for b in banks}
     pictures = [p for p in result.pictures if p.kind == "overlay"]
     # A bank that this audit does not list gave no permission either.
     shown = [p for p in pictures if allowed.get(p.bank, False)]
-    strength = {(c.bank, c.concept): abs(c.score or 0.0) for c in result.concepts}
+    effects = {(f.bank, f.subject): f for f in findings if f.kind == "association"}
+    strength = {key: abs(finding.effect or 0.0) for key, finding in effects.items()}
     keys = sorted({(p.bank, p.concept) for p in shown}, key=lambda k: (-strength.get(k, 0.0), k))
     groups = []
     for bank, concept in keys[:MAX_OVERLAY_CONCEPTS]:
         chosen = [p for p in shown if (p.bank, p.concept) == (bank, concept)][:MAX_OVERLAYS]
         layers = list(dict.fromkeys(clean(p.layer) for p in chosen if p.layer))
-        match = next((c for c in result.concepts if (c.bank, c.concept) == (bank, concept)), None)
-        notes = [f"score {number(match.score)}"] if match and match.score is not None else []
+        match = effects.get((bank, concept))
+        notes = [f"effect {effect_text(match)}"] if match and match.effect is not None else []
         notes += [f"layer {', '.join(layers)}"] if layers else []
         groups.append(
             ShotGroup(clean(title(bank, concept)), " · ".join(notes), tuple(_shot(p) for p in chosen))
@@ -575,11 +621,9 @@ def _layer_rows(
             LayerRow(
                 name=name,
                 shape=f"{known.channels} × {known.height} × {known.width}" if known else DASH,
-                weight=percent(entry.weight),
                 reliability=number(entry.reliability),
                 similarity=number(entry.similarity),
                 channels=", ".join(str(c) for c in entry.top_channels) or DASH,
-                weight_value=entry.weight,
                 reliability_value=entry.reliability,
                 similarity_value=entry.similarity,
                 shots=_shots(result, ("detector",), MAX_PER_LAYER, layer=entry.layer),
@@ -597,8 +641,3 @@ def _specific(specific: bool | None) -> str:
     if specific:
         return "The detector speaks about this class: it differs from the detectors of the reference classes."
     return "The detector does not speak about this class alone: detectors of other classes look the same."
-
-
-def untrusted(result: ClassResult) -> bool:
-    """Whether a control of the class failed."""
-    return bool(failed_controls(result))

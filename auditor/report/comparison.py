@@ -11,13 +11,14 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from auditor.changes import Change, Comparison, Release, Status
+from auditor.compare import Change, Comparison, Release
+from auditor.records import Status
 from auditor.report.as_markdown import table
 from auditor.report.change_charts import release_chart
 from auditor.report.charts import PRINT, SCREEN, Chart
 from auditor.report.escape import markdown_code, markdown_text
 from auditor.report.templates import environment, static
-from auditor.report.words import Word, clean, count, interval, listing, moment, number, p_text
+from auditor.report.words import Word, clean, count, digits_of, interval, listing, moment, number, p_text
 
 STATUSES: dict[Status, Word] = {
     "new": Word("new", "✚", "bad"),
@@ -93,7 +94,7 @@ def render_markdown(comparison: Comparison) -> str:
     old, new = (markdown_code(r.model) for r in (comparison.old, comparison.new))
     changed = [c for c in _ordered(comparison.changes) if c.status not in ("unchanged", "inconclusive")]
     parts = [f"## Concept audits compared: {old} → {new}", markdown_text(headline(comparison))]
-    header = ("class", "finding", "old", "new", "change", "95% interval", "corrected p", "")
+    header = ("class", "finding", "old", "new", "change", "adjusted interval", "corrected p", "")
     rows = [_markdown_row(c) for c in changed]
     if rows:
         parts.append(table(header, rows[:MAX_ROWS], right=(2, 3, 4, 6)))
@@ -101,9 +102,9 @@ def render_markdown(comparison: Comparison) -> str:
         parts.append(f"{len(rows) - MAX_ROWS} more changed.")
     parts += ["\n".join(f"- {markdown_text(note)}" for note in comparison.notes)] if comparison.notes else []
     parts.append(
-        f"<sub>unchanged: the whole interval within ±{comparison.tolerance:g} (scores, share of full "
-        f"evidence) or ±{comparison.contrast_tolerance:g} (differences between groups, standard deviations); "
-        f"changed: corrected p below {comparison.alpha:g}</sub>"
+        f"<sub>unchanged: the whole adjusted interval of the change within ±{comparison.tolerance:g} "
+        f"(associations) or ±{comparison.contrast_tolerance:g} (contrasts); changed: it excludes 0 and the "
+        f"corrected p is at most {comparison.alpha:g}</sub>"
     )
     return "\n\n".join(parts) + "\n"
 
@@ -218,14 +219,15 @@ def _name(change: Change) -> str:
 
 
 def _row(change: Change) -> ChangeRow:
+    digits = digits_of(change.kind)
     return ChangeRow(
         name=_name(change),
-        old=number(change.old),
-        old_interval=interval(change.old_low, change.old_high),
-        new=number(change.new),
-        new_interval=interval(change.new_low, change.new_high),
-        difference=number(change.difference),
-        difference_interval=interval(change.difference_low, change.difference_high),
+        old=number(change.old, digits=digits),
+        old_interval=interval(change.old_low, change.old_high, digits=digits),
+        new=number(change.new, digits=digits),
+        new_interval=interval(change.new_low, change.new_high, digits=digits),
+        difference=number(change.difference, digits=digits),
+        difference_interval=interval(change.adjusted_low, change.adjusted_high, digits=digits),
         p=p_text(change.p_adjusted),
         status=STATUSES[change.status],
         reason=clean(change.reason),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from auditor.policy.verdict import Finding, Outcome, Verdict
+from auditor.policy.verdict import Outcome, Ruling, Verdict
 from auditor.report.as_markdown import table
 from auditor.report.escape import annotation_property, annotation_text, markdown_code, markdown_text, plain
-from auditor.report.words import count, interval, number, p_phrase, p_text
+from auditor.report.words import count, digits_of, interval, number, p_phrase, p_text
 
 SYMBOLS: dict[Outcome, str] = {"pass": "✓", "fail": "✗", "inconclusive": "?"}
 HEADLINES: dict[Outcome, str] = {
@@ -34,27 +34,28 @@ def headline(verdict: Verdict) -> str:
 
 def headline_of(verdict: Verdict) -> str:
     """The outcome in one clause; a failure says whether an effect or an open question made it one."""
-    failed = [f for f in verdict.findings if f.outcome == "fail"]
+    failed = [f for f in verdict.rulings if f.outcome == "fail"]
     if failed and all(f.measured == "inconclusive" for f in failed):
         return "failed: not everything could be decided, and the policy counts that as failure"
     return HEADLINES[verdict.outcome]
 
 
-def sentence(finding: Finding) -> str:
+def sentence(ruling: Ruling) -> str:
     """``growth: 0.31 [0.20, 0.42], corrected p < 0.001: beyond the tolerated 0.1 upward``."""
-    if finding.effect is None:
-        return finding.reason
-    ends = interval(finding.low, finding.high)
-    p = p_phrase(finding.p_adjusted, name="corrected p")
-    return f"{_kind(finding)}{number(finding.effect)} {ends}, {p}: {finding.reason}"
+    if ruling.effect is None:
+        return ruling.reason
+    digits = digits_of(ruling.kind)
+    ends = interval(ruling.low, ruling.high, digits=digits)
+    p = p_phrase(ruling.p_adjusted, name="corrected p")
+    return f"{_kind(ruling)}{number(ruling.effect, digits=digits)} {ends}, {p}: {ruling.reason}"
 
 
-def condensed(findings: Sequence[Finding]) -> Iterator[tuple[Finding, int]]:
+def condensed(rulings: Sequence[Ruling]) -> Iterator[tuple[Ruling, int]]:
     """Findings in order; those of a class that share a reason not to be concluded from count as one."""
-    groups: dict[object, list[Finding]] = {}
-    for position, finding in enumerate(findings):
-        alike = (finding.rule, finding.class_name, finding.reason) if not finding.trusted else position
-        groups.setdefault(alike, []).append(finding)
+    groups: dict[object, list[Ruling]] = {}
+    for position, ruling in enumerate(rulings):
+        alike = (ruling.rule, ruling.class_name, ruling.reason) if not ruling.trusted else position
+        groups.setdefault(alike, []).append(ruling)
     for group in groups.values():
         yield group[0], len(group)
 
@@ -71,14 +72,14 @@ def terminal_lines(verdict: Verdict, *, every: bool = False) -> Iterator[tuple[s
     if verdict.baseline:
         yield f"  baseline {plain(verdict.baseline.model)}, audited {plain(verdict.baseline.created)}", None
     for outcome in ("fail", "inconclusive", "pass"):
-        shown = [f for f in verdict.findings if f.outcome == outcome]
+        shown = [f for f in verdict.rulings if f.outcome == outcome]
         if outcome == "pass" and not every:
             shown = [f for f in shown if f.waiver]
-        for finding, alike in condensed(shown):
+        for ruling, alike in condensed(shown):
             more = f" and {alike - 1} more" if alike > 1 else ""
-            title = f"{plain(finding.title)}{more}  [{plain(finding.rule)}]"
-            yield f"{SYMBOLS[finding.outcome]} {title}", finding.outcome
-            text = finding.reason if alike > 1 else sentence(finding)
+            title = f"{plain(ruling.title)}{more}  [{plain(ruling.rule)}]"
+            yield f"{SYMBOLS[ruling.outcome]} {title}", ruling.outcome
+            text = ruling.reason if alike > 1 else sentence(ruling)
             yield f"    {plain(text, longest=600)}", None
     for note in verdict.notes:
         yield f"note: {plain(note, longest=600)}", None
@@ -88,15 +89,15 @@ def github_annotations(verdict: Verdict) -> str:
     """Workflow commands that show failures and open questions beside the policy's lines."""
     lines = []
     for level, outcome in (("error", "fail"), ("warning", "inconclusive")):
-        found = [f for f in verdict.findings if f.outcome == outcome]
-        for finding, _ in list(condensed(found))[:MAX_ANNOTATIONS]:
+        found = [f for f in verdict.rulings if f.outcome == outcome]
+        for ruling, _ in list(condensed(found))[:MAX_ANNOTATIONS]:
             place = (
-                f"file={annotation_property(verdict.policy_path)},line={finding.line},"
+                f"file={annotation_property(verdict.policy_path)},line={ruling.line},"
                 if verdict.policy_path
                 else ""
             )
-            title = annotation_property(plain(f"{finding.rule}: {finding.title}"))
-            lines.append(f"::{level} {place}title={title}::{annotation_text(sentence(finding))}")
+            title = annotation_property(plain(f"{ruling.rule}: {ruling.title}"))
+            lines.append(f"::{level} {place}title={title}::{annotation_text(sentence(ruling))}")
     return "\n".join([*lines, f"::notice title=auditor gate::{annotation_text(headline(verdict))}"]) + "\n"
 
 
@@ -109,9 +110,9 @@ def verdict_markdown(verdict: Verdict) -> str:
         f"policy {markdown_code(verdict.policy)}"
         + (f", baseline {markdown_code(verdict.baseline.model)}" if verdict.baseline else ""),
     ]
-    shown = [f for o in ("fail", "inconclusive") for f in verdict.findings if f.outcome == o]
-    shown += [f for f in verdict.findings if f.outcome == "pass" and f.waiver]
-    header = ("", "class", "finding", "effect", "95% interval", "tolerated", "corrected p", "why")
+    shown = [f for o in ("fail", "inconclusive") for f in verdict.rulings if f.outcome == o]
+    shown += [f for f in verdict.rulings if f.outcome == "pass" and f.waiver]
+    header = ("", "class", "finding", "effect", "adjusted interval", "tolerated", "corrected p", "why")
     rows = [_row(f, alike) for f, alike in condensed(shown)]
     if rows:
         parts.append(table(header, rows[:MAX_ROWS], right=(3, 5, 6)))
@@ -125,25 +126,25 @@ def verdict_markdown(verdict: Verdict) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _row(finding: Finding, alike: int) -> tuple[str, ...]:
-    state = "✓ waived" if finding.waiver else f"{SYMBOLS[finding.outcome]} {finding.outcome}"
-    owner = markdown_code(finding.class_name) if finding.class_name else ""
+def _row(ruling: Ruling, alike: int) -> tuple[str, ...]:
+    state = "✓ waived" if ruling.waiver else f"{SYMBOLS[ruling.outcome]} {ruling.outcome}"
+    owner = markdown_code(ruling.class_name) if ruling.class_name else ""
     if alike > 1:
-        return (state, owner, f"{alike} findings", "", "", "", "", markdown_text(finding.reason))
-    about = "/".join(part for part in (finding.bank, finding.subject) if part)
+        return (state, owner, f"{alike} findings", "", "", "", "", markdown_text(ruling.reason))
+    about = "/".join(part for part in (ruling.bank, ruling.subject) if part)
     return (
         state,
         owner,
-        " ".join(filter(None, (markdown_code(about) if about else "", _kind(finding).removesuffix(": ")))),
-        number(finding.effect),
-        interval(finding.low, finding.high),
-        number(finding.tolerance),
-        p_text(finding.p_adjusted).replace("<", "&lt;").replace(">", "&gt;"),
-        markdown_text(finding.reason),
+        " ".join(filter(None, (markdown_code(about) if about else "", _kind(ruling).removesuffix(": ")))),
+        number(ruling.effect, digits=digits_of(ruling.kind)),
+        interval(ruling.low, ruling.high, digits=digits_of(ruling.kind)),
+        number(ruling.tolerance, digits=digits_of(ruling.kind)),
+        p_text(ruling.p_adjusted).replace("<", "&lt;").replace(">", "&gt;"),
+        markdown_text(ruling.reason),
     )
 
 
-def _kind(finding: Finding) -> str:
-    if finding.kind.endswith("growth"):
+def _kind(ruling: Ruling) -> str:
+    if ruling.kind.endswith("growth"):
         return "growth: "
-    return {True: "matched groups: ", False: "groups not matched: ", None: ""}[finding.matched]
+    return {True: "matched groups: ", False: "groups not matched: ", None: ""}[ruling.matched]

@@ -11,16 +11,16 @@ from markupsafe import Markup
 
 from auditor.compare import check_comparable
 from auditor.errors import InputError
-from auditor.records import Audit, ClassResult
+from auditor.records import Audit, Finding
 from auditor.report.as_markdown import table
 from auditor.report.change_charts import MOST_LINES, history_chart
 from auditor.report.charts import SCREEN, Chart
 from auditor.report.escape import markdown_code
 from auditor.report.templates import environment, static
-from auditor.report.words import CONTRASTS, DIRECTIONS, clean, interval, moment, number
+from auditor.report.words import clean, digits_of, interval, moment, number, said
 
 Point = tuple[int, float, float | None, float | None, str]
-"""Position of the release, effect, low, high, direction."""
+"""Position of the release, effect, ends of the adjusted interval, sign of the conclusion."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Series:
 
     name: str
     points: tuple[Point, ...]
+    digits: int = 2
 
     @property
     def range(self) -> float:
@@ -57,16 +58,20 @@ def histories(audits: Sequence[Audit]) -> list[ClassHistory]:
         check_comparable(audits[0], audit)
     found: dict[str, dict[str, list[Point]]] = {}
     names: dict[str, str] = {}
+    digits = {_name(f): digits_of(f.kind) for audit in audits for f in audit.findings}
     for position, audit in enumerate(audits):
         for result in audit.classes:
             key = result.synset or result.name
             names[key] = result.name
-            for name, point in _points(position, result):
-                found.setdefault(key, {}).setdefault(name, []).append(point)
+            for finding in audit.of_class(result.index):
+                if (point := _point(position, finding)) is not None:
+                    found.setdefault(key, {}).setdefault(_name(finding), []).append(point)
     return [
         ClassHistory(
             clean(names[key]),
-            tuple(sorted((Series(n, tuple(p)) for n, p in series.items()), key=lambda s: -s.range)),
+            tuple(
+                sorted((Series(n, tuple(p), digits[n]) for n, p in series.items()), key=lambda s: -s.range)
+            ),
         )
         for key, series in found.items()
     ]
@@ -124,27 +129,25 @@ def render_html(audits: Sequence[Audit]) -> str:
     )
 
 
-def _points(position: int, result: ClassResult) -> list[tuple[str, Point]]:
-    found: list[tuple[str, Point]] = []
-    for c in result.concepts:
-        if c.score is not None:
-            point: Point = (position, c.score, c.score_low, c.score_high, c.direction)
-            found.append((clean(f"{c.bank}/{c.concept}"), point))
-    for d in result.contrasts:
-        if d.difference is not None:
-            matched = "matched" if d.matched else "not matched"
-            pair: Point = (position, d.difference, d.difference_low, d.difference_high, d.direction)
-            found.append((clean(f"{d.bank}/{d.more}/{d.less} ({matched})"), pair))
-    return found
+def _name(finding: Finding) -> str:
+    matched = {True: " (matched)", False: " (not matched)", None: ""}[finding.matched]
+    return clean(f"{finding.bank}/{finding.subject}{matched}")
+
+
+def _point(position: int, finding: Finding) -> Point | None:
+    if finding.effect is None:
+        return None
+    symbol = said(finding).symbol
+    return position, finding.effect, finding.adjusted_low, finding.adjusted_high, symbol
 
 
 def _cells(series: Series, releases: int) -> list[tuple[str, str]]:
-    """Effect with its sign of direction, and interval, for every release."""
-    signs = {name: word.symbol for name, word in (DIRECTIONS | CONTRASTS).items()}
+    """Effect with the sign of its conclusion, and interval, for every release."""
     by_release = {p[0]: p for p in series.points}
+    digits = series.digits
     cells = []
     for position in range(releases):
         point = by_release.get(position)
-        text = f"{signs[point[4]]} {number(point[1])}" if point else "–"
-        cells.append((text, interval(point[2], point[3]) if point else ""))
+        text = f"{point[4]} {number(point[1], digits=digits)}" if point else "–"
+        cells.append((text, interval(point[2], point[3], digits=digits) if point else ""))
     return cells

@@ -5,76 +5,98 @@ from __future__ import annotations
 LIMITS = (
     "An association is not a cause. The audit shows which images speak for a class in this model, "
     "not why, and not that a decision would change if the concept were removed.",
-    "The score listens to the output, the layers are shown beside it. A feature that counts only "
-    "together with others may not show in images of a concept alone, so a concept without an association "
-    "may still matter.",
+    "Effects are read off the model's output. A feature that counts only together with others may not show "
+    "in images of a concept alone, so a concept without an association may still matter.",
     "A result speaks about the images of the bank that were given a label, as the bank's makers gave it. "
     "Labels of people are perceptions by raters; they say nothing about who a person is.",
-    "Texture, colour, lighting and photographic source differ between sets of images. Where groups were "
-    "not matched on such properties, a difference may come from them.",
+    "Texture, colour, lighting and photographic source differ between sets of images. Contrasts are checked "
+    "for light, sharpness, compression and size; a difference may still come from anything else.",
+    "Effects depend on how certain the model is. The report says how each claim moves if the model is made "
+    "less certain or more.",
     "The paper's score has no sign and grows with any difference between two sets of images. It is shown "
-    "for comparison; no verdict rests on it.",
+    "for comparison; no conclusion rests on it.",
     "Nothing here measures accuracy, error rates or selection rates for groups of people, and nothing here "
     "is a bias audit under New York City's Local Law 144 or a conformity assessment under any regulation.",
 )
 
 IMPRESSIONS_WARNING = (
     "No photos were given for {classes}: the images that stand for the class were made from the model "
-    "itself. They show what it looks for, not what the world looks like. Scores of concepts come from the "
-    "model's output and do not rest on them; the occluder and the layers do. How far to trust these was "
-    "measured on three classes of efficientnet_lite0: channel profiles from impressions and from photos "
-    "correlate {late:.2f} in the last third of the layers and {early:.2f} before (two parts of the photos: "
-    "{ceiling:.2f}), and occluders learned on impressions work on at most {lost:.0%} of the photos. Audit "
-    "again with photos before relying on either."
+    "itself. They show what it looks for, not what the world looks like. Scores and contrasts do not rest on "
+    "them; the occluder and the layers do. How far to trust these was measured on three classes of "
+    "efficientnet_lite0: channel profiles from impressions and from photos correlate {late:.2f} in the last "
+    "third of the layers and {early:.2f} before (two parts of the photos: {ceiling:.2f}), and occluders "
+    "learned on impressions work on at most {lost:.0%} of the photos."
 )
 IMPRESSIONS_MEASURED = {"late": 0.54, "ceiling": 0.85, "early": 0.13, "lost": 0.04}
 """From docs/benchmarks-impressions.md: rank correlations, and a share of photos."""
 
+FEW_CLASSES = (
+    "The model has {classes} classes. Chance alone already puts a class {chance:.2f} of the way from out of "
+    "the question to certain, and the classes share one probability: what one gains, the others lose. Read "
+    "effects of several classes as one finding. A class is not set against the others."
+)
+TWO_CLASSES = "Of two classes, every finding of one is the finding of the other, turned round."
+
 GLOSSARY = (
     (
         "Associated",
-        "The whole 95% interval of the score lies above the margin of relevance, and the corrected "
-        "p-value is below alpha.",
+        "The whole adjusted interval of the effect lies above the equivalence margin, the corrected p-value "
+        "is at most alpha, and no check forbids the claim.",
     ),
-    ("Inhibiting", "The same on the other side: images with the label lower the evidence for the class."),
-    ("Not associated", "The whole interval lies within the margin: an effect that matters was ruled out."),
-    ("Inconclusive", "Everything else. The data allow neither claim, or a control failed."),
+    ("Negatively associated", "The same on the other side: images with the label speak against the class."),
+    (
+        "Not associated",
+        "The whole adjusted interval lies within the margin: an effect that matters was ruled out.",
+    ),
+    ("Inconclusive", "The data allow neither claim, or a check withholds it; the reason stands beside it."),
+    ("Not measured", "There is no number to conclude from; the reason stands beside it."),
+    (
+        "Adjusted interval",
+        "Widened so that all intervals of one kind in the audit hold together in 95 of 100 audits. "
+        "Every conclusion rests on it.",
+    ),
     ("Bank", "A collection of images sorted by label, with a datasheet on where they come from."),
     (
         "Class impression",
         "An image made from the model alone, by changing noise until the model sees the class.",
     ),
+    (
+        "Class share",
+        "Share of the model's other classes whose effect for the same label is at least as strong, on "
+        "the same side. Small means that the association is this class's own.",
+    ),
     ("Concept", "A label of a bank, together with the images that carry it."),
     (
         "Contrast",
-        "A comparison of two groups of a bank: does the logarithm of the class's probability, less that of "
-        "all classes, differ between them? In standard deviations within groups.",
+        "A comparison of two groups of a bank, picture by picture where they are matched: does the "
+        "log-scaled class probability differ between them?",
     ),
-    (
-        "Control",
-        "A measurement whose outcome is known beforehand. If it fails, the claims beside it do not count.",
-    ),
-    (
-        "Classes as far",
-        "Share of all the model's classes whose score for the same label is at least as far, on "
-        "the same side. Small means that the association is this class's own; large, that many classes "
-        "show it.",
-    ),
-    ("Corrected p", "The p-value after Holm's correction for all tests of the audit taken together."),
+    ("Corrected p", "The p-value after Holm's correction for all tests of one kind in the audit."),
     (
         "Covariate balance",
         "How far two groups differ in something else, such as brightness, in standard "
         "deviations; below 0.1 in size is commonly taken as balanced.",
     ),
     (
-        "Evidence",
+        "Effect",
+        "Mean log-scaled class probability on images with the label, less that on the images they are "
+        "compared with. From -1 to 1; 0.3 is three tenths of the way from out of the question to certain.",
+    ),
+    ("Equivalence margin", "The smallest effect that matters, fixed before the audit."),
+    ("Held-out", "Images of the class that the occluder was not learned on."),
+    (
+        "Independent images",
+        "Images that belong together (one person, one source photo, copies and parts of one picture) count "
+        "as one.",
+    ),
+    (
+        "Log-scaled class probability",
         "ln(1 + K p) / ln(1 + K) for an image to which the model gives probability p of the class, among K "
         "classes: 0 where the class has no chance, 1 where the model is certain. Changes far below chance "
         "count for nothing.",
     ),
-    ("Held-out", "Images of the class that the occluder was not learned on."),
-    ("Margin of relevance", "The smallest effect that matters, fixed before the audit."),
     ("Meta-detector", "The sum of a layer's feature maps, weighted by their importance for the class."),
+    ("Minimum detectable effect", "The smallest effect that this many images show with probability 0.8."),
     ("Occluder", "One perturbation, learned for the class, that hides the features the model needs for it."),
     (
         "Paper's score",
@@ -84,10 +106,8 @@ GLOSSARY = (
     ),
     ("Reliability", "Rank correlation of channel importance between occluders learned on different images."),
     (
-        "Score",
-        "Mean evidence for the class on images with the label, less that on the images they are compared "
-        "with: the same pictures without the concept where the bank has them, else its control images, else "
-        "its other concepts. From -1 to 1.",
+        "Sanity check",
+        "A measurement whose outcome is known beforehand. Where it fails, what it tests is withheld.",
     ),
     (
         "Similarity",
@@ -95,8 +115,9 @@ GLOSSARY = (
         "says the same about any class.",
     ),
     (
-        "Smallest detectable",
-        "The smallest score that this many images would have shown with probability 0.8.",
+        "Temperature",
+        "The model's logits are divided by it. Above 1 the model becomes less certain; its ranking of "
+        "classes stays.",
     ),
 )
 

@@ -1,16 +1,14 @@
-"""What stands at the very top of a report: the gate's verdict if there is one, and how far to trust it."""
+"""What stands at the very top of a report: the gate's verdict if there is one, and what can be used."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auditor.policy.verdict import Outcome, Verdict
 from auditor.records import Audit, ClassResult
-from auditor.report.class_view import untrusted
 from auditor.report.words import clean, count, listing, quoted
 
-FEW_HIDDEN = 0.5
-"""Share of held-out images hidden below which much of what the model uses may be missing."""
 MOST_NAMED = 3
 
 
@@ -19,7 +17,7 @@ class Standing:
     """One verdict: a word, why, and what it rests on."""
 
     kind: str
-    """``Release gate`` or ``Trust``."""
+    """``Release gate``, ``Scores`` or ``Explanations``."""
     word: str
     symbol: str
     tone: str
@@ -35,8 +33,9 @@ _GATE: dict[Outcome, tuple[str, str, str]] = {
 
 
 def standings(audit: Audit, verdict: Verdict | None = None) -> tuple[Standing, ...]:
-    """The gate's verdict first, where a policy was given; then how far the audit is to be trusted."""
-    return (*([_gate(verdict)] if verdict is not None else []), _trust(audit))
+    """The gate's verdict first, where a policy was given; then what of the audit can be used."""
+    gate = [_gate(verdict)] if verdict is not None else []
+    return (*gate, _scores(audit), _explanations(audit))
 
 
 def _gate(verdict: Verdict) -> Standing:
@@ -45,11 +44,11 @@ def _gate(verdict: Verdict) -> Standing:
 
     word, symbol, tone = _GATE[verdict.outcome]
     against = f", compared with {clean(verdict.baseline.model)}" if verdict.baseline else ""
-    decisive = [f for f in verdict.findings if f.outcome == verdict.outcome != "pass"]
+    decisive = [r for r in verdict.rulings if r.outcome == verdict.outcome != "pass"]
     # An established excess before an open question that the policy counts as failure.
-    decisive.sort(key=lambda f: f.measured != "fail")
+    decisive.sort(key=lambda r: r.measured != "fail")
     named = list(condensed(decisive))
-    details = [f"{clean(f.title)}: {clean(sentence(f))}" for f, _ in named[:MOST_NAMED]]
+    details = [f"{clean(r.title)}: {clean(sentence(r))}" for r, _ in named[:MOST_NAMED]]
     if len(named) > MOST_NAMED:
         details.append(f"and {len(named) - MOST_NAMED} more; 'auditor gate' lists them")
     head = headline(verdict).partition(": ")[2]
@@ -64,64 +63,50 @@ def _gate(verdict: Verdict) -> Standing:
     )
 
 
-def _trust(audit: Audit) -> Standing:
-    general = [quoted(c.name) for c in audit.controls if c.passed is False]
-    failed = [c for c in audit.classes if untrusted(c)]
-    if not audit.classes:
-        return _standing("nothing to rely on", "✗", "bad", "No class could be audited.")
-    if general:
-        return _standing(
-            "not to be relied on", "✗", "bad", f"A control of the whole audit failed: {listing(general)}."
-        )
-    if len(failed) == len(audit.classes):
-        return _standing("not to be relied on", "✗", "bad", "A control failed for every class.")
-    doubts = _doubts(audit, failed)
-    if doubts:
-        return _standing("to be relied on in part", "!", "warn", f"{_sentence(doubts)}.")
-    return _standing(
-        "controls held",
-        "✓",
-        "good",
-        "Every control came out as it must. What an audit cannot say stands below all the same.",
-    )
+def _scores(audit: Audit) -> Standing:
+    """Whether what is read off the output can be used."""
+    if not audit.findings:
+        return Standing("Scores", "not measured", "✗", "bad", "Nothing was measured.")
+    withheld = [f for f in audit.findings if f.withheld]
+    missing = [f for f in audit.findings if f.conclusion == "not measured"]
+    reasons = list(dict.fromkeys(clean(f.reason) for f in [*withheld, *missing]))
+    shown = reasons[:MOST_NAMED]
+    if len(reasons) > MOST_NAMED:
+        shown.append(f"and {count(len(reasons) - MOST_NAMED, 'other reason')}")
+    total = len(audit.findings)
+    if len(withheld) + len(missing) == total:
+        text = "Every finding is withheld by a check, or was not measured."
+        return Standing("Scores", "not usable", "✗", "bad", text, tuple(shown))
+    if withheld or missing:
+        text = f"Checks withhold {len(withheld)} of {count(total, 'finding')}"
+        text += f"; {len(missing)} not measured." if missing else "."
+        return Standing("Scores", "usable in part", "!", "warn", text, tuple(shown))
+    text = "Every check that concerns them held. What an audit cannot say stands below all the same."
+    return Standing("Scores", "usable", "✓", "good", text)
 
 
-def _doubts(audit: Audit, failed: list[ClassResult]) -> list[str]:
-    def named(classes: list[ClassResult]) -> str:
-        if len(classes) == len(audit.classes) > 1:
-            return "every class"
-        names = [quoted(c.name) for c in classes[:MOST_NAMED]]
-        more = len(classes) - len(names)
-        return listing([*names, f"{more} more"] if more else names)
-
-    groups = (
-        (failed, "a control failed for {}, about which nothing is claimed"),
-        (
-            [c for c in audit.classes if c.images.source == "impressions"],
-            "no photos were given for {}, images made from the model stood in",
-        ),
-        (
-            [
-                c
-                for c in audit.classes
-                if c.occluder.success_heldout is not None and c.occluder.success_heldout < FEW_HIDDEN
-            ],
-            "the occluder hides {} in fewer than half of the held-out images",
-        ),
-        ([c for c in audit.classes if c.specific is False], "the detector of {} is not specific to it"),
-    )
-    doubts = [text.format(named(classes)) for classes, text in groups if classes]
-    open_ = sum(c.passed is None for r in audit.classes for c in r.controls)
-    open_ += sum(c.passed is None for c in audit.controls)
-    if open_:
-        doubts.append(f"{count(open_, 'control was', 'controls were')} not run")
-    return doubts
+def _explanations(audit: Audit) -> Standing:
+    """Whether what rests on the occluder can be used."""
+    usable = [c for c in audit.classes if c.explanation.measured]
+    absent = [c for c in audit.classes if not c.explanation.measured]
+    if not absent:
+        text = "Layers and detector pictures rest on an occluder that holds on images it never saw."
+        return Standing("Explanations", "usable", "✓", "good", text)
+    reasons: dict[str, list[ClassResult]] = {}
+    for result in absent:
+        reasons.setdefault(clean(result.explanation.reason), []).append(result)
+    named = list(reasons.items())[:MOST_NAMED]
+    details = [f"{_named(classes, audit)}: {reason}" for reason, classes in named]
+    if len(reasons) > MOST_NAMED:
+        details.append(f"and {count(len(reasons) - MOST_NAMED, 'other reason')}")
+    text = "Layers, detector pictures and the paper's score are not shown; scores do not rest on them."
+    word = "usable in part" if usable else "not measured"
+    return Standing("Explanations", word, "!", "warn", text, tuple(details))
 
 
-def _standing(word: str, symbol: str, tone: str, text: str) -> Standing:
-    return Standing("Trust", word, symbol, tone, text)
-
-
-def _sentence(parts: list[str]) -> str:
-    text = "; ".join(parts)
-    return text[0].upper() + text[1:]
+def _named(classes: Sequence[ClassResult], audit: Audit) -> str:
+    if len(classes) == len(audit.classes) > 1:
+        return "every class"
+    names = [quoted(c.name) for c in classes[:MOST_NAMED]]
+    more = len(classes) - len(names)
+    return listing([*names, f"{more} more"] if more else names)

@@ -11,20 +11,18 @@ from typing import Any
 
 from auditor.policy.verdict import Verdict
 from auditor.records import Audit, BankRecord, Skipped
-from auditor.report.class_view import (
-    ClassView,
-    ControlRow,
-    Fact,
-    class_view,
-    control_row,
-    controls_summary,
-    item_anchor,
-    source_words,
-    untrusted,
+from auditor.report.class_view import ClassView, Fact, class_view, item_anchor, source_words
+from auditor.report.prose import (
+    FEW_CLASSES,
+    GLOSSARY,
+    IMPRESSIONS_MEASURED,
+    IMPRESSIONS_WARNING,
+    LIMITS,
+    SIGNATURE_FIELDS,
+    TWO_CLASSES,
 )
-from auditor.report.findings import findings
-from auditor.report.prose import GLOSSARY, IMPRESSIONS_MEASURED, IMPRESSIONS_WARNING, LIMITS, SIGNATURE_FIELDS
 from auditor.report.standing import Standing, standings
+from auditor.report.summary import Claim, first_claims, titles
 from auditor.report.words import (
     Word,
     clean,
@@ -32,21 +30,23 @@ from auditor.report.words import (
     duration,
     listing,
     moment,
-    number,
-    percent,
     quoted,
 )
+from auditor.statistics.probability import chance_level
 from auditor.store import audit_digest, result_digest
 
 MAX_NAMED = 3
 """Names in a sentence before it says how many more there are."""
+
+FEWEST_CLASSES = 50
+"""Models of fewer classes get a word on what their scores mean."""
 
 _AT_THE_HEAD = ("Weights, SHA-256", "Class images", "Concept banks", "Settings")
 
 
 @dataclass(frozen=True)
 class Banner:
-    """A warning that nobody may miss."""
+    """A warning at the head of the report."""
 
     tone: str
     title: str
@@ -54,8 +54,8 @@ class Banner:
 
 
 @dataclass(frozen=True)
-class FindingView:
-    """A finding with its numbers and where its evidence is."""
+class ClaimView:
+    """A claim with its numbers and where its evidence is."""
 
     sentence: str
     evidence: str
@@ -66,15 +66,13 @@ class FindingView:
 
 @dataclass(frozen=True)
 class TrustRow:
-    """How far to trust one class's results."""
+    """What of one class's results can be used."""
 
     name: str
     anchor: str
-    heldout: str
-    heldout_n: str
-    random: str
     images: str
-    controls: Word
+    explanation: str
+    checks: Word
 
 
 @dataclass(frozen=True)
@@ -102,13 +100,12 @@ class ReportView:
     """The few facts that stand at the head: which weights, which images, which banks, which settings."""
     facts: tuple[Fact, ...]
     standings: tuple[Standing, ...]
-    """The verdict: the gate's, where there is one, and how far to trust the audit."""
+    """The gate's verdict, where there is one, and what of the audit can be used."""
     banners: tuple[Banner, ...]
     headline: str
-    findings: tuple[FindingView, ...]
-    no_findings: str
+    claims: tuple[ClaimView, ...]
+    no_claims: str
     trust: tuple[TrustRow, ...]
-    controls: tuple[ControlRow, ...]
     not_tested: tuple[str, ...]
     classes: tuple[ClassView, ...]
     margin: float | None
@@ -127,19 +124,16 @@ class ReportView:
 
 
 def build_view(audit: Audit, verdict: Verdict | None = None) -> ReportView:
-    """Decide everything a report says about an audit, and about the gate's verdict if there is one."""
-
-    def title(bank: str, concept: str) -> str:
-        return titles.get((bank, concept)) or concept
-
-    titles = {(b.name, c.name): c.title for b in audit.banks for c in b.concepts}
-    failed = [clean(c.name) for c in audit.controls if c.passed is False]
+    """Decide how a report says what an audit concluded, and the gate's verdict if there is one."""
+    title = titles(audit)
     classes = tuple(
-        class_view(i, result, layers=audit.layers, banks=audit.banks, title=title, failed=failed)
+        class_view(
+            i, result, audit.of_class(result.index), layers=audit.layers, banks=audit.banks, title=title
+        )
         for i, result in enumerate(audit.classes)
     )
     facts = _facts(audit)
-    top = [] if failed else findings(audit.classes, title)
+    claims = first_claims(audit.findings, title)
     return ReportView(
         title=f"Concept audit of {clean(audit.model.name)}",
         subtitle="What the image classifier has learned to associate with "
@@ -155,22 +149,13 @@ def build_view(audit: Audit, verdict: Verdict | None = None) -> ReportView:
         facts=facts,
         standings=standings(audit, verdict),
         banners=_banners(audit),
-        headline=_headline(audit, classes),
-        findings=tuple(
-            FindingView(
-                f.sentence,
-                f.evidence,
-                *_sign(f.direction),
-                anchor=item_anchor(classes[f.class_position].anchor, f.kind, f.position),
-            )
-            for f in top
-        ),
-        no_findings=""
-        if top
-        else "No association could be claimed. That is not evidence that there is none: see "
-        "below what was inconclusive and what was not tested.",
+        headline=_headline(classes),
+        claims=tuple(_claim_view(audit, claim) for claim in claims),
+        no_claims=""
+        if claims
+        else "Nothing is claimed. That is not evidence that there is nothing: see below what was "
+        "inconclusive and what was not tested.",
         trust=tuple(_trust_row(audit, i, view) for i, view in enumerate(classes)),
-        controls=tuple(control_row(c) for c in audit.controls),
         not_tested=_not_tested(audit),
         classes=classes,
         margin=_setting(audit, "margin"),
@@ -188,23 +173,34 @@ def build_view(audit: Audit, verdict: Verdict | None = None) -> ReportView:
     )
 
 
-def _sign(direction: str) -> tuple[str, str]:
-    return ("▼", "against") if direction in ("inhibiting",) else ("▲", "found")
+def _claim_view(audit: Audit, claim: Claim) -> ClaimView:
+    finding = claim.finding
+    position = next(i for i, c in enumerate(audit.classes) if c.index == finding.class_index)
+    alike = [f for f in audit.of_class(finding.class_index) if f.kind == finding.kind]
+    kind = "concept" if finding.kind == "association" else "contrast"
+    against = finding.conclusion == "negatively associated" and finding.kind == "association"
+    return ClaimView(
+        claim.sentence,
+        claim.evidence,
+        *(("▼", "against") if against else ("▲", "found")),
+        anchor=item_anchor(f"class-{position + 1}", kind, alike.index(finding)),
+    )
 
 
 def _facts(audit: Audit) -> tuple[Fact, ...]:
     model = audit.model
     channels, height, width = model.input.size
-    sources = list(dict.fromkeys(source_words(c.images.source) for c in audit.classes))
-    used = sum(c.images.used for c in audit.classes)
+    shown = [c.images for c in audit.classes if c.images is not None]
+    sources = list(dict.fromkeys(source_words(images.source) for images in shown))
+    used = sum(images.used for images in shown)
     concepts = sum(len(b.concepts) for b in audit.banks)
     images = sum(c.n for b in audit.banks for c in b.concepts)
     settings = [
         f"{label} {audit.settings[key]:g}"
         for key, label in (
             ("alpha", "alpha"),
-            ("margin", "margin of relevance"),
-            ("contrast_margin", "margin of contrasts"),
+            ("margin", "equivalence margin"),
+            ("contrast_margin", "of contrasts"),
         )
         if isinstance(audit.settings.get(key), int | float)
     ]
@@ -243,28 +239,32 @@ def _facts(audit: Audit) -> tuple[Fact, ...]:
 
 def _banners(audit: Audit) -> tuple[Banner, ...]:
     banners = []
-    general = [clean(c.name) for c in audit.controls if c.passed is False]
-    if general:
-        banners.append(
-            Banner(
-                "bad",
-                "A control of the whole audit failed",
-                f"{listing([quoted(c) for c in general])} did not come out as it must. Rely on none of the "
-                "results below until the reason is known.",
-            )
-        )
-    failed = [quoted(c.name) for c in audit.classes if untrusted(c)]
+    failed = [
+        f"{quoted(check.name)} for {quoted(result.name)}"
+        + (f", bank {quoted(check.bank)}" if check.bank else "")
+        for result in audit.classes
+        for check in result.sanity_checks
+        if check.passed is False
+    ]
     if failed:
+        shown = failed[:MAX_NAMED]
+        more = len(failed) - len(shown)
         banners.append(
             Banner(
                 "bad",
-                f"A control failed for {count(len(failed), 'class', 'classes')}",
-                f"A measurement whose outcome is known beforehand came out wrong for {listing(failed)}. "
-                f"Nothing is claimed about {'it' if len(failed) == 1 else 'them'}; the numbers are shown, "
-                "not to be relied on.",
+                f"{count(len(failed), 'sanity check')} failed",
+                f"A measurement whose outcome is known beforehand came out otherwise: {listing(shown)}"
+                f"{f' and {more} more' if more else ''}. What it tests is withheld, nothing else is.",
             )
         )
-    made = [quoted(c.name) for c in audit.classes if c.images.source == "impressions"]
+    classes = audit.model.classes
+    if classes < FEWEST_CLASSES:
+        text = FEW_CLASSES.format(classes=classes, chance=chance_level(classes))
+        text = f"{text} {TWO_CLASSES}" if classes == 2 else text
+        banners.append(Banner("warn", "A model of few classes", text))
+    made = [
+        quoted(c.name) for c in audit.classes if c.images is not None and c.images.source == "impressions"
+    ]
     if made:
         everything = len(made) == len(audit.classes) and len(made) > 1
         banners.append(
@@ -279,18 +279,18 @@ def _banners(audit: Audit) -> tuple[Banner, ...]:
     return tuple(banners)
 
 
-def _headline(audit: Audit, classes: tuple[ClassView, ...]) -> str:
+def _headline(classes: tuple[ClassView, ...]) -> str:
     total = len(classes)
-    tones = [view.verdict.tone for view in classes]
+    tones = [view.summary.tone for view in classes]
     if not total:
         return "No class could be audited; the reasons are listed below."
     parts: list[str] = []
     for tone, text in (
         ("found", "an association was found"),
-        ("against", "only inhibition was found"),
+        ("against", "only a negative association was found"),
         ("none", "no association was found"),
         ("open", "the result is inconclusive"),
-        ("bad", "a control failed and nothing is claimed"),
+        ("bad", "every finding is withheld"),
     ):
         n = tones.count(tone)
         if n:
@@ -305,14 +305,18 @@ def _headline(audit: Audit, classes: tuple[ClassView, ...]) -> str:
 
 def _trust_row(audit: Audit, position: int, view: ClassView) -> TrustRow:
     result = audit.classes[position]
+    if result.images is None:
+        images = "none"
+    else:
+        images = f"{result.images.used} {'impressions' if view.from_impressions else 'photos'}"
+    word = "measured" if result.explanation.measured else "not measured"
+    reason = clean(result.explanation.reason)
     return TrustRow(
         name=view.name,
         anchor=view.anchor,
-        heldout=percent(result.occluder.success_heldout),
-        heldout_n=count(result.images.heldout, "image"),
-        random=percent(result.occluder.success_random),
-        images=f"{result.images.used} {'impressions' if view.from_impressions else 'photos'}",
-        controls=controls_summary(result.controls),
+        images=images,
+        explanation=f"{word}: {reason}" if reason else word,
+        checks=view.checks_summary,
     )
 
 
@@ -323,7 +327,7 @@ def _not_tested(audit: Audit) -> tuple[str, ...]:
         said.append(f"{count(others, 'other class', 'other classes')} of the model.")
     if audit.banks:
         said.append(f"Concepts outside {listing([quoted(b.title) for b in audit.banks])}.")
-    if not any(c.contrasts for c in audit.classes):
+    if not any(f.kind == "contrast" for f in audit.findings):
         said.append("Whether the model responds differently to groups of people: no contrast was measured.")
     else:
         said.append("Intersections of groups, and groups that no bank labels.")
@@ -332,17 +336,11 @@ def _not_tested(audit: Audit) -> tuple[str, ...]:
         more = len(audit.skipped) - len(named)
         said.append(f"Skipped: {'; '.join(named)}{f'; and {more} more' if more else ''}.")
     missing = list(
-        dict.fromkeys(
-            clean(c.name)
-            for controls in (audit.controls, *(c.controls for c in audit.classes))
-            for c in controls
-            if c.passed is None
-        )
+        dict.fromkeys(clean(c.name) for r in audit.classes for c in r.sanity_checks if c.passed is None)
     )
     if missing:
-        said.append(
-            f"Control{'' if len(missing) == 1 else 's'} not run: {listing([quoted(m) for m in missing])}."
-        )
+        word = "Sanity check" if len(missing) == 1 else "Sanity checks"
+        said.append(f"{word} not run: {listing([quoted(m) for m in missing])}.")
     said.append(
         "Accuracy, error rates and selection rates for groups, and whether an association changes a decision."
     )
@@ -354,14 +352,19 @@ def _measured(audit: Audit) -> str:
     parts = []
     if audit.family:
         parts.append(f"{clean(audit.family).rstrip('.')}.")
+    alpha = _setting(audit, "alpha")
+    if alpha is not None:
+        parts.append(
+            f"Of all claims of a kind, the chance that any is false is at most {alpha:.0%}: intervals are "
+            "widened and p-values corrected for that."
+        )
     if isinstance(permutations, int):
         parts.append(f"p-values come from {permutations:,} permutations.")
-    margin = _setting(audit, "margin")
+    margin, contrast_margin = _setting(audit, "margin"), _setting(audit, "contrast_margin")
     if margin is not None:
-        parts.append(f"Scores within ±{number(margin)} are called not relevant.")
-    contrast_margin = _setting(audit, "contrast_margin")
-    if contrast_margin is not None:
-        parts.append(f"So are differences between groups within ±{number(contrast_margin)}.")
+        parts.append(f"Associations within ±{margin:g} are called not relevant.")
+    if contrast_margin is not None and any(f.kind == "contrast" for f in audit.findings):
+        parts.append(f"So are differences between groups within ±{contrast_margin:g}.")
     return " ".join(parts)
 
 
@@ -389,6 +392,8 @@ def _bank_view(position: int, bank: BankRecord) -> BankView:
             "Images in this report",
             "allowed" if bank.report_images else "not allowed; only numbers are shown",
         ),
+        Fact("Compared with", clean(bank.compared_with) or "not stated"),
+        Fact("Independent images", clean(bank.clusters) or "not stated"),
         Fact("SHA-256", clean(bank.digest), code=True),
     ]
     return BankView(
@@ -396,7 +401,14 @@ def _bank_view(position: int, bank: BankRecord) -> BankView:
         title=clean(bank.title or bank.name),
         facts=tuple(facts),
         datasheet=tuple(Fact(clean(heading), clean(text)) for heading, text in bank.datasheet.items()),
-        concepts=tuple((clean(c.title or c.name), clean(c.definition), f"{c.n:,}") for c in bank.concepts),
+        concepts=tuple(
+            (
+                clean(c.title or c.name),
+                clean(c.definition),
+                f"{c.n:,}" if c.n == c.independent else f"{c.n:,} ({c.independent:,} independent)",
+            )
+            for c in bank.concepts
+        ),
     )
 
 
@@ -420,5 +432,9 @@ def _hashes(audit: Audit) -> tuple[Fact, ...]:
         Fact("Result without times", result_digest(audit), code=True),
         Fact("Model weights", audit.model.weights_sha256, code=True),
         *(Fact(f"Bank {quoted(b.title or b.name)}", clean(b.digest), code=True) for b in audit.banks),
-        *(Fact(f"Images of {quoted(c.name)}", clean(c.images.digest), code=True) for c in audit.classes),
+        *(
+            Fact(f"Images of {quoted(c.name)}", clean(c.images.digest), code=True)
+            for c in audit.classes
+            if c.images is not None
+        ),
     )

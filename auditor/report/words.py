@@ -7,6 +7,8 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from auditor.records import Conclusion, Finding
+
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 
@@ -25,23 +27,31 @@ class Word:
     """Name of a colour in the style sheets: ``found``, ``against``, ``none``, ``open``, ``bad``, ``good``."""
 
 
-DIRECTIONS = {
+CONCLUSIONS: dict[Conclusion, Word] = {
     "associated": Word("associated", "▲", "found"),
-    "inhibiting": Word("inhibiting", "▼", "against"),
+    "negatively associated": Word("negatively associated", "▼", "against"),
     "not associated": Word("not associated", "●", "none"),
     "inconclusive": Word("inconclusive", "○", "open"),
+    "not measured": Word("not measured", DASH, "open"),
 }
-CONTRASTS = {
-    "more": Word("more", "▲", "found"),
-    "less": Word("less", "▼", "against"),
-    "no difference": Word("no difference", "●", "none"),
-    "inconclusive": Word("inconclusive", "○", "open"),
-}
-CONTROLS = {
+CHECKS = {
     True: Word("passed", "✓", "good"),
     False: Word("failed", "✗", "bad"),
     None: Word("not run", DASH, "open"),
 }
+
+
+def said(finding: Finding) -> Word:
+    """The conclusion as a reader sees it; of a contrast, which group it is."""
+    word = CONCLUSIONS[finding.conclusion]
+    if finding.kind == "association":
+        return word
+    texts: dict[Conclusion, str] = {
+        "associated": f"more with {clean(finding.more)}",
+        "negatively associated": f"more with {clean(finding.less)}",
+        "not associated": "no difference",
+    }
+    return Word(texts.get(finding.conclusion, word.text), word.symbol, word.tone)
 
 
 def clean(text: str) -> str:
@@ -66,11 +76,26 @@ def number(value: float | None, *, digits: int = 2) -> str:
     return (MINUS if value < 0 and float(text) != 0 else "") + text
 
 
-def interval(low: float | None, high: float | None) -> str:
+def interval(low: float | None, high: float | None, *, digits: int = 2) -> str:
     """``[0.12, 0.50]``, or a dash where it was not measured."""
     if low is None or high is None:
         return DASH
-    return f"[{number(low)}, {number(high)}]"
+    return f"[{number(low, digits=digits)}, {number(high, digits=digits)}]"
+
+
+def digits_of(kind: str) -> int:
+    """Decimals of an effect: differences between groups matter at smaller sizes."""
+    return 3 if kind.startswith("contrast") else 2
+
+
+def effect_text(finding: Finding) -> str:
+    """The effect of a finding."""
+    return number(finding.effect, digits=digits_of(finding.kind))
+
+
+def interval_text(finding: Finding) -> str:
+    """The adjusted interval of a finding, on which its conclusion rests."""
+    return interval(finding.adjusted_low, finding.adjusted_high, digits=digits_of(finding.kind))
 
 
 def unit_share(value: float | None) -> str:

@@ -61,6 +61,12 @@ class Opened:
         assert [url for url in self.requests if not url.startswith(("file:", "data:"))] == []
 
 
+def lipstick(audit: Audit) -> Audit:
+    """The class that has every kind of section, alone."""
+    (result,) = audit.classes[1:2]
+    return audit.model_copy(update={"classes": [result], "findings": audit.of_class(result.index)})
+
+
 def names(page: Any, table: Any) -> list[str]:
     return [
         row.inner_text().split("\n")[0].split("#")[0].strip()
@@ -72,7 +78,7 @@ def test_sorting(browser: Any, report: str) -> None:
     with Opened(browser, report) as opened:
         table = opened.page.locator("#class-1 table[data-sortable]")
         assert names(opened.page, table)[0] == "Banded"
-        head = table.locator("th", has_text="Score").first
+        head = table.locator("th", has_text="Effect").first
         for order, first in (("descending", "Banded"), ("ascending", "Dotted")):
             head.get_by_role("button").click()
             assert head.get_attribute("aria-sort") == order
@@ -95,9 +101,17 @@ def test_filtering(browser: Any, report: str) -> None:
         assert names(opened.page, table) == ["Banded"]
         assert section.locator("[data-count]").inner_text() == "1 of 13 concepts"
         section.get_by_label("Find").fill("")
-        section.get_by_label("Direction").select_option("inhibiting")
-        assert names(opened.page, table) == ["Dotted"]
-        section.get_by_label("Direction").select_option("")
+        conclusion = section.get_by_label("Conclusion")
+        for word, expected in (
+            ("negatively associated", ["Dotted"]),
+            ("associated", ["Banded", "Zigzagged"]),
+            ("inconclusive", ["Fibrous", "Woven", "Chequered"]),
+        ):
+            conclusion.select_option(word)
+            assert names(opened.page, table) == expected
+        offered = conclusion.locator("option").all_inner_texts()
+        assert offered == ["all", "associated", "inconclusive", "negatively associated", "not associated"]
+        conclusion.select_option("")
         assert len(names(opened.page, table)) == 13
 
 
@@ -114,16 +128,31 @@ def test_switching_scores(browser: Any, report: str) -> None:
             ("paper's score", {"paper"}),
             ("responses", {"responses"}),
             ("all", {"score", "paper", "responses"}),
-            ("auditor's score", {"score"}),
+            ("effects", {"score"}),
         ):
             section.locator(".switch label", has_text=label).last.click()
             assert shown() == expected
-        section.get_by_role("radio", name="auditor's score").focus()
+        section.get_by_role("radio", name="effects").focus()
         opened.page.keyboard.press("ArrowRight")
         assert shown() == {"paper"}
 
 
-def test_switching_layers_and_matching(browser: Any, report: str) -> None:
+def test_what_was_not_measured_is_not_offered(browser: Any, report: str) -> None:
+    with Opened(browser, report) as opened:
+        article = opened.page.locator("#class-3")  # its occluder does not hold
+        labels = article.locator("[data-concepts] .switch label").all_inner_texts()
+        assert [label.strip() for label in labels] == ["effects", "responses", "all"]
+        assert article.locator(".layer-card, [data-layers]").count() == 0
+        assert article.locator("th", has_text="Paper's score").count() == 0
+        assert article.get_by_text("the paper's score: not measured.").is_visible()
+        assert opened.page.locator("#class-1 th", has_text="Paper's score").count() == 1
+        # Sorting still finds its columns, of which there is one less.
+        table = article.locator("table[data-sortable]")
+        table.locator("th", has_text="Effect").first.get_by_role("button").click()
+        assert names(opened.page, table)[0] == "Honeycombed"
+
+
+def test_switching_layers(browser: Any, report: str) -> None:
     with Opened(browser, report) as opened:
         section = opened.page.locator("#class-2 [data-layers]")
         visible = section.locator(".layer-card:not([hidden]) h4")
@@ -132,12 +161,6 @@ def test_switching_layers_and_matching(browser: Any, report: str) -> None:
         assert visible.inner_text().startswith("blocks.4.2")
         section.get_by_role("combobox", name="Layer").select_option(label="all layers")
         assert visible.count() == 4
-        contrasts = opened.page.locator("#class-2 [data-contrasts]")
-        rows = contrasts.locator("tr[data-matched]:not([hidden])")
-        assert rows.count() == 2
-        contrasts.get_by_role("combobox", name="Show").select_option("yes")
-        assert rows.count() == 1
-        assert "matched on age band" in rows.inner_text()
 
 
 def test_copying_a_link_that_leads_to_the_finding(browser: Any, report: str) -> None:
@@ -232,7 +255,7 @@ def test_axe_finds_nothing_serious(browser: Any, report: str, options: dict[str,
 def test_hostile_names_run_nothing(
     browser: Any, audit: Audit, sample_directory: Path, tmp_path: Path, attack: str
 ) -> None:
-    evil = hostile(audit.model_copy(update={"classes": audit.classes[1:2]}), attack)
+    evil = hostile(lipstick(audit), attack)
     path = tmp_path / "evil.html"
     path.write_text(html.render(evil, sample_directory), encoding="utf-8")
     # Without the policy as well: escaping must hold by itself.
@@ -247,7 +270,7 @@ def test_hostile_names_run_nothing(
 def test_endless_names_do_not_break_the_layout(
     browser: Any, audit: Audit, sample_directory: Path, tmp_path: Path, width: int
 ) -> None:
-    endless = hostile(audit.model_copy(update={"classes": audit.classes[1:2]}), "x" * 400)
+    endless = hostile(lipstick(audit), "x" * 400)
     path = tmp_path / "endless.html"
     path.write_text(html.render(endless, sample_directory), encoding="utf-8")
     with Opened(browser, path.as_uri(), viewport={"width": width, "height": 900}) as opened:

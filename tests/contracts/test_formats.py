@@ -16,12 +16,14 @@ from xml.etree import ElementTree
 import pytest
 from markdown_it import MarkdownIt
 
+from auditor.cli.run import summary
 from auditor.policy import Policy, Verdict, judge, load_policy, parse_policy
 from auditor.policy.template import policy_template
 from auditor.records import Audit
 from auditor.report import as_csv, as_json, as_junit, as_markdown, as_modelcard, as_sarif
 from auditor.report.gate_text import github_annotations, terminal_lines, verdict_markdown
 from auditor.report.words import clean
+from auditor.settings import Settings
 from tests.hostile import NAMES, hostile
 from tests.sample import build
 from tests.sarif import sarif_errors
@@ -115,7 +117,7 @@ def test_sarif_stays_valid(name: str, spoilt: Audit) -> None:
 def test_csv_cells_are_neither_formulas_nor_broken(spoilt: Audit) -> None:
     rows = list(csv.reader(io.StringIO(as_csv.render(spoilt, Path()), newline="")))
     assert {len(row) for row in rows} == {len(as_csv.COLUMNS)}
-    assert len(rows) == 1 + sum(len(c.concepts) + len(c.contrasts) for c in spoilt.classes)
+    assert len(rows) == 1 + len(spoilt.findings)
     text_columns = [as_csv.COLUMNS.index(c) for c in ("class_name", "synset", "bank", "subject", "reason")]
     for row in rows[1:]:
         for column in text_columns:
@@ -133,6 +135,35 @@ def test_a_terminal_gets_one_line_for_each(spoilt: Audit, sample: Audit) -> None
     assert len(lines) == len(list(terminal_lines(_verdict(sample), every=True)))
     assert not any("\n" in line or "\x1b" in line for line in lines)
     assert not any(line.startswith("::") for line in lines)
+
+
+UNCLEAN = pytest.mark.xfail(strict=True, reason="the name is printed as it is")
+SEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\u202e]")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            n, marks=UNCLEAN if n in ("control", "bidi", "surrogate", "workflow", "table", "toml") else ()
+        )
+        for n in NAMES
+    ],
+)
+def test_the_summary_of_a_run_is_one_plain_line_for_each_class(name: str, sample: Audit) -> None:
+    spoilt = hostile(sample, NAMES[name])
+    lines = summary(spoilt, Settings(model="m", classes=("c",)))[: len(spoilt.classes)]
+    for line, result in zip(lines, spoilt.classes, strict=True):
+        assert line.startswith(f"{clean(result.name)}: ")
+        assert "\n" not in line
+        assert not SEEN.search(line)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=UNCLEAN if n in ("control", "bidi", "surrogate") else ()) for n in NAMES]
+)
+def test_a_notebook_shows_no_sign_that_acts_unseen(name: str, sample: Audit) -> None:
+    assert not SEEN.search(hostile(sample, NAMES[name])._repr_html_())
 
 
 def test_a_model_card_can_be_merged_again_and_again(spoilt: Audit) -> None:

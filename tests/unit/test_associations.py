@@ -24,6 +24,7 @@ from benchmarks.associations_pairs import (
     summarise,
     table,
 )
+from tests.releases import contrast
 from tests.tiny import tiny_model
 
 LISTS_OF_PAIRS = ("development", "confirmation", "second-confirmation", "final")
@@ -103,13 +104,15 @@ def test_table_has_a_row_for_each_estimator() -> None:
     assert len(text.splitlines()) == 4
 
 
-def test_contrast_table_counts_signs_significance_and_confident_errors() -> None:
-    def found(difference: float, p: float) -> Contrasted:
+def test_contrast_table_counts_signs_claims_and_wrong_claims() -> None:
+    def found(effect: float, half: float) -> Contrasted:
         expectation = Expectation("bow tie", "gender", "men", "women", "list.csv, line 2")
-        return Contrasted(expectation, difference, difference - 0.1, difference + 0.1, p, p, 40, 0.02)
+        finding = contrast(effect=-effect, low=-effect - half, high=-effect + half)
+        return Contrasted(expectation, finding, -1)  # the bank sets women against men
 
-    text = contrast_table([found(0.8, 0.001), found(0.2, 0.3), found(-0.1, 0.6), found(-0.9, 0.001)])
-    assert "Right signs 2/4 (0.50), significant 1/4 (0.25), confident sign errors 1." in text
+    text = contrast_table([found(0.1, 0.05), found(0.1, 0.1), found(-0.01, 0.03), found(-0.2, 0.05)])
+    assert "| bow tie | men > women | +0.100 (+0.050 to +0.150) |" in text
+    assert "Right signs 2/4 (0.50), claimed 1/4 (0.25), wrong claims 1." in text
 
 
 @pytest.mark.parametrize("name", [f"{name}.csv" for name in LISTS_OF_PAIRS])
@@ -160,7 +163,7 @@ def test_what_is_read_from_the_cache_is_laid_out_as_it_was_shown(
         measure(tiny_model(), bank, (), [], settings=settings, cache=tmp_path, progress=silent)
         for _ in range(2)
     )
-    assert first.layout.twin is not None
-    np.testing.assert_array_equal(second.layout.twin, first.layout.twin)
+    assert first.layout.sample.counterfactual is not None
+    np.testing.assert_array_equal(second.layout.sample.counterfactual, first.layout.sample.counterfactual)
     scores = [m.scores(0, runs=2, rng=rng)["auditor"] for m in (first, second)]
     np.testing.assert_allclose(scores[1], scores[0], atol=1e-3)

@@ -46,10 +46,28 @@ def test_the_scores_error_rates_hold(tmp_path: Path) -> None:
     rows = [line.split("|") for line in text.splitlines() if line.startswith(("| 1000", "| 6"))]
     assert len(rows) == 12
     for row in rows:
-        claimed = float(row[6].split("±")[0])
+        level, covered, claimed = (float(row[column].split("±")[0]) for column in (2, 4, 6))
         assert claimed <= 0.02, row
+        assert level <= 0.1, row
         if "near chance" in row[1]:
-            assert 0.88 <= float(row[4].split("±")[0]) <= 1.0, row
+            assert 0.88 <= covered <= 1.0, row
+
+
+@pytest.mark.shared
+def test_groups_drawn_by_lot_are_not_told_apart(shared: Path, tmp_path: Path) -> None:
+    """The quick form: two lots, undegraded and with one group compressed."""
+    faces = shared / "data" / "utkface"
+    text = run("benchmarks.claims", "--faces", str(faces), "--quick", cache=tmp_path)
+    found = re.search(r"after (\d+) claimed, (\d+) wrong, (\d+) said not", text)
+    assert found is not None, text
+    claimed, wrong, denied = map(int, found.groups())
+    assert claimed >= 15
+    assert wrong == denied == 0
+    lots = re.findall(
+        r"^\| (by lot|JPEG 20|labels shuffled[^|]*) \| [^|]* \| ([0-9.]+) \[", text, re.MULTILINE
+    )
+    assert len(lots) == 3
+    assert all(float(claims) <= 1.0 for _, claims in lots), lots
 
 
 @pytest.mark.weights

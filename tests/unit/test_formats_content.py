@@ -12,11 +12,11 @@ import pytest
 from huggingface_hub import ModelCard
 
 from auditor.errors import InputError
-from auditor.records import Audit
+from auditor.records import Audit, ConceptDetail, SanityCheck
 from auditor.report import as_csv, as_json, as_junit, as_markdown, as_modelcard, as_sarif
 from auditor.report.escape import csv_text, markdown_code, markdown_text, sarif_text
 from auditor.store import parse_audit
-from tests.releases import audit_of, audited_class, concept, contrast, control
+from tests.releases import audit_of, audited_class, concept, contrast, failed
 from tests.sample import build
 from tests.sarif import sarif_errors
 
@@ -26,14 +26,30 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Audit:
     return build(tmp_path_factory.mktemp("sample"))
 
 
+def _sanity(name: str = "random concept", *, passed: bool | None = True) -> SanityCheck:
+    return SanityCheck(
+        name=name, concerns="associations", bank="textures", expectation="as said", observed=0.4,
+        threshold=0.1, unit="share of sets", passed=passed,
+        note="" if passed is not None else "too few concepts",
+    )  # fmt: skip
+
+
 def _small(**fields: Any) -> Audit:
-    strong = concept(score=1.0, score_low=0.7, score_high=1.3, p_adjusted=0.0004, direction="associated")
-    vague = concept("dotted", direction="inconclusive", reason="too few")
+    strong = concept(
+        effect=0.3, low=0.22, high=0.38, adjusted_low=0.2, adjusted_high=0.4,
+        p_value=0.0001, p_adjusted=0.0004, q_value=0.0003, rank=1, taken_for_class=2,
+    )  # fmt: skip
+    vague = concept("dotted", effect=0.1, low=0.05, high=0.15)
+    held = concept("grid", effect=0.3, low=0.2, high=0.4, checks=[failed()])
+    missing = concept("woven", **dict.fromkeys(("effect", "low", "high", "p_value", "p_adjusted", "q_value")))
     pair = contrast(
-        difference=-0.4, difference_low=-0.6, difference_high=-0.2, direction="less", matched=True
-    )
-    controls = [control(passed=False), control("random occluder"), control("another class", passed=None)]
-    return audit_of(audited_class(strong, vague, contrasts=[pair], controls=controls), **fields)
+        effect=-0.04, low=-0.05, high=-0.03, adjusted_low=-0.06, adjusted_high=-0.02, matched=True,
+        log_difference=-0.71,
+    )  # fmt: skip
+    checks = [_sanity(passed=False), _sanity("random occluder"), _sanity("another class", passed=None)]
+    result, findings = audited_class(strong, vague, held, missing, pair, checks=checks)
+    detail = ConceptDetail(bank="textures", concept="banded", paper_score=0.5, paper_score_sd=0.01)
+    return audit_of((result.model_copy(update={"concepts": [detail]}), findings), **fields)
 
 
 def test_json_is_the_audit(sample: Audit) -> None:
@@ -45,19 +61,31 @@ def test_json_is_the_audit(sample: Audit) -> None:
 
 def test_csv_has_one_row_for_every_finding_with_its_numbers(sample: Audit) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv.render(sample, Path()))))
-    assert len(rows) == sum(len(c.concepts) + len(c.contrasts) for c in sample.classes)
+    assert [(r["class_name"], r["subject"]) for r in rows] == [
+        (f.class_name, f.subject) for f in sample.findings
+    ]
     small = list(csv.DictReader(io.StringIO(as_csv.render(_small(), Path()))))
-    assert [r["kind"] for r in small] == ["association", "association", "contrast"]
+    assert [r["kind"] for r in small] == [*["association"] * 4, "contrast"]
     assert small[0] == {
-        **dict.fromkeys(as_csv.COLUMNS, ""),
         "kind": "association", "class_index": "340", "class_name": "zebra", "synset": "n02391049",
-        "bank": "textures", "subject": "banded", "n": "60", "n_other": "300", "effect": "1", "low": "0.7",
-        "high": "1.3", "p_value": "0.5", "p_adjusted": "0.0004", "direction": "associated",
-        "smallest_detectable": "0.2", "paper_score": "0.5", "paper_score_sd": "0.01",
+        "bank": "textures", "subject": "banded", "matched": "", "n": "60", "n_other": "300",
+        "independent": "60", "independent_other": "300", "effect": "0.3", "low": "0.22", "high": "0.38",
+        "adjusted_low": "0.2", "adjusted_high": "0.4", "p_value": "0.0001", "p_adjusted": "0.0004",
+        "q_value": "0.0003", "family": "3", "alpha": "0.05", "margin": "0.1", "conclusion": "associated",
+        "withheld": "False", "reason": "the whole interval lies beyond the margin, and the test rejects",
+        "minimum_detectable": "0.05", "class_share": "0.1", "taken_for_class": "2", "log_difference": "",
+        "rank": "1", "paper_score": "0.5", "paper_score_sd": "0.01",
     }  # fmt: skip
-    assert small[2]["effect"] == "-0.4"
-    assert small[2]["subject"] == "women/men"
-    assert small[2]["matched"] == "True"
+    assert tuple(small[0]) == as_csv.COLUMNS
+    assert (small[2]["conclusion"], small[2]["withheld"]) == ("inconclusive", "True")
+    assert small[2]["reason"] == "the sanity check 'random concept' failed for bank 'textures'"
+    assert {small[3][c] for c in ("effect", "low", "adjusted_low", "p_adjusted", "q_value")} == {""}
+    assert small[3]["conclusion"] == "not measured"
+    assert small[4]["effect"] == "-0.04"
+    assert small[4]["subject"] == "women/men"
+    assert small[4]["matched"] == "True"
+    assert small[4]["log_difference"] == "-0.71"
+    assert small[4]["paper_score"] == ""
 
 
 def test_junit_counts_what_it_holds() -> None:
@@ -65,21 +93,37 @@ def test_junit_counts_what_it_holds() -> None:
     (suite,) = root.findall("testsuite")
     assert suite.attrib == {
         "name": "zebra",
-        "tests": "6",
+        "tests": "8",
         "failures": "1",
         "errors": "0",
-        "skipped": "2",
+        "skipped": "4",
         "time": "0",
+    }
+    assert {k: v for k, v in root.attrib.items() if k != "name"} == {
+        k: v for k, v in suite.attrib.items() if k != "name"
     }
     outcomes = {c.get("name"): c[0].tag if len(c) else "passed" for c in suite.findall("testcase")}
     assert outcomes == {
-        "control: random concept": "failure",
-        "control: random occluder": "passed",
-        "control: another class": "skipped",
+        "sanity check: random concept, textures": "failure",
+        "sanity check: random occluder, textures": "passed",
+        "sanity check: another class, textures": "skipped",
         "textures/banded": "system-out",
         "textures/dotted": "skipped",
+        "textures/grid": "skipped",
+        "textures/woven": "skipped",
         "faces/women against men (matched)": "system-out",
     }
+    said = {c.get("name"): c[0].text for c in suite.findall("testcase") if len(c)}
+    assert said["textures/grid"] == (
+        "inconclusive: effect 0.30 [0.20, 0.40], corrected p = 0.001. "
+        "the sanity check 'random concept' failed for bank 'textures'"
+    )
+    assert said["faces/women against men (matched)"] == (
+        "more with men: effect −0.040 [−0.060, −0.020], corrected p = 0.001"
+    )
+    assert said["sanity check: random concept, textures"] == (
+        "as said. Observed 0.40 share of sets, threshold 0.10."
+    )
 
 
 def test_sarif_follows_its_schema_and_names_what_was_found(sample: Audit) -> None:
@@ -87,7 +131,7 @@ def test_sarif_follows_its_schema_and_names_what_was_found(sample: Audit) -> Non
         assert sarif_errors(as_sarif.render(audit, Path())) == []
     run = json.loads(as_sarif.render(_small(), Path()))["runs"][0]
     assert [(r["ruleId"], r["kind"], r["level"]) for r in run["results"]] == [
-        ("control", "fail", "warning"),
+        ("sanity-check", "fail", "warning"),
         ("association", "informational", "none"),
         ("contrast", "informational", "none"),
     ]
@@ -97,13 +141,15 @@ def test_sarif_follows_its_schema_and_names_what_was_found(sample: Audit) -> Non
 
 
 def test_sarif_fingerprints_stay_when_numbers_change() -> None:
-    def fingerprints(score: float) -> list[str]:
-        strong = concept(score=score, score_low=0.6, score_high=2.0, direction="associated")
+    def fingerprints(effect: float) -> list[str]:
+        strong = concept(effect=effect, low=0.2, high=0.9)
         log = json.loads(as_sarif.render(audit_of(audited_class(strong)), Path()))
         return [r["partialFingerprints"]["auditor/v1"] for r in log["runs"][0]["results"]]
 
-    assert fingerprints(1.0) == fingerprints(1.1)
-    both = audit_of(audited_class(concept("a", direction="associated"), concept("b", direction="associated")))
+    assert fingerprints(0.5) == fingerprints(0.6)
+    assert len(fingerprints(0.5)) == 1
+    claimed = {"effect": 0.3, "low": 0.2, "high": 0.4}
+    both = audit_of(audited_class(concept("a", **claimed), concept("b", **claimed)))
     found = json.loads(as_sarif.render(both, Path()))["runs"][0]["results"]
     assert len({r["partialFingerprints"]["auditor/v1"] for r in found}) == 2
 
@@ -111,7 +157,11 @@ def test_sarif_fingerprints_stay_when_numbers_change() -> None:
 def test_markdown_fits_into_a_comment(sample: Audit) -> None:
     text = as_markdown.render(sample, Path())
     assert len(text) < 8000
-    assert "| `zebra` | `textures/banded` | ▲ associated | 1.62 | [1.43, 1.81] |" in text
+    assert "| `zebra` | `textures/banded` | ▲ associated | 0.62 | [0.57, 0.67] | 0.010 | 60 |" in text
+    assert (
+        "| `lipstick` | `portraits/women` against `men` | ○ inconclusive | 0.061 | [0.031, 0.091] |" in text
+    )
+    assert "88 pairs" in text
     assert "Not tested" in text
     many = [
         audited_class(*(concept(f"c{i}") for i in range(40)), index=k, name=f"class {k}", synset="")

@@ -13,11 +13,13 @@ import pytest
 
 import auditor
 from auditor.errors import InputError
+from auditor.report.as_csv import COLUMNS
 from auditor.store import write_audit
 from tests.hostile import NAMES, hostile
-from tests.releases import audit_of, audited_class, concept, contrast
+from tests.releases import audit_of, audited_class, concept, contrast, failed
 
-STRONG = concept(score=1.0, score_low=0.7, score_high=1.3, p_adjusted=0.0004, direction="associated")
+STRONG = concept(effect=0.3, low=0.25, high=0.35, p_adjusted=0.0004)
+PAIR = contrast(effect=0.05, low=0.03, high=0.07, matched=True)
 
 
 def test_every_public_name_exists_and_stays_what_it_is() -> None:
@@ -46,7 +48,7 @@ def test_importing_costs_nothing_and_judging_needs_no_torch() -> None:
 
 def test_a_release_is_judged_and_compared_from_python(tmp_path: Path) -> None:
     write_audit(tmp_path / "v1", audit_of(audited_class(STRONG)))
-    (tmp_path / "p.toml").write_text("[[association]]\nlargest_effect = 0.5\n")
+    (tmp_path / "p.toml").write_text("format_version = 2\n[[association]]\nlargest_effect = 0.1\n")
     assert auditor.gate_release(tmp_path / "v1", tmp_path / "p.toml").outcome == "fail"
     assert auditor.compare_releases(tmp_path / "v1", tmp_path / "v1").changes[0].status == "unchanged"
 
@@ -64,21 +66,27 @@ class _Tags(HTMLParser):
 def test_a_notebook_shows_what_was_found() -> None:
     page = audit_of(audited_class(STRONG))._repr_html_()
     assert "associated with images labelled" in page
-    assert "1.00 [0.70, 1.30]" in page
+    assert "effect 0.30 [0.25, 0.35], corrected p &lt; 0.001, 60 independent images" in page
     assert "zebra" in page
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_runs_no_name(name: str) -> None:
-    audit = audit_of(audited_class(STRONG, contrasts=[contrast(direction="more", difference=0.5)]))
+    audit = audit_of(audited_class(STRONG, PAIR))
     assert _Tags(hostile(audit, NAMES[name])._repr_html_()).found == _Tags(audit._repr_html_()).found
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pandas") is None, reason="needs the extra 'frame'")
 def test_a_frame_has_one_row_for_every_finding() -> None:
-    frame = audit_of(audited_class(STRONG, concept("dotted"), contrasts=[contrast(matched=True)])).to_frame()
-    assert list(frame["subject"]) == ["banded", "dotted", "women/men"]
+    missing = concept("grid", **dict.fromkeys(("effect", "low", "high", "p_value", "p_adjusted")))
+    held = concept("dotted", effect=0.3, low=0.2, high=0.4, checks=[failed()])
+    frame = audit_of(audited_class(STRONG, held, missing, PAIR)).to_frame()
+    assert tuple(frame.columns) == COLUMNS
+    assert list(frame["subject"]) == ["banded", "dotted", "grid", "women/men"]
+    assert list(frame["conclusion"]) == ["associated", "inconclusive", "not measured", "associated"]
+    assert list(frame["withheld"]) == [False, True, False, False]
     assert frame["effect"].dtype == float
+    assert list(frame["effect"].isna()) == [False, False, True, False]
     assert frame.loc[0, "p_adjusted"] == 0.0004
 
 

@@ -24,8 +24,10 @@ def small(audit: Audit) -> Audit:
     one = audit.classes[1]
     shown = [p for p in one.pictures if not p.path.endswith(("-3.png", "-4.png", "-5.png"))]
     one = one.model_copy(update={"concepts": one.concepts[:4], "pictures": shown})
+    own = audit.of_class(one.index)
+    found = [*own[:4], *(f for f in own if f.kind == "contrast")]
     banks = [bank.model_copy(update={"concepts": bank.concepts[:2]}) for bank in audit.banks]
-    return audit.model_copy(update={"classes": [one], "banks": banks})
+    return audit.model_copy(update={"classes": [one], "findings": found, "banks": banks})
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def test_evidence_is_attached_byte_for_byte(reader: pypdf.PdfReader, small: Audi
     attached = {name: data[0] for name, data in reader.attachments.items()}
     assert attached == {
         "audit.json": audit_bytes(small),
-        "audit-1.schema.json": schema_text().encode(),
+        "audit-2.schema.json": schema_text().encode(),
     }
     relationships = {item.get_object()["/AFRelationship"] for item in reader.trailer["/Root"]["/AF"]}
     assert relationships == {"/Data", "/Supplement"}
@@ -104,7 +106,7 @@ def test_every_picture_has_a_text(reader: pypdf.PdfReader, small: Audit) -> None
     assert len(found) >= 7 + len([p for p in small.classes[0].pictures if p.kind == "overlay"])
     assert all(str(figure.get("/Alt", "")).strip() for figure in found)
     texts = " ".join(str(figure["/Alt"]) for figure in found)
-    assert "Concept scores for class “lipstick”" in texts
+    assert "Concept effects for class “lipstick”" in texts
 
 
 def test_table_heads_say_what_they_head(reader: pypdf.PdfReader) -> None:
@@ -132,8 +134,9 @@ def test_contents_name_pages_and_outline_names_chapters(reader: pypdf.PdfReader)
 def test_first_page_says_what_how_and_how_far(reader: pypdf.PdfReader) -> None:
     text = " ".join(reader.pages[0].extract_text().split())
     for needed in (
-        *("bundled:efficientnet_lite0", "8f3c1d0b", "Trust", "to be relied on in part"),
-        *("No photos were given", "inconclusive", "88%", "Not tested"),
+        *("bundled:efficientnet_lite0", "8f3c1d0b", "Scores: ! usable in part", "Explanations: ✓ usable"),
+        *("Checks withhold 1 of 5 findings", "technical properties alone tell 64%", "Nothing is claimed."),
+        *("4 concepts inconclusive. 1 finding withheld", "Not tested"),
     ):
         assert needed in text, needed
 
@@ -143,7 +146,7 @@ def test_charts_are_vectors(reader: pypdf.PdfReader, small: Audit) -> None:
     # None of the charts is among the bitmaps.
     assert 0 < pictures <= len(small.classes[0].pictures)
     text = " ".join(page.extract_text() for page in reader.pages)
-    assert "score: share of full evidence" in text
+    assert "effect; thick: 95% interval, thin: adjusted" in text
 
 
 def test_readers_find_no_fault(content: bytes, tmp_path: Path) -> None:
@@ -161,7 +164,7 @@ def test_readers_find_no_fault(content: bytes, tmp_path: Path) -> None:
         assert "CreationDate:    Mon Nov 23" in info
     if "pdftotext" in tools:
         text = subprocess.run(["pdftotext", "-layout", path, "-"], capture_output=True, text=True, check=True)
-        assert "How far to trust it" in text.stdout
+        assert "What can be used" in text.stdout
 
 
 def test_only_what_belongs_to_the_report_can_be_fetched() -> None:

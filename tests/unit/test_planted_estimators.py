@@ -74,7 +74,10 @@ def test_contrast_is_the_first_group_against_the_second():
     z[:60, 0] += 2.0
     subject = subject_with(z, np.repeat([0, 1], 60), names=("women", "men"))
     found = ours.contrast(subject, 0, rng)
-    assert found.effects[0] > 1.0
+    p = np.exp(z[:, 0]) / np.exp(z).sum(axis=1)
+    e = np.log(1 + 4 * p) / np.log(5)
+    np.testing.assert_allclose(found.effects[0], e[:60].mean() - e[60:].mean())
+    assert found.effects[0] > 0.2
     assert found.p_values[0] < 0.05
     assert ours.contrast(subject, 1, rng).effects[0] < 0  # what one class gains the others lose
 

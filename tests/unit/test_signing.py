@@ -119,7 +119,9 @@ def test_an_audit_changed_after_signing_is_found(
 ) -> None:
     signing.sign_audit(audit, key)
     file = audit / "audit.json"
-    file.write_text(file.read_text().replace('"score": 0.0', '"score": 0.05'))
+    true = file.read_text()
+    assert true.count('"effect": 0.0,') == 1
+    file.write_text(true.replace('"effect": 0.0,', '"effect": 0.05,'))
     assert main(["verify", str(audit), "--public-key", f"{key}.pub"]) == 3
     assert "✗ signature: not a signature of this audit" in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""The top of a report: the gate's verdict where a policy was given, and how far to trust the audit."""
+"""The top of a report: the gate's verdict where a policy was given, and what of the audit can be used."""
 
 from __future__ import annotations
 
@@ -10,47 +10,142 @@ import pytest
 from auditor.cli import main
 from auditor.errors import InputError
 from auditor.evidence import read_pdf
+from auditor.findings import concluded
 from auditor.policy.kept import VERDICT_FILE, keep_verdict, kept_verdict
 from auditor.policy.verdict import Verdict
-from auditor.records import Audit
+from auditor.records import Audit, Explanation, Finding, SanityCheck
 from auditor.releases import gate_release
 from auditor.report import render, write_reports
-from auditor.report.standing import standings
+from auditor.report.standing import Standing, standings
 from auditor.store import read_audit, write_audit
 from auditor.verify import verify
 from tests import sample
 from tests.hostile import NAMES, hostile
-from tests.releases import audit_of, audited_class, concept, contrast, control
+from tests.releases import audit_of, audited_class, concept, contrast, failed
 
-POLICY = "[trust]\nrequired_controls = []\n[[association]]\nlargest_effect = {}\n"
+POLICY = "format_version = 2\n[[association]]\nlargest_effect = {}\n"
+CLAIM = concept(effect=0.5, low=0.4, high=0.6)
+WITHHELD = concept("dotted", effect=0.5, low=0.4, high=0.6, checks=[failed()])
+MISSING = concept("grid", **dict.fromkeys(("effect", "low", "high", "p_value", "p_adjusted")))
+ABSENT = "the bank has no images of it"
 
 
-def _photos(**fields: object) -> Audit:
-    held = {"controls": [control()], "source": "folder"}
-    return audit_of(audited_class(concept(score=1.5, score_low=1.2, score_high=1.8), **(held | fields)))  # type: ignore[arg-type]
+def _photos(*findings: Finding, **fields: object) -> Audit:
+    return audit_of(audited_class(*(findings or (CLAIM,)), **({"source": "folder"} | fields)))  # type: ignore[arg-type]
+
+
+def _scores(audit: Audit) -> Standing:
+    scores, explanations = standings(audit)
+    assert (scores.kind, explanations.kind) == ("Scores", "Explanations")
+    return scores
+
+
+def _missing(name: str, reason: str) -> Finding:
+    check = failed("enough independent images").model_copy(update={"reason": reason})
+    return concluded(MISSING.model_copy(update={"subject": name, "checks": [check]}))
 
 
 @pytest.mark.parametrize(
-    ("audit", "word", "said"),
+    ("findings", "word", "tone", "said", "details"),
     [
-        (_photos(), "controls held", "Every control came out as it must"),
-        (_photos(controls=[control(passed=False)]), "not to be relied on", "for every class"),
-        (_photos(controls=[control(passed=None)]), "to be relied on in part", "1 control was not run"),
-        (_photos(source="impressions"), "to be relied on in part", "No photos were given for “zebra”"),
-        (_photos(success=0.3), "to be relied on in part", "fewer than half of the held-out images"),
-        (_photos(specific=False), "to be relied on in part", "not specific"),
+        ([CLAIM], "usable", "good", "Every check that concerns them held.", ()),
+        # A check that could not be run forbids nothing.
         (
-            _photos().model_copy(update={"controls": [control("weights", passed=False)]}),
-            "not to be relied on",
-            "A control of the whole audit failed: “weights”",
+            [
+                concept(
+                    effect=0.5, low=0.4, high=0.6, checks=[failed().model_copy(update={"passed": None})]
+                )
+            ],
+            "usable", "good", "Every check that concerns them held.", (),
         ),
-        (_photos().model_copy(update={"classes": []}), "nothing to rely on", "No class"),
+        # An open question is no fault of a check.
+        ([concept(effect=0.1, low=0.05, high=0.15)], "usable", "good", "Every check that", ()),
+        (
+            [CLAIM, WITHHELD],
+            "usable in part", "warn", "Checks withhold 1 of 2 findings.",
+            ("the sanity check 'random concept' failed for bank 'textures'",),
+        ),
+        (
+            [CLAIM, WITHHELD, _missing("a", ABSENT), _missing("b", ABSENT)],
+            "usable in part", "warn", "Checks withhold 1 of 4 findings; 2 not measured.",
+            ("the sanity check 'random concept' failed for bank 'textures'", ABSENT),
+        ),
+        (
+            [WITHHELD, _missing("a", ABSENT)],
+            "not usable", "bad", "Every finding is withheld by a check, or was not measured.",
+            ("the sanity check 'random concept' failed for bank 'textures'", ABSENT),
+        ),
+        (
+            [CLAIM, *(_missing(name, f"reason {name}") for name in "abcde")],
+            "usable in part", "warn", "Checks withhold 0 of 6 findings; 5 not measured.",
+            ("reason a", "reason b", "reason c", "and 2 other reasons"),
+        ),
     ],
-)
-def test_trust_follows_from_controls_images_and_occluder(audit: Audit, word: str, said: str) -> None:
-    (trust,) = standings(audit)
-    assert (trust.kind, trust.word) == ("Trust", word)
-    assert said in trust.text
+)  # fmt: skip
+def test_scores_are_usable_as_far_as_checks_hold(
+    findings: list[Finding], word: str, tone: str, said: str, details: tuple[str, ...]
+) -> None:
+    scores = _scores(_photos(*findings))
+    assert (scores.word, scores.tone, scores.details) == (word, tone, details)
+    assert scores.text.startswith(said)
+
+
+def test_scores_rest_neither_on_images_nor_on_the_occluder() -> None:
+    sanity = SanityCheck(
+        name="random occluder", concerns="explanation", expectation="", observed=0.9, threshold=0.4,
+        passed=False,
+    )  # fmt: skip
+    for audit in (_photos(success=0.1), _photos(source="impressions"), _photos(checks=[sanity])):
+        assert _scores(audit).word == "usable"
+
+
+def test_nothing_measured_is_nothing_to_use() -> None:
+    for audit in (
+        _photos().model_copy(update={"findings": []}),
+        _photos().model_copy(update={"findings": [], "classes": []}),
+    ):
+        scores = _scores(audit)
+        assert (scores.word, scores.tone, scores.text) == ("not measured", "bad", "Nothing was measured.")
+
+
+def _explained(*reasons: str) -> Standing:
+    """Of classes that were not measured for these reasons; an empty one was measured."""
+    audit = audit_of(
+        *(audited_class(CLAIM, index=i, name=f"class {i}", synset="") for i in range(len(reasons)))
+    )
+    classes = [
+        c.model_copy(update={"explanation": Explanation(measured=not reason, reason=reason or "as measured")})
+        for c, reason in zip(audit.classes, reasons, strict=True)
+    ]
+    return standings(audit.model_copy(update={"classes": classes}))[1]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "word", "details"),
+    [
+        (("",), "usable", ()),
+        (("no images",), "not measured", ("“class 0”: no images",)),
+        (("no images", ""), "usable in part", ("“class 0”: no images",)),
+        (("no images", "no images"), "not measured", ("every class: no images",)),
+        (("no images", "", "no images"), "usable in part", ("“class 0” and “class 2”: no images",)),
+        (("a", "b"), "not measured", ("“class 0”: a", "“class 1”: b")),
+        (
+            ("a",) * 5 + ("",), "usable in part",
+            ("“class 0”, “class 1”, “class 2” and 2 more: a",),
+        ),
+        (
+            ("a", "b", "c", "d", "e"), "not measured",
+            ("“class 0”: a", "“class 1”: b", "“class 2”: c", "and 2 other reasons"),
+        ),
+    ],
+)  # fmt: skip
+def test_explanations_are_usable_where_they_were_measured(
+    reasons: tuple[str, ...], word: str, details: tuple[str, ...]
+) -> None:
+    found = _explained(*reasons)
+    assert (found.kind, found.word, found.details) == ("Explanations", word, details)
+    assert found.tone == ("good" if word == "usable" else "warn")
+    assert ("not shown; scores do not rest on them" in found.text) == (word != "usable")
 
 
 def _verdict(folder: Path, tolerance: float, audit: Audit | None = None) -> Verdict:
@@ -60,38 +155,54 @@ def _verdict(folder: Path, tolerance: float, audit: Audit | None = None) -> Verd
     return gate_release(folder, policy, today=date(2026, 11, 23))
 
 
-@pytest.mark.parametrize(("tolerance", "word"), [(1.0, "failed"), (2.0, "passed"), (1.5, "inconclusive")])
+@pytest.mark.parametrize(("tolerance", "word"), [(0.3, "failed"), (0.6, "passed"), (0.5, "inconclusive")])
 def test_the_gate_comes_first_and_names_what_decided(tmp_path: Path, tolerance: float, word: str) -> None:
-    audit = audit_of(
-        audited_class(concept(score=1.5, score_low=1.2, score_high=1.8, p_adjusted=0.001), source="folder")
-    )
-    gate, trust = standings(audit, _verdict(tmp_path, tolerance, audit))
-    assert (gate.kind, gate.word, trust.kind) == ("Release gate", word, "Trust")
+    audit = _photos()
+    gate, scores, explanations = standings(audit, _verdict(tmp_path, tolerance, audit))
+    assert (gate.kind, gate.word) == ("Release gate", word)
+    assert (scores.kind, explanations.kind) == ("Scores", "Explanations")
     assert "23 November 2026" in gate.text
     if word == "passed":
         assert gate.details == ()
     else:
-        assert gate.details[0].startswith("zebra × textures/banded: 1.50 [1.20, 1.80]")
+        assert gate.details[0].startswith("zebra × textures/banded: 0.50 [0.40, 0.60]")
 
 
-def test_the_first_page_shows_verdict_findings_trust_and_what_was_not_tested(tmp_path: Path) -> None:
-    audit = sample.build(tmp_path)
-    (tmp_path / "policy.toml").write_text(POLICY.format(1.0))
+def test_the_gate_decides_nothing_about_what_a_check_withholds(tmp_path: Path) -> None:
+    audit = _photos(WITHHELD)
+    gate, scores, _ = standings(audit, _verdict(tmp_path, 0.3, audit))
+    assert (gate.word, scores.word) == ("inconclusive", "not usable")
+    assert "the sanity check 'random concept' failed" in gate.details[0]
+
+
+@pytest.mark.slow
+def test_a_report_begins_with_verdicts_findings_and_what_was_not_tested(tmp_path: Path) -> None:
+    whole = sample.build(tmp_path)
+    zebra = whole.classes[0].model_copy(update={"pictures": [], "concepts": []})
+    write_audit(tmp_path, whole.model_copy(update={"classes": [zebra], "findings": whole.of_class(340)}))
+    (tmp_path / "policy.toml").write_text(POLICY.format(0.3))
     keep_verdict(tmp_path, gate_release(tmp_path, tmp_path / "policy.toml"))
     audit = read_audit(tmp_path)
     pdf = render(audit, tmp_path, name="pdf")
     evidence = read_pdf(pdf, where="report.pdf")
-    first = evidence.pages[0]
+    # The verdicts stand at the top; with three of them, what follows may run over to the second page.
+    first = " ".join(evidence.pages[:2])
+    assert all(words in evidence.pages[0] for words in ("Release gate: ✗ failed", "Scores: ✓ usable"))
     for words in (
         "Release gate",
         "failed",
         "zebra × textures/banded",
-        "Trust",
+        "Scores",
+        "Explanations",
         "Not tested",
         "What was found",
     ):
         assert words in first, words
-    assert first.count("corrected p") >= 3  # three findings with their numbers
+    assert first.count("corrected p = 0.010") == 5  # two decided, three claimed
+    without = render(audit, tmp_path / "elsewhere", name="pdf")
+    (only,) = read_pdf(without, where="report.pdf").pages[:1]
+    assert all(words in only for words in ("Scores", "Explanations", "What was found", "Not tested"))
+    assert "Release gate" not in only
     assert evidence.attachments[VERDICT_FILE] == (tmp_path / VERDICT_FILE).read_bytes()
     page = render(audit, tmp_path, name="html").decode()
     assert page.index('id="verdict"') < page.index('id="found"') < page.index('id="not-tested"')
@@ -106,7 +217,7 @@ def test_the_first_page_shows_verdict_findings_trust_and_what_was_not_tested(tmp
 
 
 def test_a_verdict_on_another_audit_is_not_shown(tmp_path: Path) -> None:
-    verdict = _verdict(tmp_path, 1.0)
+    verdict = _verdict(tmp_path, 0.3)
     keep_verdict(tmp_path, verdict)
     assert kept_verdict(tmp_path, _photos()) == verdict
     later = _photos().model_copy(update={"created": "2027-01-01T00:00:00Z"})
@@ -118,7 +229,7 @@ def test_a_verdict_on_another_audit_is_not_shown(tmp_path: Path) -> None:
 
 def test_render_with_a_policy_keeps_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_audit(tmp_path, _photos(), {})
-    (tmp_path / "policy.toml").write_text(POLICY.format(2.0))
+    (tmp_path / "policy.toml").write_text(POLICY.format(0.6))
     words = ["render", str(tmp_path), "--format", "markdown"]
     assert main([*words, "--policy", str(tmp_path / "policy.toml")]) == 0
     assert "Release gate: passed" in (tmp_path / "report.md").read_text()
@@ -131,11 +242,9 @@ def test_render_with_a_policy_keeps_the_verdict(tmp_path: Path, capsys: pytest.C
 
 @pytest.mark.parametrize("text", [NAMES[k] for k in ("script", "image", "control", "bidi")])
 def test_hostile_names_in_a_verdict_stay_text(text: str, tmp_path: Path) -> None:
-    pair = contrast(difference=1.0, difference_low=0.9, difference_high=1.1, p_adjusted=0.001)
-    plain = audit_of(audited_class(concept(score=1.5, score_low=1.2, score_high=1.8, p_adjusted=0.001),
-                                   contrasts=[pair]))  # fmt: skip
+    plain = audit_of(audited_class(CLAIM, contrast(effect=0.05, low=0.03, high=0.07)))
     audit = hostile(plain, text)
-    keep_verdict(tmp_path, _verdict(tmp_path, 1.0, audit))
+    keep_verdict(tmp_path, _verdict(tmp_path, 0.3, audit))
     audit = read_audit(tmp_path)
     page = render(audit, tmp_path, name="html").decode()
     assert "Release gate" in page

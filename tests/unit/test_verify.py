@@ -25,11 +25,11 @@ pytestmark = pytest.mark.slow  # renders reports
 def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One class with a picture, rendered once as PDF and as HTML."""
     folder = tmp_path_factory.mktemp("audit")
-    result = audited_class(concept(score=0.25, score_low=0.15, score_high=0.35))
+    result, findings = audited_class(concept(effect=0.25, low=0.15, high=0.35))
     picture = Picture(path="pictures/a.png", kind="impression", alt="zebra", width=40, height=30)
     image = io.BytesIO()
     Image.effect_noise((40, 30), 80).convert("RGB").save(image, format="PNG")
-    record = audit_of(result.model_copy(update={"pictures": [picture]}))
+    record = audit_of((result.model_copy(update={"pictures": [picture]}), findings))
     write_audit(folder, record, pictures={picture.path: image.getvalue()})
     write_reports(folder, record, formats=["pdf", "html"])
     return folder
@@ -87,15 +87,17 @@ def test_a_number_changed_in_the_attachment_is_found(copy: Path) -> None:
     pdf = (copy / "report.pdf").read_bytes()
     true = read_pdf(pdf, where="x").attachments["audit.json"]
     assert true == (copy / "audit.json").read_bytes()
-    forged = true.replace(b'"score": 0.25', b'"score": 0.05')
+    forged = true.replace(b'"effect": 0.25', b'"effect": 0.05')
     assert forged != true
     path = copy / "forged.pdf"
     path.write_bytes(_with_attachment(pdf, forged))
     found = verify(path)
     assert not found.passed
     assert _outcomes(found)["audit"] == "ok"
-    # The report prints the digest of its audit, so that is where they part first.
-    assert "has 'SHA-256 of audit.json" in _detail(found, "forged.pdf: numbers")
+    # The claim stands on the first page, so that is where they part first.
+    detail = _detail(found, "forged.pdf: numbers")
+    assert "page 1 has 'labelled “banded”. effect 0.25 [0.15, 0.35]" in detail
+    assert "where the audit gives 'labelled “banded”. effect 0.05 [0.15, 0.35]" in detail
     # The same pages with the true attachment hold: what is found is the number, not the rewriting.
     path.write_bytes(_with_attachment(pdf, true))
     assert verify(path).passed
@@ -103,7 +105,7 @@ def test_a_number_changed_in_the_attachment_is_found(copy: Path) -> None:
 
 def test_a_number_changed_in_the_pages_is_found(copy: Path) -> None:
     """The pages of another audit with this audit attached."""
-    record = audit_of(audited_class(concept(score=0.05, score_low=-0.05, score_high=0.15)))
+    record = audit_of(audited_class(concept(effect=0.05, low=-0.05, high=0.15)))
     other = render(record, copy, name="pdf")
     true = (copy / "audit.json").read_bytes()
     path = copy / "forged.pdf"
@@ -114,7 +116,7 @@ def test_a_number_changed_in_the_pages_is_found(copy: Path) -> None:
 
 
 def test_a_report_of_another_audit_beside_this_one_is_found(copy: Path) -> None:
-    record = audit_of(audited_class(concept(score=0.05, score_low=-0.05, score_high=0.15)))
+    record = audit_of(audited_class(concept(effect=0.05, low=-0.05, high=0.15)))
     (copy / "report.pdf").write_bytes(render(record, copy, name="pdf"))
     found = verify(copy)
     assert _outcomes(found)["report.pdf: attachment"] == "failed"
@@ -129,7 +131,9 @@ def test_a_changed_page_in_html_is_found(copy: Path) -> None:
 
 def test_a_changed_audit_is_found_by_its_reports(copy: Path) -> None:
     file = copy / "audit.json"
-    file.write_text(file.read_text().replace('"score": 0.25', '"score": 0.05'))
+    true = file.read_text()
+    assert true.count('"effect": 0.25') == 1
+    file.write_text(true.replace('"effect": 0.25', '"effect": 0.05'))
     outcomes = _outcomes(verify(copy))
     assert outcomes["audit"] == "ok"
     assert outcomes["report.pdf: attachment"] == "failed"
@@ -144,6 +148,27 @@ def test_an_audit_written_by_something_else_is_found(copy: Path) -> None:
     found = verify(copy)
     assert not found.passed
     assert found.audit is None
+
+
+def test_a_conclusion_changed_in_the_audit_is_found_by_its_reports(copy: Path) -> None:
+    """The word alone, with every number as it was."""
+    file = copy / "audit.json"
+    true = file.read_text()
+    assert true.count('"conclusion": "associated"') == 1
+    file.write_text(true.replace('"conclusion": "associated"', '"conclusion": "inconclusive"'))
+    outcomes = _outcomes(verify(copy))
+    assert outcomes["audit"] == "ok"
+    assert outcomes["report.pdf: attachment"] == "failed"
+    assert outcomes["report.pdf: numbers"] == "failed"
+    assert outcomes["report.html: numbers"] == "failed"
+
+
+def test_an_audit_of_an_older_version_is_said_to_be_one(copy: Path) -> None:
+    file = copy / "audit.json"
+    file.write_text(file.read_text().replace('"format_version": 2', '"format_version": 1'))
+    found = verify(copy)
+    assert not found.passed
+    assert "an older audit has to be made again" in _detail(found, "audit")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"%PDF-1.7\nnonsense", b"%PDF-1.7\n%%EOF"])
