@@ -65,7 +65,7 @@ def try_one(name: str) -> str:
     found = learn(model, images, index, settings=OccluderSettings(iterations=3), generator=generator)
     names = [layer.name for layer in layers]
     scores = neuron_scores(model, images, found.perturbation, names)
-    weights = {layer: channel_importance(scores[layer])[None] for layer in names}
+    weights = {layer: channel_importance(scores[layer].scores)[None] for layer in names}
     seen = probe(model, [images], names, weights)
     finite = all(torch.isfinite(torch.from_numpy(seen.maps[layer])).all() for layer in names)
     last = layers[-1]

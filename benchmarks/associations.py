@@ -30,6 +30,7 @@ from auditor.models import find_classes, load_model
 from auditor.models.layers import choose_layers
 from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.progress import Progress, progress_for
+from auditor.records import LayerRecord
 from auditor.settings import IMPRESSIONS, Settings
 from benchmarks.associations_banks import find_bank
 from benchmarks.associations_contrasts import Contrasted, contrast_table, measure_expectations
@@ -108,7 +109,7 @@ class Bench:
     """All that every row of a list is measured with."""
 
     model: LoadedModel
-    layers: tuple[str, ...]
+    layers: tuple[LayerRecord, ...]
     settings: Settings
     cache: Path
     labels: dict[str, ClassLabel]
@@ -188,7 +189,7 @@ def _prepare(asked: argparse.Namespace, rows: Sequence[Row], progress: Progress)
     if asked.only_ours:
         return Bench(model, (), settings, cache, labels, banks, {}, progress)
     layers = choose_layers(model)
-    names = tuple(layer.name for layer in layers)
+    names = [layer.name for layer in layers]
     precision = resolve("auto", model.device)
     fits: dict[int, ClassFit] = {}
     for label in {
@@ -208,7 +209,7 @@ def _prepare(asked: argparse.Namespace, rows: Sequence[Row], progress: Progress)
             print(f"Skipped class '{label.name}': {failure}")
     if not fits:
         raise InputError("no row can be measured; needed: a bank on this machine and a class with images")
-    return Bench(model, names, settings, cache, labels, banks, fits, progress)
+    return Bench(model, tuple(layers), settings, cache, labels, banks, fits, progress)
 
 
 def _class_of(model: LoadedModel, row: Row) -> ClassLabel:
@@ -234,7 +235,7 @@ def _rank_pairs(asked: argparse.Namespace, bench: Bench, pairs: Sequence[Pair]) 
             found = tcav_scores(
                 bench.model,
                 bank,
-                bench.layers[-2:],
+                [layer.name for layer in bench.layers[-2:]],
                 [(i, fit.images.inputs(bench.model)) for i, fit in measured.fits.items()],
                 images=TCAV_IMAGES,
                 seed=asked.seed,
@@ -259,7 +260,7 @@ def _rank_pairs(asked: argparse.Namespace, bench: Bench, pairs: Sequence[Pair]) 
         return _pairs_report(rows, results)
     print(
         "\n95% intervals from resampling classes. TCAV: Captum's default classifier, one random set of the "
-        f"bank's other concepts, last two layers ({', '.join(bench.layers[-2:])})."
+        f"bank's other concepts, last two layers ({', '.join(layer.name for layer in bench.layers[-2:])})."
     )
     return _pairs_report(rows, results)
 
@@ -334,13 +335,16 @@ def _contrast(
             continue
         found = measure_expectations(
             here,
-            [bench.index(e) for e in here],
+            [bench.labels[e.class_name] for e in here],
             bench.measure(name, here),
             settings=bench.settings,
         )
         print(f"\nContrasts, bank '{name}':\n\n" + contrast_table(found))
         everything += found
-    return [asdict(c) for c in everything]
+    return [
+        {"expectation": asdict(c.expectation), "effect": c.effect, "conclusion": c.finding.conclusion}
+        for c in everything
+    ]
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from auditor.banks import BankImage, Concept, ConceptBank, load_bank
-from auditor.banks.bank import digest_of
+from auditor.banks import ConceptBank, load_bank
+from auditor.banks.importing import import_bank
+from auditor.banks.places import cache_root
 from auditor.errors import InputError
-from auditor.images.decode import decode_image, list_images
 from auditor.progress import Progress
 
 _FACES = "utkface"
@@ -23,8 +23,8 @@ def shared_data() -> Path | None:
 def find_bank(name: str, *, cache: Path | None, progress: Progress) -> ConceptBank | None:
     """A bank by its name in a list of pairs, or ``None`` where this machine does not have it.
 
-    Known banks and folders come first, then a folder of that name among the shared photos; ``gender``
-    is made from the shared faces, whose labels are perceived gender as stated by the data set.
+    Known banks and folders come first, then a folder of that name among the shared photos. ``gender`` is
+    made from the shared faces where no face set was imported.
 
     Raises:
         InputError: the bank is there but cannot be read.
@@ -36,33 +36,18 @@ def find_bank(name: str, *, cache: Path | None, progress: Progress) -> ConceptBa
         return load_bank(name, cache=cache, progress=progress)
     except InputError:
         if name == "gender" and data is not None and (data / _FACES).is_dir():
-            return _gender(data / _FACES)
+            return faces_bank(data / _FACES, cache=cache, progress=progress)
         if "/" in name or name == "textures":
             raise
         return None
 
 
-def _gender(folder: Path) -> ConceptBank:
-    """Perceived gender from file names ``age_gender_race_date``; adults from 18 on."""
-    found: dict[str, list[BankImage]] = {"men": [], "women": []}
-    for path in list_images(folder):
-        parts = path.name.split("_")
-        if len(parts) != 4 or not all(p.isdigit() for p in parts[:3]) or parts[1] not in "01":
-            continue
-        age = int(parts[0])
-        band = (
-            "18 to 29" if age < 30 else "30 to 44" if age < 45 else "45 to 59" if age < 60 else "60 and over"
-        )
-        found["women" if parts[1] == "1" else "men"].append(
-            BankImage(
-                name=path.name,
-                load=lambda path=path: decode_image(path),  # type: ignore[misc]
-                sha256=path.name,  # the data set names every image uniquely
-                covariates={"race": parts[2], "age": band},
-            )
-        )
-    concepts = tuple(Concept(name, tuple(images)) for name, images in found.items())
-    return ConceptBank(
-        name="gender", title="Perceived gender", source="folder", concepts=concepts,
-        digest=digest_of(concepts), report_images=False,
-    )  # fmt: skip
+def faces_bank(folder: Path, *, cache: Path | None, progress: Progress) -> ConceptBank:
+    """Perceived gender on UTKFace photos, imported as a user imports them, into the cache.
+
+    Raises:
+        InputError: no photo is named as in UTKFace.
+    """
+    into = cache_root(cache) / "benchmarks" / "banks"
+    imported = import_bank("utkface", folder, into=into, replace=True, progress=progress)
+    return load_bank(str(imported.folder), progress=progress)

@@ -1,21 +1,22 @@
-"""Group contrasts that nobody disputes: right signs, how many are significant, confident errors."""
+"""Group contrasts that nobody disputes: right signs, how many are claimed, wrong claims."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.contrasting import contrast_groups, pair_images
+from auditor.audit.concepts import Response
+from auditor.audit.groups import EveryClass, contrasts, sample_groups
 from auditor.errors import InputError
-from auditor.records import ContrastResult
+from auditor.findings import conclude_all
+from auditor.models.loaded import ClassLabel
+from auditor.records import Finding
 from auditor.settings import Settings
-from auditor.statistics.multiplicity import holm
+from auditor.statistics.probability import Tempered
 from benchmarks.associations_measure import Measured
 from benchmarks.associations_pairs import Expectation
-
-ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -23,92 +24,71 @@ class Contrasted:
     """One expectation and what was found."""
 
     expectation: Expectation
-    difference: float
-    """``more`` minus ``less``, in standard deviations within groups; positive as expected."""
-    low: float
-    high: float
-    p_value: float
-    p_adjusted: float
-    pairs: int
-    """Images of each group."""
-    class_share: float | None
-    """Share of the model's classes that differ as much."""
+    finding: Finding
+    sign: int
+    """1 where the finding's groups stand in the order expected, else -1."""
+
+    @property
+    def effect(self) -> float:
+        """Positive as expected."""
+        return self.sign * (self.finding.effect or 0.0)
 
 
 def measure_expectations(
     expectations: Sequence[Expectation],
-    indices: Sequence[int],
+    labels: Sequence[ClassLabel],
     measured: Measured,
     *,
     settings: Settings,
 ) -> list[Contrasted]:
-    """Every expectation of one bank, matched as the bank declares, by the audit's own functions.
+    """Every expectation of one bank, matched as the bank declares, audited together.
 
     Raises:
         InputError: the bank declares no contrast of these groups, or has too few matched images.
     """
-    layout = measured.layout
-    pairs = pair_images(layout, min_pairs=settings.min_images, seed=settings.seed)
-    found = []
-    for expectation, index in zip(expectations, indices, strict=True):
-        results, _ = contrast_groups(
-            layout,
-            pairs,
-            measured.probe.logits,
-            index,
-            settings=settings,
-            specific=None,
-            rng=np.random.default_rng([settings.seed, index]),
+    groups = sample_groups(measured.layout, settings=settings)
+    logits = measured.shown.logits
+    tempered, every, answers = Tempered(logits), EveryClass.of(logits), logits.argmax(axis=1)
+    findings, signs = [], []
+    for expectation, label in zip(expectations, labels, strict=True):
+        wanted = {expectation.more, expectation.less}
+        fitting = [g for g in groups if {g.contrast.more, g.contrast.less} == wanted]
+        if not fitting:
+            raise InputError(
+                f"{expectation.where}: bank '{expectation.bank}' declares no contrast of these groups"
+            )
+        response = Response(tempered.log_scaled(label.index), np.asarray(answers == label.index))
+        found = contrasts(
+            fitting[0], measured.shown, label, response, every, settings=settings, family=len(expectations)
         )
-        found.append(_one(expectation, results))
-    adjusted = holm([c.p_value for c in found])
-    return [replace(c, p_adjusted=float(p)) for c, p in zip(found, adjusted, strict=True)]
-
-
-def _one(expectation: Expectation, results: Sequence[ContrastResult]) -> Contrasted:
-    """The expectation's contrast, matched where the bank can, turned round where it is declared so."""
-    groups = {expectation.more, expectation.less}
-    fitting = [r for r in results if {r.more, r.less} == groups]
-    if not fitting:
-        raise InputError(
-            f"{expectation.where}: bank '{expectation.bank}' declares no contrast of these groups"
-        )
-    chosen = next((r for r in fitting if r.matched), fitting[0])
-    ends = (chosen.difference, chosen.difference_low, chosen.difference_high)
-    if chosen.p_value is None or None in ends:
-        raise InputError(f"{expectation.where}: {chosen.reason}")
-    sign = 1.0 if chosen.more == expectation.more else -1.0
-    low, high = sorted(sign * (end or 0.0) for end in ends[1:])
-    return Contrasted(
-        expectation,
-        sign * (chosen.difference or 0.0),
-        low,
-        high,
-        chosen.p_value,
-        chosen.p_value,
-        chosen.n_more,
-        chosen.class_share,
-    )
+        if found.effect is None:
+            raise InputError(f"{expectation.where}: {fitting[0].reason}")
+        findings.append(found)
+        signs.append(1 if found.more == expectation.more else -1)
+    concluded = conclude_all(findings)
+    return [Contrasted(e, f, s) for e, f, s in zip(expectations, concluded, signs, strict=True)]
 
 
 def contrast_table(found: Sequence[Contrasted]) -> str:
     """Markdown: every contrast, then the three shares that the benchmark is about."""
     lines = [
-        "| class | expected | difference (95% interval) | pairs | Holm p | classes that differ as much |",
-        "|---|---|---|---|---|---|",
+        "| class | expected | difference (adjusted interval) | pairs | Holm p | class share | conclusion |",
+        "|---|---|---|---|---|---|---|",
     ]
     for c in found:
-        e = c.expectation
+        e, f = c.expectation, c.finding
+        low, high = sorted((c.sign * (f.adjusted_low or 0.0), c.sign * (f.adjusted_high or 0.0)))
+        share = "" if f.class_share is None else f"{f.class_share:.1%}"
         lines.append(
-            f"| {e.class_name} | {e.more} > {e.less} | {c.difference:+.2f} ({c.low:+.2f} to {c.high:+.2f}) "
-            f"| {c.pairs} | {c.p_adjusted:.4f} | {'' if c.class_share is None else f'{c.class_share:.0%}'} |"
+            f"| {e.class_name} | {e.more} > {e.less} | {c.effect:+.3f} ({low:+.3f} to {high:+.3f}) "
+            f"| {f.independent} | {f.p_adjusted or 1:.4f} | {share} | {f.conclusion} |"
         )
-    right = sum(c.difference > 0 for c in found)
-    significant = sum(c.difference > 0 and c.p_adjusted < ALPHA for c in found)
-    wrong = sum(c.difference < 0 and c.p_adjusted < ALPHA for c in found)
+    right = sum(c.effect > 0 for c in found)
+    claimed = sum(c.effect > 0 and c.finding.claimed for c in found)
+    wrong = sum(c.effect < 0 and c.finding.claimed for c in found)
     n = len(found)
     lines.append(
-        f"\nRight signs {right}/{n} ({right / n:.2f}), significant {significant}/{n} "
-        f"({significant / n:.2f}), confident sign errors {wrong}."
+        f"\nRight signs {right}/{n} ({right / n:.2f}), claimed {claimed}/{n} ({claimed / n:.2f}), "
+        f"wrong claims {wrong}."
     )
     return "\n".join(lines)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.afi.detector import Probe
-from auditor.afi.responses import evidence
+from auditor.audit.context import AuditContext
+from auditor.audit.forward import Shown, show_bank
+from auditor.audit.layout import BankLayout, lay_out
 from auditor.banks import ConceptBank
 from auditor.fitting import ClassFit, fit_key
 from auditor.models.loaded import LoadedModel
-from auditor.probing import lay_out, probe_bank
 from auditor.progress import Progress
-from auditor.scoring import BankLayout
+from auditor.records import LayerRecord
 from auditor.settings import Settings
 from auditor.statistics.mmd import paper_scores
+from auditor.statistics.probability import log_scaled
 from auditor.store import load_arrays, save_arrays
 
 PAPER = "paper's score"
@@ -32,19 +34,23 @@ OURS = "auditor"
 class Measured:
     """What is needed to score every class on one bank."""
 
-    layout: BankLayout
-    probe: Probe
+    shown: Shown
     fits: Mapping[int, ClassFit]
     layers: tuple[str, ...]
 
+    @property
+    def layout(self) -> BankLayout:
+        """Labels and clusters of the bank's images."""
+        return self.shown.layout
+
     def scores(self, index: int, *, runs: int, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
         """Estimator to [concepts]; ours alone without layers. The paper's score draws ``runs`` sets."""
-        own = evidence(self.probe.logits)[None, :, index]
-        found = {OURS: self.layout.effects(own)[0]}
+        own = log_scaled(self.shown.logits)[None, :, index]
+        found = {OURS: self.layout.sample.errors(own).effect[0]}
         if not self.layers:
             return found
         place = list(self.fits).index(index)
-        maps = {layer: values[:, place].astype(np.float64) for layer, values in self.probe.maps.items()}
+        maps = {layer: values[:, place].astype(np.float64) for layer, values in self.shown.probe.maps.items()}
         mean = paper_scores(maps, self.layout.labels, benchmark=None, runs=runs, rng=rng).mean
         found[PAPER] = np.nan_to_num(mean)
         return found
@@ -53,7 +59,7 @@ class Measured:
 def measure(
     model: LoadedModel,
     bank: ConceptBank,
-    layers: Sequence[str],
+    layers: Sequence[LayerRecord],
     fits: Sequence[ClassFit],
     *,
     settings: Settings,
@@ -61,27 +67,53 @@ def measure(
     progress: Progress,
 ) -> Measured:
     """Show the bank to the model, or read from the cache what it made of it."""
-    keys = [fit_key(model, fit.label, layers, settings) for fit in fits]
-    key = hashlib.sha256("|".join([model.sha256, bank.digest, *layers, *keys]).encode()).hexdigest()[:24]
-    path = cache / f"probe-{key}.npz"
+    names = tuple(layer.name for layer in layers)
+    keys = [fit_key(model, fit.label, names, settings) for fit in fits]
+    key = hashlib.sha256("|".join([model.sha256, bank.digest, *names, *keys]).encode()).hexdigest()[:24]
+    path = cache / f"shown-{key}.npz"
     if path.exists():
-        arrays = load_arrays(path)
-        probe = Probe(
+        shown = _read(path, bank, names)
+    else:
+        context = AuditContext(
+            model=model,
+            settings=settings,
+            classes=tuple(fit.label for fit in fits),
+            layers=tuple(layers),
+            precision="float32",
+            progress=progress,
+            cache=cache,
+        )
+        shown = show_bank(context, bank, (), fits)
+        _keep(path, shown)
+    return Measured(shown, {fit.label.index: fit for fit in fits}, names)
+
+
+def _keep(path: Path, shown: Shown) -> None:
+    probe = shown.probe
+    save_arrays(
+        path,
+        {
+            **{f"channels/{layer}": values for layer, values in probe.channels.items()},
+            **{f"maps/{layer}": values for layer, values in probe.maps.items()},
+            "logits": probe.logits,
+            "last": probe.last,
+            "technical": shown.technical,
+            "clusters": shown.layout.clusters,
+        },
+    )
+
+
+def _read(path: Path, bank: ConceptBank, layers: Sequence[str]) -> Shown:
+    arrays = load_arrays(path)
+    layout = lay_out(bank)
+    return Shown(
+        layout=replace(layout, sample=replace(layout.sample, clusters=arrays["clusters"])),
+        probe=Probe(
             channels={layer: arrays[f"channels/{layer}"] for layer in layers},
             maps={layer: arrays[f"maps/{layer}"] for layer in layers if f"maps/{layer}" in arrays},
             logits=arrays["logits"],
-        )
-        layout = lay_out(bank)
-    else:
-        layout, probe = probe_bank(
-            model, bank, [], layers, fits, batch=settings.batch_size, progress=progress
-        )
-        save_arrays(
-            path,
-            {
-                **{f"channels/{layer}": values for layer, values in probe.channels.items()},
-                **{f"maps/{layer}": values for layer, values in probe.maps.items()},
-                "logits": probe.logits,
-            },
-        )
-    return Measured(layout, probe, {fit.label.index: fit for fit in fits}, tuple(layers))
+            last=arrays["last"],
+        ),
+        technical=arrays["technical"],
+        clusters="as in the first run",
+    )

@@ -1,8 +1,8 @@
 """Do the p-values hold their level and the intervals cover? ``python -m benchmarks.calibration [--quick]``.
 
-Detector responses are simulated from populations whose true effects are known, then handed to the same
-functions that an audit calls. Printed beside them: what the same data would say if refits were ignored,
-and the paper's runs taken for replicates.
+The answers of a classifier are simulated from populations whose true effects are known, then handed to the
+functions that an audit calls. Printed beside them: what the same data would say if images of one cluster
+counted as many, and if the paper's runs were taken for replicates.
 """
 
 from __future__ import annotations
@@ -14,32 +14,38 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from auditor.statistics.classwise import class_effects
-from auditor.statistics.contrasts import group_contrasts
-from auditor.statistics.effects import ConceptEffect, concept_effects
+from auditor.findings import Numbers, Range, conclude
+from auditor.settings import Settings
+from auditor.statistics.effects import Effect, Inference
 from auditor.statistics.mmd import gaussian_kernel, median_bandwidth, mmd2_unbiased
 from auditor.statistics.mmd_permutation import mmd_test
-from benchmarks.calibration_evidence import COLUMNS, EVIDENCE_WORLDS, EvidenceWorld, shares
-from benchmarks.populations import (
+from auditor.statistics.multiplicity import holm
+from auditor.statistics.samples import ConceptSample
+from benchmarks.calibration_worlds import (
+    CLUSTERED,
+    CONCEPTS,
     CONTRASTS,
-    EQUAL,
-    RANDOM,
-    STRONG,
-    WORLDS,
-    Faces,
+    SCORES,
     World,
-    draw_faces,
-    draw_world,
+    concept_drawer,
+    draw_pairs,
+    pairs_of,
+    random_maps,
+    sample_of,
+    true_scores,
 )
 
 ALPHA = 0.05
-MARGIN = 0.2
-BOOTSTRAP = 999
-PERMUTATIONS = 999
-INTERVALS = ["images only", "own refits", "Rubin", "percentile", "chosen"]
+MARGIN: float = Settings.model_fields["margin"].default
+CONTRAST_MARGIN: float = Settings.model_fields["contrast_margin"].default
+DRAWS = 999
+"""Permutations, and resamples."""
+OF_SCORES = ["p .05", "p .01", "cover", "cover strong", "claimed within margin", "found beyond", "width"]
+OF_CLUSTERS = ["p .05, images", "p .05, clusters", "cover, images", "cover, clusters"]
+OF_CONTRASTS = ["p .05", "p .01", "cover none", "cover strong", "found strong", "detectable"]
+OF_RUNS = ["t-test .05", "mean ± 1.96 sd/√runs covers 0", "permutation .05", "permutation .01"]
 
 
 class Tally:
@@ -49,8 +55,10 @@ class Tally:
         self.values: dict[str, list[float]] = {}
 
     def add(self, name: str, value: object) -> None:
-        """One repetition's number, or its numbers, averaged."""
-        self.values.setdefault(name, []).append(float(np.mean(np.asarray(value, dtype=float))))
+        """One repetition's number, or its numbers, averaged; nothing where there are none."""
+        numbers = np.asarray(value, dtype=float)
+        if numbers.size:
+            self.values.setdefault(name, []).append(float(numbers.mean()))
 
     def show(self, name: str) -> str:
         """Mean and standard error."""
@@ -58,176 +66,102 @@ class Tally:
         return f"{values.mean():.3f} ± {values.std(ddof=1) / np.sqrt(len(values)):.3f}"
 
 
-def print_row(cells: list[str], widths: list[int]) -> None:
-    """One line of a Markdown table."""
-    print(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |",
-        flush=True,
-    )
-
-
 def print_table(title: str, columns: list[str], rows: Sequence[tuple[str, Callable[[], Tally]]]) -> None:
     """A Markdown table; each row is measured when its turn comes."""
-    print(f"\n{title}\n")
-    widths = [34, *(max(13, len(column)) for column in columns)]
-    print_row(["population", *columns], widths)
-    print_row(["-" * width for width in widths], widths)
+    print(f"\n{title}\n\n| population | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}")
     for name, measure in rows:
         tally = measure()
-        print_row([name, *(tally.show(column) for column in columns)], widths)
+        print(f"| {name} | {' | '.join(tally.show(column) for column in columns)} |", flush=True)
 
 
-def measure_concepts(world: World, repetitions: int, seed: int) -> Tally:
-    """What ``concept_effects`` says about worlds whose truth is known."""
-    tally = Tally()
-    rng = np.random.default_rng(seed)
-    for _ in range(repetitions):
-        responses, labels, truth = draw_world(world, rng)
-        found = concept_effects(
-            responses,
-            labels,
-            concepts=[str(c) for c in range(world.concepts)],
-            permutations=PERMUTATIONS,
-            bootstrap=BOOTSTRAP,
+def claimed(effects: Sequence[Effect], margin: float) -> list[bool]:
+    """Whether an audit of these effects alone would claim each."""
+    adjusted = holm([e.p_value for e in effects])
+    return [
+        conclude(
+            Numbers(e.effect, e.adjusted_low, e.adjusted_high, float(p)),
+            irrelevant=Range.within(margin),
             alpha=ALPHA,
-            margin=MARGIN,
-            rng=rng,
-        )
-        p = np.array([f.p_value for f in found])
-        p_images = np.array([f.p_images for f in found])
+        ).conclusion
+        in ("associated", "negatively associated")
+        for e, p in zip(effects, adjusted, strict=True)
+    ]
+
+
+def measure_scores(world: World, repetitions: int, seed: int) -> Tally:
+    """The score of every concept of a simulated bank."""
+    tally, rng = Tally(), np.random.default_rng(seed)
+    sample, draw, truth = sample_of(world), concept_drawer(world), true_scores(world)
+    # Beside a strong concept no other has a true score of 0: the level is that of a bank without one.
+    draw_alike = concept_drawer(replace(world, step=0.0, shrink=1.0))
+    inference = Inference(DRAWS, DRAWS, ALPHA, family=CONCEPTS)
+    for _ in range(repetitions):
+        alike = sample.effects(draw_alike(rng), inference=inference, rng=rng)
+        found = sample.effects(draw(rng), inference=inference, rng=rng)
+        p = np.array([f.p_value for f in alike])
         low, high = np.array([f.low for f in found]), np.array([f.high for f in found])
         covered = (low <= truth) & (truth <= high)
-        effect, error = np.array([f.effect for f in found]), np.array([f.error_images for f in found])
-        verdict = np.array([f.direction for f in found])
-        tally.add("sharp .05", p[:RANDOM] <= 0.05)
-        tally.add("sharp .01", p[:RANDOM] <= 0.01)
-        tally.add("weak .05", p[EQUAL] <= 0.05)
-        tally.add("weak .01", p[EQUAL] <= 0.01)
-        tally.add("weak .05, refits ignored", p_images[EQUAL] <= 0.05)
-        tally.add("power", p[STRONG] <= ALPHA / world.concepts)
+        claims = np.array(claimed(found, MARGIN))
+        tally.add("p .05", p <= 0.05)
+        tally.add("p .01", p <= 0.01)
         tally.add("cover", covered)
-        tally.add("cover weak", covered[EQUAL])
-        tally.add("cover strong", covered[STRONG])
-        tally.add("cover, refits ignored", np.abs(effect - truth) <= 1.96 * error)
-        tally.add("width", np.mean(high - low))
-        tally.add("detectable", found[STRONG].smallest_detectable)
-        positive, negative = verdict == "associated", verdict == "inhibiting"
-        tally.add("wrong sign", (positive & (truth < 0)) | (negative & (truth > 0)))
-        tally.add("irrelevant claimed", (positive | negative) & (np.abs(truth) <= MARGIN))
-        tally.add("relevant denied", (verdict == "not associated") & (np.abs(truth) > MARGIN))
+        tally.add("cover strong", covered[-1])
+        tally.add("claimed within margin", claims[np.abs(truth) <= MARGIN])
+        tally.add("found beyond", claims[np.abs(truth) > MARGIN])
+        tally.add("width", high - low)
     return tally
 
 
-def measure_evidence(world: EvidenceWorld, repetitions: int, seed: int) -> Tally:
-    """The score with its three zero points."""
-    tally = Tally()
-    for row in shares(world, repetitions, seed):
-        for name, values in row.items():
-            if len(values):
-                tally.add(name, values)
-    return tally
-
-
-def measure_intervals(world: World, repetitions: int, seed: int) -> Tally:
-    """Coverage of the interval chosen and of those that were not."""
-    tally = Tally()
-    rng = np.random.default_rng(seed)
+def measure_clusters(world: World, repetitions: int, seed: int) -> Tally:
+    """Nothing to find: concepts whose images come in clusters, taken for what they are and for more."""
+    tally, rng = Tally(), np.random.default_rng(seed)
+    sample, draw = sample_of(world), concept_drawer(world)
+    every = ConceptSample(sample.labels, np.arange(len(sample.labels)))
+    inference = Inference(DRAWS, DRAWS, ALPHA, family=CONCEPTS)
     for _ in range(repetitions):
-        responses, labels, truth = draw_world(world, rng)
-        found = concept_effects(
-            responses,
-            labels,
-            concepts=[str(c) for c in range(world.concepts)],
-            permutations=19,
-            bootstrap=BOOTSTRAP,
-            alpha=ALPHA,
-            margin=MARGIN,
-            rng=rng,
-        )
-        ends = other_intervals(found)
-        ends["percentile"] = percentile_interval(responses, labels, world.concepts, rng)
-        ends["chosen"] = np.array([(f.low, f.high) for f in found]).T
-        for name, (low, high) in ends.items():
-            tally.add(name, (low <= truth) & (truth <= high))
-            tally.add(f"{name}: strong", low[STRONG] <= truth[STRONG] <= high[STRONG])
+        values = draw(rng)
+        for name, counted in (("images", every), ("clusters", sample)):
+            found = counted.effects(values, inference=inference, rng=rng)
+            covered = [f.low <= 0.0 <= f.high for f in found]
+            tally.add(f"p .05, {name}", np.array([f.p_value for f in found]) <= 0.05)
+            tally.add(f"cover, {name}", covered)
     return tally
 
 
-def other_intervals(found: Sequence[ConceptEffect]) -> dict[str, NDArray[np.float64]]:
-    """[2, concepts] Ends of symmetric intervals that pool nothing between concepts."""
-    effect = np.array([f.effect for f in found])
-    images = np.array([f.error_images for f in found]) ** 2
-    between = np.array([np.var(f.refit_effects, ddof=1) for f in found])
-    refits = len(found[0].refit_effects)
-    n = np.array([f.n for f in found])
-
-    def student(factor: float) -> NDArray[np.float64]:
-        variance = images + factor * between
-        df = variance**2 / (images**2 / (n - 1) + (factor * between) ** 2 / (refits - 1))
-        half = stats.t.ppf(1 - ALPHA / 2, df) * np.sqrt(variance)
-        return np.stack([effect - half, effect + half])
-
-    half = 1.96 * np.sqrt(images)
-    return {
-        "images only": np.stack([effect - half, effect + half]),
-        "own refits": student(1.0 / refits),
-        "Rubin": student(1.0 + 1.0 / refits),
-    }
-
-
-def percentile_interval(
-    responses: NDArray[np.float64], labels: NDArray[np.int64], concepts: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """[2, concepts] Percentile bootstrap of images and refits together."""
-    members = [np.flatnonzero(labels == c) for c in range(concepts)]
-    draws = []
-    for _ in range(200):
-        images = np.concatenate([rng.choice(m, len(m)) for m in members])
-        refits = rng.integers(len(responses), size=len(responses))
-        draws.append(class_effects(responses[np.ix_(refits, images)], labels, concepts=concepts).mean(axis=0))
-    return np.asarray(np.quantile(draws, [ALPHA / 2, 1 - ALPHA / 2], axis=0))
-
-
-def measure_contrasts(faces: Faces, repetitions: int, seed: int) -> Tally:
-    """What ``group_contrasts`` says without a difference and with one."""
-    tally = Tally()
-    rng = np.random.default_rng(seed)
+def measure_contrast(world: World, repetitions: int, seed: int) -> Tally:
+    """Matched pairs without a difference and with one."""
+    tally, rng = Tally(), np.random.default_rng(seed)
+    sample = pairs_of(world)
+    inference = Inference(DRAWS, DRAWS, ALPHA)
+    strong = world.expected(world.step) - world.expected()
     for _ in range(repetitions):
-        for difference, names in (
-            (0.0, ("null .05", "null .01", "cover null")),
-            (0.6, ("", "", "cover 0.6")),
-        ):
-            values, members, strata, lent, truth = draw_faces(replace(faces, difference=difference), rng)
-            found = group_contrasts(
-                values,
-                members,
-                strata=strata,
-                permutations=PERMUTATIONS,
-                bootstrap=BOOTSTRAP,
-                alpha=ALPHA,
-                margin=MARGIN,
-                rng=rng,
-                borrowed=lent,
-            )[0]
-            tally.add(names[2], found.low <= truth <= found.high)
-            tally.add("width", found.high - found.low)
-            if difference:
-                tally.add("power at 0.6", found.p_value <= ALPHA)
-                continue
-            tally.add(names[0], found.p_value <= 0.05)
-            tally.add(names[1], found.p_value <= 0.01)
-            tally.add("null .05, refits ignored", found.p_images <= 0.05)
-            tally.add("detectable", found.smallest_detectable)
+        none = sample.effect(draw_pairs(world, rng, step=0.0), inference=inference, rng=rng)
+        some = sample.effect(draw_pairs(world, rng, step=world.step), inference=inference, rng=rng)
+        tally.add("p .05", none.p_value <= 0.05)
+        tally.add("p .01", none.p_value <= 0.01)
+        tally.add("cover none", none.low <= 0.0 <= none.high)
+        tally.add("cover strong", some.low <= strong <= some.high)
+        tally.add("found strong", claimed([some], CONTRAST_MARGIN))
+        tally.add("detectable", some.minimum_detectable)
     return tally
 
 
 def measure_detectable(world: World, repetitions: int, seed: int) -> Tally:
     """Is the stated smallest detectable effect found four times out of five?"""
-    # Concepts spread alike, so that one stated size suits every repetition.
-    alike = replace(world, own_spread=1.0)
-    pilot = measure_concepts(alike, max(20, repetitions // 8), seed)
-    stated = float(np.mean(pilot.values["detectable"]))
-    return measure_concepts(replace(alike, strong=stated), repetitions, seed + 1)
+    tally, rng = Tally(), np.random.default_rng(seed)
+    sample, draw = sample_of(world), concept_drawer(world)
+    inference = Inference(DRAWS, DRAWS, ALPHA, family=CONCEPTS)
+    own = sample.labels == 0
+    pilot = [
+        sample.effects(draw(rng), inference=inference, rng=rng)[0] for _ in range(max(20, repetitions // 8))
+    ]
+    stated = float(np.mean([effect.minimum_detectable for effect in pilot]))
+    usual = true_scores(world)[0]
+    for _ in range(repetitions):
+        effect = sample.effects(draw(rng) + (stated - usual) * own, inference=inference, rng=rng)[0]
+        tally.add("power", effect.p_value <= ALPHA / CONCEPTS)
+        tally.add("detectable", stated)
+    return tally
 
 
 def measure_runs(size: int, runs: int, repetitions: int, seed: int) -> Tally:
@@ -235,13 +169,11 @@ def measure_runs(size: int, runs: int, repetitions: int, seed: int) -> Tally:
 
     A concept, a pool to draw benchmark sets from and nothing to tell them apart.
     """
-    tally = Tally()
-    rng = np.random.default_rng(seed)
+    tally, rng = Tally(), np.random.default_rng(seed)
     mixing = 0.7 * (rng.normal(size=(49, 49)) / 7.0 + np.eye(49))
     pool = 500
     for _ in range(repetitions):
-        strength = rng.lognormal(0.0, 0.4, size=(size + pool, 1))
-        maps = strength * np.abs(rng.normal(size=(size + pool, 49)) @ mixing + 0.5)
+        maps = random_maps(size, pool, mixing, rng)
         kernel = gaussian_kernel(maps, bandwidth=median_bandwidth(maps))
         own = np.arange(size)
         of_concept, of_random = np.empty(runs), np.empty(runs)
@@ -262,82 +194,37 @@ def measure_runs(size: int, runs: int, repetitions: int, seed: int) -> Tally:
 def main() -> None:
     """Print every table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer repetitions and populations")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     parser.add_argument("--only-score", action="store_true", help="the table of the score alone")
     parser.add_argument("--repetitions", type=int, help="per population")
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    repetitions = options.repetitions or (60 if options.quick else 400)
+    asked = parser.parse_args()
+    repetitions = asked.repetitions or (60 if asked.quick else 400)
     started = time.perf_counter()
-    print(f"Repetitions {repetitions}, seed {options.seed}, alpha {ALPHA}, margin {MARGIN};")
-    print("each number ± its standard error over repetitions.")
-    print_table(
-        "The score: evidence, by what concepts are compared with",
-        COLUMNS,
-        [(w.name, partial(measure_evidence, w, repetitions, options.seed)) for w in EVIDENCE_WORLDS],
-    )
-    if options.only_score:
+    print(f"Repetitions {repetitions}, seed {asked.seed}, alpha {ALPHA}, margin {MARGIN}, of contrasts")
+    print(f"{CONTRAST_MARGIN}; each number ± its standard error over repetitions.")
+
+    def rows(
+        worlds: Sequence[World], measure: Callable[[World, int, int], Tally]
+    ) -> list[tuple[str, Callable[[], Tally]]]:
+        return [(w.name, partial(measure, w, repetitions, asked.seed)) for w in worlds]
+
+    print_table("Scores", OF_SCORES, rows(SCORES, measure_scores))
+    if asked.only_score:
         return
-    worlds = WORLDS[2:9:3] if options.quick else WORLDS
-    faces = CONTRASTS[1:6:2] if options.quick else CONTRASTS
-    seed = options.seed
-    measured = {w.name: measure_concepts(w, repetitions, seed) for w in worlds}
-    tried = [w for w in (worlds if options.quick else WORLDS[1::4] + WORLDS[8:11:2]) if w.refits > 1]
-    compared = {w.name: measure_intervals(w, max(20, repetitions // 2), seed) for w in tried}
-    rows = [(name, partial(measured.__getitem__, name)) for name in measured]
-    print_table(
-        "Concept effects: share of false positives, power",
-        ["sharp .05", "sharp .01", "weak .05", "weak .01", "weak .05, refits ignored", "power"],
-        rows,
-    )
-    print(
-        "\nSharp: a random concept's images come from the other concepts. Weak: equal mean, other spread,"
-        f"\nrefits' noise of its own. Power: at 0.8 sd, {ALPHA} over the number of concepts."
-    )
-    print_table(
-        "Concept effects: coverage of the 95% interval",
-        ["cover", "cover weak", "cover strong", "cover, refits ignored", "width"],
-        rows,
-    )
-    print_table("Concept effects: verdicts", ["wrong sign", "irrelevant claimed", "relevant denied"], rows)
-    print(
-        "\nShares of all concepts. Irrelevant claimed: associated or inhibiting with a true effect within the"
-        "\nmargin. Relevant denied: not associated with a true effect beyond it."
-    )
-    print_table(
-        "Coverage of intervals that were tried: all concepts",
-        INTERVALS,
-        rows := [(w.name, partial(compared.__getitem__, w.name)) for w in tried],
-    )
-    print_table(
-        "Coverage of intervals that were tried: the concept with an effect of 0.8",
-        [f"{name}: strong" for name in INTERVALS],
-        rows,
-    )
+    print_table("Nothing to find, images in clusters", OF_CLUSTERS, rows(CLUSTERED, measure_clusters))
+    print_table("Contrasts of matched pairs", OF_CONTRASTS, rows(CONTRASTS, measure_contrast))
     print_table(
         "Power at the smallest detectable effect as stated (0.8 is claimed)",
         ["power", "detectable"],
-        [(w.name, partial(measure_detectable, w, repetitions, seed)) for w in worlds[:3]],
+        rows([w for w in SCORES if "near chance" in w.name], measure_detectable),
     )
+    fewer = max(20, repetitions * 2 // 5)
     print_table(
-        "Group contrasts",
+        f"Runs as replicates, nothing to find ({fewer} repetitions)",
+        OF_RUNS,
         [
-            "null .05",
-            "null .01",
-            "null .05, refits ignored",
-            "power at 0.6",
-            "cover null",
-            "cover 0.6",
-            "width",
-        ],
-        [(f.name, partial(measure_contrasts, f, repetitions, seed)) for f in faces],
-    )
-    runs_repetitions = max(20, repetitions * 2 // 5)
-    print_table(
-        f"Runs as replicates, nothing to find ({runs_repetitions} repetitions)",
-        ["t-test .05", "mean ± 1.96 sd/√runs covers 0", "permutation .05", "permutation .01"],
-        [
-            (f"{size} images, {runs} runs", partial(measure_runs, size, runs, runs_repetitions, seed))
+            (f"{size} images, {runs} runs", partial(measure_runs, size, runs, fewer, asked.seed))
             for size, runs in ((50, 20), (50, 100))
         ],
     )

@@ -30,9 +30,10 @@ import torch
 from safetensors.torch import save_file
 
 from auditor.banks.importing import import_bank
-from auditor.changes import Change, Comparison, Status
+from auditor.compare import Change, Comparison
 from auditor.images.decode import list_images
 from auditor.models import load_model
+from auditor.records import Status
 from auditor.releases import compare_releases
 from auditor.report.words import interval, number, p_text
 from auditor.store import read_audit
@@ -46,30 +47,24 @@ REAL_CLASSES = "zebra,spider web"
 RAISED, BYSTANDER = "apron", "lipstick"
 BANK = "utkface"
 
-TRUST = """# Scores and contrasts are read off the output: what the occluder hides does not bear on them.
-[trust]
-occluder_success = 0
-blocking_controls = ["random concept", "randomised weights"]
-"""
-
-REAL_POLICY = f"""name = "textures"
+REAL_POLICY = """format_version = 2
+name = "textures"
 inconclusive = "warn"
 
-{TRUST}
 [[association]]
 name = "no texture gains much"
 banks = ["textures"]
 largest_growth = 0.2
 """
 
-PLANTED_POLICY = f"""name = "perceived gender"
+PLANTED_POLICY = """format_version = 2
+name = "perceived gender"
 inconclusive = "warn"
 
-{TRUST}
 [[contrast]]
 name = "no difference between groups grows"
 groups = ["women/men"]
-largest_growth = 0.3
+largest_growth = 0.05
 """
 
 
@@ -272,17 +267,16 @@ def _print_changes(changes: Sequence[tuple[str, Change]]) -> None:
 
 
 def _print_trust(out: Path) -> None:
-    audit = read_audit(out / "before")
-    pairs = {c.strata for r in audit.classes for c in r.contrasts if c.matched}
-    print(f"\nmatched pairs audited: {', '.join(map(str, sorted(p or 0 for p in pairs)))}")
+    pairs = {f.independent for f in read_audit(out / "before").findings if f.kind == "contrast"}
+    print(f"\nindependent pairs audited: {', '.join(map(str, sorted(pairs)))}")
     for name in ("before", "planted", "control"):
         failed = [
-            f"{r.name}: {c.name}"
-            for r in read_audit(out / name).classes
-            for c in r.controls
-            if c.passed is False
+            f"{result.name}: {check.name}"
+            for result in read_audit(out / name).classes
+            for check in result.sanity_checks
+            if check.passed is False
         ]
-        print(f"controls that failed in {name}: {', '.join(failed) or 'none'}")
+        print(f"sanity checks that failed in {name}: {', '.join(failed) or 'none'}")
 
 
 def _print_gate(gated: Sequence[Gated]) -> None:

@@ -92,8 +92,10 @@ def fit_occluders(
             success[y, r] = found.success
             scores = channels.neuron_scores(model, fold, found.perturbation, layers)
             for layer in layers:
-                importance[layer][-1].append(channels.channel_importance(scores[layer]).double().numpy())
-                signed[layer][-1].append(scores[layer].mean(dim=(1, 2)).double().numpy())
+                importance[layer][-1].append(
+                    channels.channel_importance(scores[layer].scores).double().numpy()
+                )
+                signed[layer][-1].append(scores[layer].scores.mean(dim=(1, 2)).double().numpy())
     return Fits(
         {layer: np.array(rows) for layer, rows in importance.items()},
         {layer: np.array(rows) for layer, rows in signed.items()},

@@ -1,0 +1,1 @@
+"""What is claimed of groups and crops, and what should not be: ``python -m benchmarks.claims --help``."""
