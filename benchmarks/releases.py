@@ -35,7 +35,7 @@ from auditor.images.decode import list_images
 from auditor.models import load_model
 from auditor.records import Status
 from auditor.releases import compare_releases
-from auditor.report.words import interval, number, p_text
+from auditor.report.words import digits_of, interval, number, p_text
 from auditor.store import read_audit
 from benchmarks.planted.faces import folder as faces_folder
 from benchmarks.releases_planting import Recipe, drift, prepare, split_faces, train
@@ -64,7 +64,7 @@ inconclusive = "warn"
 [[contrast]]
 name = "no difference between groups grows"
 groups = ["women/men"]
-largest_growth = 0.05
+largest_growth = 0.015
 """
 
 
@@ -259,10 +259,12 @@ def _print_changes(changes: Sequence[tuple[str, Change]]) -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for name, c in changes:
         subject = c.subject + ("" if c.matched is None else ", matched" if c.matched else ", unmatched")
-        ends = interval(c.difference_low, c.difference_high) + ("" if c.paired else " (not paired)")
+        digits = digits_of(c.kind)
+        ends = interval(c.difference_low, c.difference_high, digits=digits)
+        ends += "" if c.paired else " (not paired)"
         print(
-            f"| {name} | {c.class_name} | {subject} | {number(c.old)} | {number(c.new)} | "
-            f"{number(c.difference)} | {ends} | {p_text(c.p_adjusted)} | {c.status} |"
+            f"| {name} | {c.class_name} | {subject} | {number(c.old, digits=digits)} | "
+            f"{number(c.new, digits=digits)} | {number(c.difference, digits=digits)} | {ends} | {p_text(c.p_adjusted)} | {c.status} |"
         )
 
 

@@ -166,11 +166,12 @@ Everything from a file, one setting overruled:
 def summary(audit: Audit, settings: Settings) -> list[str]:
     """What a person at the terminal wants to know: findings, what was left out, where the report is."""
     from auditor.report.summary import class_summary, titles
+    from auditor.report.words import clean
 
     lines = []
     for result in audit.classes:
         found = class_summary(audit.of_class(result.index), titles(audit))
-        lines.append(f"{result.name}: {found.word}. {found.sentence}")
+        lines.append(f"{clean(result.name)}: {found.word}. {found.sentence}")
     skipped = everything_skipped(audit)
     if skipped:
         lines.append(f"skipped: {len(skipped)}, listed in the report; first: {skipped[0]}")

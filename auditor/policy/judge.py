@@ -82,6 +82,8 @@ def rule_on(finding: Finding, *, tolerance: float, alpha: float, side: str = "ei
         alpha: Largest corrected p-value of an established effect.
         side: Which sign is limited: ``either``, ``associated`` or ``negatively associated``.
     """
+    if finding.withheld:
+        return Measured("inconclusive", f"nothing is concluded: {finding.reason}", trusted=False)
     irrelevant = Range(
         -math.inf if side == "associated" else -tolerance,
         math.inf if side == "negatively associated" else tolerance,

@@ -31,7 +31,8 @@ def policy_template(audit: Audit) -> str:
             parts.append(_association(bank.name, classes, 2 * margin))
     for bank_name in sorted({name for name, _, _ in contrasts}):
         pairs = sorted(f"{more}/{less}" for name, more, less in contrasts if name == bank_name)
-        parts.append(_contrast(bank_name, _classes(audit, "contrast", bank_name), pairs))
+        growth = float(audit.settings.get("contrast_margin", DEFAULT_CONTRAST))
+        parts.append(_contrast(bank_name, _classes(audit, "contrast", bank_name), pairs, growth))
     if len(parts) == 2:
         parts.append(_association("*", audit.classes, 2 * margin))
     return "\n".join([*parts, _WAIVER])
@@ -70,7 +71,7 @@ def _association(bank: str, classes: list[ClassResult], tolerance: float) -> str
     )
 
 
-def _contrast(bank: str, classes: list[ClassResult], pairs: list[str]) -> str:
+def _contrast(bank: str, classes: list[ClassResult], pairs: list[str], growth: float) -> str:
     return (
         "[[contrast]]\n"
         f"name = {_string(f'differences between groups of {clean(bank)}')}\n"
@@ -83,7 +84,7 @@ def _contrast(bank: str, classes: list[ClassResult], pairs: list[str]) -> str:
         "# Largest tolerated difference of the log-scaled class probability between the groups, 0 to 1.\n"
         f"largest_difference = {DEFAULT_CONTRAST:g}\n"
         "# How much it may grow over --baseline.\n"
-        f"# largest_growth = {DEFAULT_GROWTH:g}\n"
+        f"# largest_growth = {growth:g}\n"
     )
 
 

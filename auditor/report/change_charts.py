@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from auditor.compare import Change
 from auditor.report.charts import FONT, STAND_INS, Chart
 from auditor.report.svg import tidy
-from auditor.report.words import interval, number
+from auditor.report.words import digits_of, interval, number
 
 WIDTH = 520.0
 """Points, as of every chart of a report."""
@@ -63,16 +63,16 @@ def release_chart(
         axes.grid(axis="x", color=STAND_INS["line"], linewidth=0.6)
 
     found = [
-        f"{label} {number(c.old)} {interval(c.old_low, c.old_high)} before, "
-        f"{number(c.new)} {interval(c.new_low, c.new_high)} after"
-        for label, c in rows
+        f"{label} {number(c.old, digits=n)} {interval(c.old_low, c.old_high, digits=n)} before, "
+        f"{number(c.new, digits=n)} {interval(c.new_low, c.new_high, digits=n)} after"
+        for label, c, n in ((label, c, digits_of(c.kind)) for label, c in rows)
     ]
     height = max(len(rows), 1) * ROW + 56
     return _chart(draw, height, key, f"Before and after {of}", "; ".join(found) or "Nothing.", colours)
 
 
 def history_chart(
-    series: Sequence[tuple[str, Sequence[tuple[int, float, float | None, float | None]]]],
+    series: Sequence[tuple[str, Sequence[tuple[int, float, float | None, float | None]], int]],
     releases: Sequence[str],
     *,
     key: str,
@@ -82,7 +82,7 @@ def history_chart(
     """Effects over releases, each with its interval.
 
     Args:
-        series: Name, and for each release it was measured in: position, effect, low, high.
+        series: Name; for each release it was measured in position, effect, low, high; decimals in words.
         releases: Names of the releases, first to last.
         key: Unique on the page.
         of: End of the title.
@@ -96,7 +96,7 @@ def history_chart(
         tall = figure.get_figheight() * 72
         axes = figure.add_axes((0.09, (legend + 30) / tall, 0.89, 1 - (legend + 40) / tall))
         axes.axhline(0, color=STAND_INS["soft"], linewidth=0.8)
-        for i, (_, points) in enumerate(shown):
+        for i, (_, points, _) in enumerate(shown):
             colour = STAND_INS[tones[i % len(tones)]]
             shift = (i - (len(shown) - 1) / 2) * 0.05
             x = [p[0] + shift for p in points]
@@ -117,13 +117,14 @@ def history_chart(
             range(len(releases)), [_ending(name, LONGEST_RELEASES // len(releases)) for name in releases]
         )
         axes.set_xlim(-0.5, len(releases) - 0.5)
-        axes.set_ylabel("score, or difference in sd")
+        axes.set_ylabel("effect")
         axes.grid(axis="y", color=STAND_INS["line"], linewidth=0.6)
         if shown:
             figure.legend(loc="lower left", bbox_to_anchor=(0.07, 0), ncols=2, frameon=False, fontsize=9.5)
 
     found = [
-        f"{name}: " + ", ".join(f"{releases[p[0]]} {number(p[1])}" for p in points) for name, points in shown
+        f"{name}: " + ", ".join(f"{releases[p[0]]} {number(p[1], digits=digits)}" for p in points)
+        for name, points, digits in shown
     ]
     return _chart(
         draw, 240.0 + legend, key, f"Effects over releases {of}", "; ".join(found) or "Nothing.", colours

@@ -22,6 +22,7 @@ from auditor.report.words import (
     CHECKS,
     DASH,
     Word,
+    capital,
     clean,
     count,
     digits_of,
@@ -264,7 +265,7 @@ def class_view(
         occlusion=_occlusion(result.occluder) if explained and result.occluder else None,
         banks=sections,
         contrasts=_contrast_rows(result, findings, anchor, title),
-        overlays=overlays,
+        overlays=overlays if explained else (),
         averages=_averages(result, banks, title),
         withheld=withheld,
         layers=_layer_rows(result, layers, sections) if explained else (),
@@ -279,9 +280,10 @@ def class_view(
 def _explanation(result: ClassResult) -> str:
     reason = clean(result.explanation.reason)
     if result.explanation.measured:
-        return f"{reason[0].upper()}{reason[1:]}." if reason else ""
+        return f"{capital(reason)}." if reason else ""
+    why = f" {capital(reason)}." if reason else ""
     return (
-        f"Layers, detector pictures and the paper's score: not measured. {reason[0].upper()}{reason[1:]}. "
+        f"Layers, detector pictures and the paper's score: not measured.{why} "
         "Scores and contrasts are read off the model's output and do not rest on them."
     )
 
@@ -450,7 +452,7 @@ def _reasons(rows: Sequence[Row]) -> tuple[tuple[str, str], ...]:
     for row in rows:
         if row.reason:
             by_reason.setdefault(row.reason, []).append(row.title)
-    return tuple((reason[0].upper() + reason[1:], listing(names)) for reason, names in by_reason.items())
+    return tuple((capital(reason), listing(names)) for reason, names in by_reason.items())
 
 
 def _order(row: Row) -> tuple[bool, float, str]:

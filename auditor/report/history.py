@@ -105,7 +105,7 @@ def render_html(audits: Sequence[Audit]) -> str:
     classes = []
     for position, history in enumerate(histories(audits)):
         chart: Chart = history_chart(
-            [(s.name, [p[:4] for p in s.points]) for s in history.series],
+            [(s.name, [p[:4] for p in s.points], s.digits) for s in history.series],
             releases,
             key=f"h{position}",
             of=f"of {history.name}",

@@ -189,6 +189,7 @@ def share_words(share: float) -> str:
 
 def variant_words(name: str) -> str:
     """A variant in a sentence."""
+    name = clean(name)
     return f"at {name}" if name.startswith("temperature") else name
 
 

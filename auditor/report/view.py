@@ -133,7 +133,7 @@ def build_view(audit: Audit, verdict: Verdict | None = None) -> ReportView:
         for i, result in enumerate(audit.classes)
     )
     facts = _facts(audit)
-    claims = first_claims(audit.findings, title)
+    claims = first_claims([f for r in audit.classes for f in audit.of_class(r.index)], title)
     return ReportView(
         title=f"Concept audit of {clean(audit.model.name)}",
         subtitle="What the image classifier has learned to associate with "
@@ -175,7 +175,7 @@ def build_view(audit: Audit, verdict: Verdict | None = None) -> ReportView:
 
 def _claim_view(audit: Audit, claim: Claim) -> ClaimView:
     finding = claim.finding
-    position = next(i for i, c in enumerate(audit.classes) if c.index == finding.class_index)
+    position = [c.index for c in audit.classes].index(finding.class_index)
     alike = [f for f in audit.of_class(finding.class_index) if f.kind == finding.kind]
     kind = "concept" if finding.kind == "association" else "contrast"
     against = finding.conclusion == "negatively associated" and finding.kind == "association"

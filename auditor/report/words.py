@@ -64,6 +64,11 @@ def clean(text: str) -> str:
     return "".join(map(visible, _SPACES.sub(" ", text)))
 
 
+def capital(text: str) -> str:
+    """With a capital first letter; nothing stays nothing."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def number(value: float | None, *, digits: int = 2) -> str:
     """A score. Values that would round to zero keep one significant digit."""
     if value is None:

@@ -76,13 +76,11 @@ def test_no_list_of_findings_shows_the_paper_s_score_of_it(golf_ball: Audit) -> 
         assert "aper" not in text
 
 
-@pytest.mark.xfail(strict=True, reason="the heading 'Where the detector fires' stands over a bank's terms")
 def test_no_detector_is_spoken_of_where_none_was_measured(golf_ball_article: Any) -> None:
     assert "detector fires" not in words_of(golf_ball_article)
     assert not [s for s in golf_ball_article.iter("section") if "detector" in (s.get("aria-label") or "")]
 
 
-@pytest.mark.xfail(strict=True, reason="pictures of where the detector fires are shown whatever was measured")
 def test_no_overlay_is_shown_where_no_detector_was_measured(audit: Audit, sample_directory: Path) -> None:
     zebra = audit.classes[0]
     assert [p for p in zebra.pictures if p.kind == "overlay"]

@@ -137,19 +137,10 @@ def test_a_terminal_gets_one_line_for_each(spoilt: Audit, sample: Audit) -> None
     assert not any(line.startswith("::") for line in lines)
 
 
-UNCLEAN = pytest.mark.xfail(strict=True, reason="the name is printed as it is")
 SEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\u202e]")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            n, marks=UNCLEAN if n in ("control", "bidi", "surrogate", "workflow", "table", "toml") else ()
-        )
-        for n in NAMES
-    ],
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_summary_of_a_run_is_one_plain_line_for_each_class(name: str, sample: Audit) -> None:
     spoilt = hostile(sample, NAMES[name])
     lines = summary(spoilt, Settings(model="m", classes=("c",)))[: len(spoilt.classes)]
@@ -159,9 +150,7 @@ def test_the_summary_of_a_run_is_one_plain_line_for_each_class(name: str, sample
         assert not SEEN.search(line)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=UNCLEAN if n in ("control", "bidi", "surrogate") else ()) for n in NAMES]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_shows_no_sign_that_acts_unseen(name: str, sample: Audit) -> None:
     assert not SEEN.search(hostile(sample, NAMES[name])._repr_html_())
 
