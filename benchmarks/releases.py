@@ -264,7 +264,8 @@ def _print_changes(changes: Sequence[tuple[str, Change]]) -> None:
         ends += "" if c.paired else " (not paired)"
         print(
             f"| {name} | {c.class_name} | {subject} | {number(c.old, digits=digits)} | "
-            f"{number(c.new, digits=digits)} | {number(c.difference, digits=digits)} | {ends} | {p_text(c.p_adjusted)} | {c.status} |"
+            f"{number(c.new, digits=digits)} | {number(c.difference, digits=digits)} | {ends} | "
+            f"{p_text(c.p_adjusted)} | {c.status} |"
         )
 
 

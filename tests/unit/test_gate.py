@@ -333,7 +333,7 @@ def test_every_commented_key_of_a_written_policy_is_valid(tmp_path: Path) -> Non
     assert len(policy.waiver) == 1
     assert policy.trust.largest_minimum_detectable == 0.1
     assert policy.association[0].largest_growth == 0.05
-    assert policy.contrast[0].largest_growth == 0.05
+    assert policy.contrast[0].largest_growth == 0.015
 
 
 def test_policy_check_lists_every_fault_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
