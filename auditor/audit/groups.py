@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -167,6 +167,7 @@ class EveryClass:
     """Logarithms of probabilities, one class against all others; ``None`` for models of few classes."""
     logarithms: FloatArray
     """[classes, images]."""
+    _effects: dict[GroupSample, FloatArray] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, logits: NDArray[np.floating]) -> EveryClass:
@@ -174,6 +175,12 @@ class EveryClass:
         logarithms = log_probabilities(logits).T
         many = len(logarithms) >= FEWEST_CLASSES
         return cls(log_scaled(logits).T, AgainstClasses(logarithms) if many else None, logarithms)
+
+    def effects(self, sample: GroupSample) -> FloatArray:
+        """[classes, 1] The contrast of every class; worked out when first asked for."""
+        if sample not in self._effects:
+            self._effects[sample] = sample.errors(self.log_scaled).effect
+        return self._effects[sample]
 
     def logarithm(self, class_index: int) -> FloatArray:
         """[images] Logarithm of the class's probability, less the mean over others where there are many."""
@@ -231,7 +238,6 @@ def contrasts(
     purpose = ("contrast", layout.bank.name, groups.subject, label.index)
     effect = sample.effect(response.plain, inference=inference, rng=stream(settings.seed, *purpose))
     means = [float(np.clip(mean, 0.0, 1.0)) for mean in sample.side_means(response.plain)]
-    everyone = sample.errors(every.log_scaled).effect
     logs = _log_difference(sample, every.logarithm(label.index), settings.alpha)
     quality, checks = _quality(sample, response.plain, shown.technical, effect, settings, family)
     return Finding(
@@ -240,7 +246,7 @@ def contrasts(
         mean=means[0],
         mean_other=means[1],
         family=family,
-        class_share=class_shares(everyone, label.index)[0],
+        class_share=class_shares(every.effects(sample), label.index)[0],
         log_difference=logs[0],
         log_difference_low=logs[1],
         log_difference_high=logs[2],

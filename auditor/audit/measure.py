@@ -72,8 +72,8 @@ def measure(context: AuditContext, shown: Sequence[Shown], explanations: Explana
     classes = tuple(ClassMeasured() for _ in context.classes)
     arrays: dict[str, NDArray[np.generic]] = {"temperatures": np.array(TEMPERATURES)}
     for one, of_bank in zip(shown, groups, strict=True):
-        arrays |= _bank_arrays(one, of_bank)
         bank = _Bank(context, one, of_bank, families)
+        arrays |= bank.arrays()
         with context.progress.stage(f"bank {one.layout.bank.name}: statistics", count) as stage:
             for explained, into in zip(explanations.classes, classes, strict=True):
                 begun = time.monotonic()
@@ -141,6 +141,22 @@ class _Bank:
         key = f"class/{label.index}/response/{layout.bank.name}"
         return {key: response.at.astype(np.float32)}
 
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """What is kept of the bank itself, for comparing releases."""
+        layout = self._shown.layout
+        prefix = f"bank/{layout.bank.name}"
+        arrays: dict[str, NDArray[np.generic]] = {
+            f"{prefix}/label": layout.labels,
+            f"{prefix}/cluster": layout.clusters,
+            f"{prefix}/entropy": self._tempered.entropy,
+        }
+        if layout.sample.counterfactual is not None:
+            arrays[f"{prefix}/counterfactual"] = layout.sample.counterfactual
+        for one in self._groups:
+            key = f"{prefix}/contrast/{one.contrast.more}/{one.contrast.less}"
+            arrays |= {f"{key}/more": one.sample.more, f"{key}/less": one.sample.less}
+        return arrays
+
     def _by_shuffled_weights(self) -> FloatArray:
         """[classes, measurable concepts] Scores by a model that has unlearned everything."""
         layout, settings = self._shown.layout, self._context.settings
@@ -154,19 +170,3 @@ class _Bank:
         )
         columns = [few.measurable.index(name) for name in layout.measurable]
         return np.asarray(few.sample.errors(log_scaled(logits).T).effect[:, columns])
-
-
-def _bank_arrays(shown: Shown, groups: Sequence[Groups]) -> dict[str, NDArray[np.generic]]:
-    layout = shown.layout
-    prefix = f"bank/{layout.bank.name}"
-    arrays: dict[str, NDArray[np.generic]] = {
-        f"{prefix}/label": layout.labels,
-        f"{prefix}/cluster": layout.clusters,
-        f"{prefix}/entropy": Tempered(shown.logits).entropy,
-    }
-    if layout.sample.counterfactual is not None:
-        arrays[f"{prefix}/counterfactual"] = layout.sample.counterfactual
-    for one in groups:
-        key = f"{prefix}/contrast/{one.contrast.more}/{one.contrast.less}"
-        arrays |= {f"{key}/more": one.sample.more, f"{key}/less": one.sample.less}
-    return arrays

@@ -112,7 +112,7 @@ class ConceptSample:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GroupSample:
     """One group of images against another, as pairs or as two sets of independent images."""
 

@@ -33,7 +33,7 @@ def conclude_classes(
     family = len(labels) if together else 1
     if not together and groups.measurable:
         # The whole interval must lie beyond the margin, so the effect itself must.
-        effects = groups.sample.errors(every.log_scaled).effect[:, 0]
+        effects = every.effects(groups.sample)[:, 0]
         labels = [label for label in labels if abs(effects[label.index]) > settings.contrast_margin]
     findings = [
         contrasts(
