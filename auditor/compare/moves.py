@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from scipy import stats
 
@@ -18,6 +18,7 @@ from auditor.statistics.arrays import FloatArray
 from auditor.statistics.effects import Effect, Inference
 from auditor.statistics.multiplicity import holm, permutations_needed
 from auditor.statistics.probability import AS_IT_IS, at_temperature
+from auditor.statistics.samples import ConceptSample, GroupSample
 
 REPRODUCED_WITHIN = 0.01
 """By how much an effect made from the arrays may differ from the recorded one. Beyond it the arrays are not
@@ -25,6 +26,8 @@ what the effect was made from."""
 
 Key = tuple[Literal["association", "contrast"], str, str]
 """Kind, bank and subject of a finding."""
+
+Told = TypeVar("Told")
 
 Shared = tuple[Finding, Finding, Finding]
 """A finding that both audits have: old, new at the old temperature, new as audited."""
@@ -130,47 +133,64 @@ def _effects(
     inference: Inference | Mapping[str, Inference],
     purpose: str,
 ) -> dict[Key, Effect]:
-    """Every finding's statistic on other responses [images] to the same images."""
+    """The statistic of every tested finding on other responses [images] to the same images."""
 
-    def how(kind: str) -> Inference:
-        return inference if isinstance(inference, Inference) else inference[kind]
+    def draws(finding: Finding, *place: str | int) -> dict[str, Any]:
+        how = inference if isinstance(inference, Inference) else inference[finding.kind]
+        return {"inference": how, "rng": stream(0, purpose, finding.kind, bank.name, *place)}
 
-    found: dict[Key, Effect] = {}
-    for finding in findings:
-        if finding.kind != "contrast" or finding.p_value is None:
-            continue
-        groups = both.groups(bank.name, finding.more, finding.less, matched=bool(finding.matched))
-        if groups is not None:
-            rng = stream(0, purpose, "contrast", bank.name, finding.subject, finding.class_index)
-            found[finding.key] = groups.effect(response, inference=how("contrast"), rng=rng)
-    concepts = both.concepts(bank.name, len(bank.concepts))
-    measured = [f for f in findings if f.kind == "association" and f.p_value is not None]
-    if concepts is None or not measured:
-        return found
-    rng = stream(0, purpose, "association", bank.name, measured[0].class_index)
-    effects = concepts.effects(response, inference=how("association"), rng=rng)
-    names = [concept.name for concept in bank.concepts]
-    by_name = {names[label]: effect for label, effect in zip(concepts.measurable, effects, strict=True)}
-    return found | {f.key: by_name[f.subject] for f in measured if f.subject in by_name}
+    return _of_each(
+        both,
+        bank,
+        [f for f in findings if f.p_value is not None],
+        contrast=lambda sample, one: sample.effect(response, **draws(one, one.subject, one.class_index)),
+        associations=lambda sample, one: sample.effects(response, **draws(one, one.class_index)),
+    )
 
 
 def _means(
     both: Both, bank: BankRecord, findings: Sequence[Finding], response: FloatArray
 ) -> dict[Key, float]:
     """The effects alone."""
-    found: dict[Key, float] = {}
+    return _of_each(
+        both,
+        bank,
+        findings,
+        contrast=lambda sample, _: float(sample.errors(response[None]).effect[0, 0]),
+        associations=lambda sample, _: [float(e) for e in sample.errors(response[None]).effect[0]],
+    )
+
+
+def _of_each(
+    both: Both,
+    bank: BankRecord,
+    findings: Sequence[Finding],
+    *,
+    contrast: Callable[[GroupSample, Finding], Told],
+    associations: Callable[[ConceptSample, Finding], Sequence[Told]],
+) -> dict[Key, Told]:
+    """What is told of every finding of a bank that the arrays of both audits hold.
+
+    Args:
+        both: The arrays.
+        bank: The bank.
+        findings: Of one class.
+        contrast: Tells of one contrast.
+        associations: Tells of all measurable concepts at once; given the first finding of one.
+    """
+    found: dict[Key, Told] = {}
     for finding in findings:
         if finding.kind == "contrast":
             groups = both.groups(bank.name, finding.more, finding.less, matched=bool(finding.matched))
             if groups is not None:
-                found[finding.key] = float(groups.errors(response[None]).effect[0, 0])
-    concepts = both.concepts(bank.name, len(bank.concepts))
-    if concepts is not None:
-        effects = concepts.errors(response[None]).effect[0]
-        names = [concept.name for concept in bank.concepts]
-        by_name = {names[label]: float(e) for label, e in zip(concepts.measurable, effects, strict=True)}
-        found |= {f.key: by_name[f.subject] for f in findings if f.subject in by_name}
-    return found
+                found[finding.key] = contrast(groups, finding)
+    own = [finding for finding in findings if finding.kind == "association"]
+    concepts = both.concepts(bank.name, len(bank.concepts)) if own else None
+    if concepts is None:
+        return found
+    names = [bank.concepts[label].name for label in concepts.measurable]
+    by_name = dict(zip(names, associations(concepts, own[0]), strict=True))
+    return found | {f.key: by_name[f.subject] for f in own if f.subject in by_name}
 
 
 def _reproduced(means: Mapping[Key, float], key: Key, finding: Finding) -> bool:
