@@ -51,7 +51,7 @@ def bank_record(shown: Shown) -> BankRecord:
         compared_with=layout.reference,
         digest=bank.digest,
         clusters=shown.clusters,
-        groups=sorted(layout.groups),
+        groups=sorted(bank.groups),
         licence=bank.licence,
         terms=bank.terms,
         report_images=bank.report_images,

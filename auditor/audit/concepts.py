@@ -6,6 +6,7 @@ Arrays in, findings out; no torch. Corrections over the whole audit and conclusi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from auditor.randomness import stream
 from auditor.records import Check, Finding, SanityCheck, Variant
 from auditor.settings import Settings
 from auditor.statistics.arrays import FloatArray
-from auditor.statistics.effects import Effect, Inference, class_shares
+from auditor.statistics.effects import Effect, Errors, Inference, class_shares
 from auditor.statistics.probability import AS_IT_IS, SHARPER, SOFTER, TEMPERATURES
 from auditor.statistics.units import independent_units
 
@@ -98,8 +99,8 @@ def associations(
             n_other=effect.n_other,
             independent=effect.units,
             independent_other=effect.units_other,
-            mean=_share(mean),
-            mean_other=_share(mean - effect.effect),
+            mean=share(mean),
+            mean_other=share(mean - effect.effect),
             family=family,
             rank=order.index(name) + 1,
             class_share=shares[name],
@@ -155,15 +156,25 @@ def enough(units: int, settings: Settings, *, what: str = "independent images") 
     )
 
 
-def variant(name: str, effect: float, low: float, high: float, *, margin: float) -> Variant:
-    """The finding measured in another way, with what its numbers alone would say."""
-    return Variant(
-        name=name,
-        effect=effect,
-        low=low,
-        high=high,
-        conclusion=conclude_variant(effect, low, high, margin=margin),
-    )
+def variants_of(
+    names: Sequence[str], errors: Errors, *, level: float, margin: float, column: int = 0
+) -> list[Variant]:
+    """The finding measured in other ways, each with what its numbers alone would say.
+
+    Args:
+        names: [rows] Of the ways.
+        errors: [rows, concepts] Effects and standard errors.
+        level: 1 minus the coverage of the intervals.
+        margin: Effects within it do not matter.
+        column: Of the concept; a contrast has one.
+    """
+    ends = (errors.effect, *errors.interval(level))
+    found = []
+    for row, name in enumerate(names):
+        effect, low, high = (float(values[row, column]) for values in ends)
+        conclusion = conclude_variant(effect, low, high, margin=margin)
+        found.append(Variant(name=name, effect=effect, low=low, high=high, conclusion=conclusion))
+    return found
 
 
 def _variants(
@@ -171,21 +182,13 @@ def _variants(
 ) -> dict[str, list[Variant]]:
     """Concept to variants: at other temperatures, and without images that are taken for the class."""
     tempered = layout.sample.errors(response.moved)
-    low, high = tempered.interval(level)
-    found: dict[str, list[Variant]] = {}
-    for column, name in enumerate(layout.measurable):
-        found[name] = [
-            variant(
-                moved,
-                float(tempered.effect[row, column]),
-                float(low[row, column]),
-                float(high[row, column]),
-                margin=margin,
-            )
-            for row, moved in enumerate(MOVED)
+    return {
+        name: [
+            *variants_of(MOVED, tempered, level=level, margin=margin, column=column),
+            *_without_taken(layout, response, name, margin=margin, level=level),
         ]
-        found[name] += _without_taken(layout, response, name, margin=margin, level=level)
-    return found
+        for column, name in enumerate(layout.measurable)
+    }
 
 
 def _without_taken(
@@ -197,10 +200,8 @@ def _without_taken(
     if not taken.any() or len(left) < FEWEST_LEFT:
         return []
     errors = layout.sample.errors(response.plain[None], without=taken)
-    low, high = errors.interval(level)
     column = layout.measurable.index(name)
-    ends = (float(numbers[0, column]) for numbers in (errors.effect, low, high))
-    return [variant(WITHOUT_TAKEN, *ends, margin=margin)]
+    return variants_of([WITHOUT_TAKEN], errors, level=level, margin=margin, column=column)
 
 
 def _relevant(sanity: list[SanityCheck], bank: str) -> list[Check]:
@@ -216,5 +217,6 @@ def _relevant(sanity: list[SanityCheck], bank: str) -> list[Check]:
     ]
 
 
-def _share(value: float) -> float:
+def share(value: float) -> float:
+    """A mean of e, without what rounding adds beyond 0 and 1."""
     return float(min(max(value, 0.0), 1.0))

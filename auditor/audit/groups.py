@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.audit.concepts import MOVED, Response, enough, numbers, variant
+from auditor.audit.concepts import MOVED, Response, enough, numbers, share, variants_of
 from auditor.audit.forward import Shown
 from auditor.audit.layout import BankLayout
 from auditor.banks.balance import is_number, match_groups
@@ -27,19 +27,13 @@ from auditor.randomness import stream
 from auditor.records import Check, ContrastDetail, CovariateBalance, Finding, Variant
 from auditor.settings import Settings
 from auditor.statistics.arrays import FloatArray, IntArray
-from auditor.statistics.classwise import AgainstClasses
-from auditor.statistics.effects import (
-    Effect,
-    Inference,
-    class_shares,
-)
+from auditor.statistics.classwise import FEWEST_CLASSES, AgainstClasses
+from auditor.statistics.effects import Effect, Inference, class_shares
 from auditor.statistics.nuisance import without_nuisance
 from auditor.statistics.probability import log_probabilities, log_scaled
 from auditor.statistics.samples import GroupSample, group_sample
 from auditor.statistics.units import joined
 
-FEWEST_CLASSES = 50
-"""Fewest classes of a model for which a class can be set against the others."""
 LOG_MARGIN = 0.4
 """Difference of the logarithm of the class's probability, in standard deviations within groups, that a
 claim needs and that the absence of one must not have."""
@@ -237,7 +231,8 @@ def contrasts(
     inference = Inference(settings.permutations, settings.bootstrap, settings.alpha, family)
     purpose = ("contrast", layout.bank.name, groups.subject, label.index)
     effect = sample.effect(response.plain, inference=inference, rng=stream(settings.seed, *purpose))
-    means = [float(np.clip(mean, 0.0, 1.0)) for mean in sample.side_means(response.plain)]
+    means = [share(mean) for mean in sample.side_means(response.plain)]
+    told: dict[str, Any] = {"level": settings.alpha / family, "margin": settings.contrast_margin}
     logs = _log_difference(sample, every.logarithm(label.index), settings.alpha)
     quality, checks = _quality(sample, response.plain, shown.technical, effect, settings, family)
     return Finding(
@@ -252,9 +247,9 @@ def contrasts(
         log_difference_high=logs[2],
         checks=[enough(min(sample.units), settings, what=units), *_log_checks(effect, logs, every), *checks],
         variants=[
-            *_tempered(sample, response, settings, family),
+            *variants_of(MOVED, sample.errors(response.moved), **told),
             *quality,
-            *_not_matched(groups, layout, response, settings, family),
+            *_not_matched(groups, layout, response, **told),
         ],
     )
 
@@ -339,33 +334,18 @@ def _quality(
         reason=f"with technical differences removed {left:+.3f} [{low:+.3f}, {high:+.3f}] is left, need more "
         f"than {half:g} on the same side",
     )
-    ends = (float(end[0, 0]) for end in found.effects.interval(settings.alpha / family))
-    return [variant(QUALITY, left, *ends, margin=settings.contrast_margin)], [comparable, check]
-
-
-def _tempered(sample: GroupSample, response: Response, settings: Settings, family: int) -> list[Variant]:
-    errors = sample.errors(response.moved)
-    low, high = errors.interval(settings.alpha / family)
-    return [
-        variant(
-            moved,
-            float(errors.effect[row, 0]),
-            float(low[row, 0]),
-            float(high[row, 0]),
-            margin=settings.contrast_margin,
-        )
-        for row, moved in enumerate(MOVED)
-    ]
+    variants = variants_of(
+        [QUALITY], found.effects, level=settings.alpha / family, margin=settings.contrast_margin
+    )
+    return variants, [comparable, check]
 
 
 def _not_matched(
-    groups: Groups, layout: BankLayout, response: Response, settings: Settings, family: int
+    groups: Groups, layout: BankLayout, response: Response, *, level: float, margin: float
 ) -> list[Variant]:
     """What the same images say without matching: the difference that matching made."""
     plain = plain_groups(layout, groups.contrast)
     if not groups.sample.matched or not plain.measurable:
         return []
     errors = plain.sample.errors(response.plain[None])
-    low, high = errors.interval(settings.alpha / family)
-    ends = float(errors.effect[0, 0]), float(low[0, 0]), float(high[0, 0])
-    return [variant(UNMATCHED, *ends, margin=settings.contrast_margin)]
+    return variants_of([UNMATCHED], errors, level=level, margin=margin)

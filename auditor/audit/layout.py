@@ -36,14 +36,9 @@ class BankLayout:
         return [concept.name for concept in self.bank.concepts]
 
     @property
-    def groups(self) -> frozenset[str]:
-        """Concepts that the bank sets against each other. Alone they are not matched: no finding."""
-        return frozenset(name for c in self.bank.contrasts for name in (c.more, c.less))
-
-    @property
     def findable(self) -> list[str]:
         """Concepts that make findings."""
-        return [name for name in self.names if name not in self.groups]
+        return [name for name in self.names if name not in self.bank.groups]
 
     @property
     def measurable(self) -> list[str]:

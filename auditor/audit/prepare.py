@@ -110,11 +110,7 @@ def _check_images(settings: Settings, classes: Sequence[ClassLabel]) -> None:
 
 
 def _check_permutations(settings: Settings, banks: tuple[ConceptBank, ...], classes: int) -> None:
-    groups = [{name for c in bank.contrasts for name in (c.more, c.less)} for bank in banks]
-    concepts = sum(
-        sum(concept.name not in grouped for concept in bank.concepts)
-        for bank, grouped in zip(banks, groups, strict=True)
-    )
+    concepts = sum(concept.name not in bank.groups for bank in banks for concept in bank.concepts)
     contrasts = sum(len(bank.contrasts) for bank in banks)
     largest = classes * max(concepts, contrasts, 1)
     check_permutations(settings.permutations, family_size=largest, alpha=settings.alpha)

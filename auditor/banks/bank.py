@@ -75,6 +75,11 @@ class ConceptBank:
     control: Concept | None = None
     """Images of the same domain to measure a concept against; None: the bank's other concepts."""
 
+    @property
+    def groups(self) -> frozenset[str]:
+        """Concepts that the bank sets against each other. Alone they are not matched: no finding."""
+        return frozenset(name for c in self.contrasts for name in (c.more, c.less))
+
 
 def digest_of(concepts: Iterable[Concept]) -> str:
     """SHA-256 over every image's label, name and content, whatever their order."""

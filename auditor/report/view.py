@@ -25,6 +25,7 @@ from auditor.report.standing import Standing, standings
 from auditor.report.summary import Claim, first_claims, titles
 from auditor.report.words import (
     Word,
+    capital,
     clean,
     count,
     duration,
@@ -32,14 +33,13 @@ from auditor.report.words import (
     moment,
     quoted,
 )
+from auditor.statistics.classwise import FEWEST_CLASSES
 from auditor.statistics.probability import chance_level
 from auditor.store import audit_digest, result_digest
 
 MAX_NAMED = 3
 """Names in a sentence before it says how many more there are."""
 
-FEWEST_CLASSES = 50
-"""Models of fewer classes get a word on what their scores mean."""
 
 _AT_THE_HEAD = ("Weights, SHA-256", "Class images", "Concept banks", "Settings")
 
@@ -300,7 +300,7 @@ def _headline(classes: tuple[ClassView, ...]) -> str:
                 else f"for {n} {text}"
             )
     sentence = listing(parts)
-    return sentence[0].upper() + sentence[1:] + "."
+    return capital(sentence) + "."
 
 
 def _trust_row(audit: Audit, position: int, view: ClassView) -> TrustRow:

@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike
 
 from auditor.statistics.arrays import FloatArray, as_responses, standardise_rows
 
+FEWEST_CLASSES = 50
+"""Fewest classes of a model for which a class can be set against the others."""
+
 
 class AgainstClasses:
     """Responses of every class to the same images, ready to be told for one class less all others."""

@@ -13,7 +13,6 @@ from auditor.afi.detector import Probe
 from auditor.audit.concepts import Response
 from auditor.audit.forward import Shown
 from auditor.audit.groups import (
-    FEWEST_CLASSES,
     LOG_MARGIN,
     MOST_EXPLAINED,
     QUALITY,
@@ -30,6 +29,7 @@ from auditor.images.technical import TECHNICAL
 from auditor.models.loaded import ClassLabel
 from auditor.records import Finding
 from auditor.settings import Settings
+from auditor.statistics.classwise import FEWEST_CLASSES
 from auditor.statistics.probability import Tempered
 
 SETTINGS = Settings(model="x", classes=("x",), permutations=1999, bootstrap=500)

@@ -16,13 +16,14 @@ from auditor.afi.responses import detector_response, layer_responses
 from auditor.audit import checks
 from auditor.audit.concepts import Response
 from auditor.audit.forward import Shown
-from auditor.audit.groups import FEWEST_CLASSES, EveryClass, contrasts, sample_groups
+from auditor.audit.groups import EveryClass, contrasts, sample_groups
 from auditor.audit.layout import BankLayout, lay_out
 from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast, digest_of
 from auditor.models.head import hear_last
 from auditor.models.loaded import ClassLabel
 from auditor.randomness import stream
 from auditor.settings import Settings
+from auditor.statistics.classwise import FEWEST_CLASSES
 from auditor.statistics.probability import Tempered
 from auditor.statistics.samples import CONTROL, RANDOM
 from tests.oracles import statistics_loops as slow
