@@ -362,11 +362,6 @@ class Finding(Record):
         """Whether it says that there is something."""
         return self.conclusion in CLAIMS
 
-    @property
-    def failed(self) -> list[Check]:
-        """Checks that came out against it."""
-        return [check for check in self.checks if check.passed is False]
-
 
 class LayerEffect(Record):
     """How strongly one layer's detector of the class responds to a concept."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from auditor.policy.verdict import Outcome, Verdict
 from auditor.records import Audit, ClassResult
-from auditor.report.words import clean, count, listing, quoted
+from auditor.report.words import capital, clean, count, listing, quoted
 
 MOST_NAMED = 3
 
@@ -57,7 +57,7 @@ def _gate(verdict: Verdict) -> Standing:
         word=word,
         symbol=symbol,
         tone=tone,
-        text=f"{head[0].upper()}{head[1:]}. Policy {quoted(verdict.policy)}, on "
+        text=f"{capital(head)}. Policy {quoted(verdict.policy)}, on "
         f"{verdict.day.day} {verdict.day:%B %Y}{against}.",
         details=tuple(details),
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from auditor.findings import fallen
 from auditor.records import Audit, Conclusion, Finding
 from auditor.report.words import (
+    capital,
     clean,
     count,
     effect_text,
@@ -89,7 +90,7 @@ def _claimed(findings: Sequence[Finding], title: Title) -> list[str]:
             parts.append(words.format(listing(_shortened([quoted(title(f.bank, f.subject)) for f in found]))))
     for finding in [f for f in findings if f.kind == "contrast" and f.claimed][:2]:
         words = contrast_words(finding, title)
-        parts.append(f"{words[0].upper()}{words[1:]}{'' if finding.matched else ' (groups not matched)'}.")
+        parts.append(f"{capital(words)}{'' if finding.matched else ' (groups not matched)'}.")
     return parts
 
 

@@ -295,7 +295,7 @@ def test_a_finding_whose_check_failed_is_withheld_and_nothing_else_changes() -> 
     found = concluded(seen)
     assert (found.conclusion, found.withheld) == (OPEN, True)
     assert found.reason == "the sanity check 'random concept' failed for bank 'textures'"
-    assert [c.name for c in found.failed] == ["random concept"]
+    assert [c.name for c in found.checks if c.passed is False] == ["random concept"]
     decided = {"conclusion", "withheld", "reason"}
     assert found.model_dump(exclude=decided) == seen.model_dump(exclude=decided)
     again = concluded(found.model_copy(update={"checks": []}))
