@@ -119,7 +119,7 @@ def _stream(
 ) -> tuple[Iterator[tuple[str, Image.Image]], str]:
     if source.startswith("hf:"):
         return read_hub(source.removeprefix("hf:"), label, len(model.labels), skipped), source
-    return read_folder(class_folder(Path(source), label), skipped), "folder"
+    return read_folder(class_folder(Path(source), label, model.labels), skipped), "folder"
 
 
 def _take(

@@ -72,19 +72,49 @@ def test_folder_is_found_by_index_synset_or_any_name(tmp_path: Path, name: str) 
     (tmp_path / name).mkdir()
     (tmp_path / "other").mkdir()
     label = ClassLabel(340, "spider web", "n02391049", ("spider web", "arachnid net"))
-    assert class_folder(tmp_path, label) == tmp_path / name
+    assert class_folder(tmp_path, label, [label]) == tmp_path / name
 
 
 def test_folder_problems_are_named(tmp_path: Path) -> None:
     label = ClassLabel(0, "vertical", "", ("vertical",))
     with pytest.raises(InputError, match="no folder for class 'vertical'"):
-        class_folder(tmp_path, label)
+        class_folder(tmp_path, label, [label])
     (tmp_path / "0").mkdir()
     (tmp_path / "vertical").mkdir()
     with pytest.raises(InputError, match="0, vertical all stand for class 'vertical'"):
-        class_folder(tmp_path, label)
+        class_folder(tmp_path, label, [label])
     with pytest.raises(InputError, match="there is no such folder"):
-        class_folder(tmp_path / "nowhere", label)
+        class_folder(tmp_path / "nowhere", label, [label])
+
+
+NUMBERS = tuple(ClassLabel(i, str(i + 1), "", (str(i + 1),)) for i in range(3))
+"""Classes called 1, 2 and 3, as of folders of those names: their indices are 0, 1 and 2."""
+
+
+def test_folders_called_by_numbers_that_are_names(tmp_path: Path) -> None:
+    for name in ("1", "2", "3"):
+        (tmp_path / name).mkdir()
+    found = [class_folder(tmp_path, label, NUMBERS).name for label in NUMBERS]
+    assert found == ["1", "2", "3"]  # 3 is no index: these are names
+
+
+def test_folders_called_by_numbers_that_are_indices(tmp_path: Path) -> None:
+    for name in ("0", "1", "2"):
+        (tmp_path / name).mkdir()
+    found = [class_folder(tmp_path, label, NUMBERS).name for label in NUMBERS]
+    assert found == ["0", "1", "2"]  # 0 is no name: these are indices
+
+
+def test_folders_that_can_be_read_both_ways_are_refused(tmp_path: Path) -> None:
+    for name in ("1", "2"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(
+        InputError, match=r"folder '1' is class '1' \(index 0\) by name and class '2' \(index 1"
+    ):
+        class_folder(tmp_path, NUMBERS[0], NUMBERS)
+    for path in list(tmp_path.iterdir()):
+        path.rename(tmp_path / f"index-{path.name}")
+    assert class_folder(tmp_path, NUMBERS[1], NUMBERS).name == "index-1"
 
 
 def test_impressions_are_recognised_and_reproducible() -> None:

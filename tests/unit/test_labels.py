@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from auditor.errors import InputError
-from auditor.models.labels import find_classes, from_file, imagenet, search
+from auditor.models.labels import find_classes, from_file, imagenet, labelled, search
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +64,67 @@ def test_labels_from_files(tmp_path: Path) -> None:
     path.write_text(json.dumps({"0": "a", "1": "b"}))
     assert [c.name for c in from_file(path, 2)] == ["a", "b"]
     path.write_text(json.dumps(["x, y", "b"]))
-    assert from_file(path, 2)[0].aliases == ("x", "y")
+    assert from_file(path, 2)[0].name == "x, y"
+    assert from_file(path, 2)[0].aliases == ("x, y", "x", "y")
     path.write_text("{")
     with pytest.raises(InputError, match="JSON list"):
         from_file(path, 2)
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(InputError, match="UTF-8"):
         from_file(tmp_path / "bytes.txt", 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("l.txt", "café\ndog\nowl\n"),
+        ("l.txt", "\ufeffcafé\r\ndog\r\nowl\r\n"),
+        ("l.json", '["café", "dog", "owl"]'),
+        ("l.json", '\ufeff{"0": "café", "1": "dog", "2": "owl"}'),
+        ("l.json", '{"owl": 2, "café": 0, "dog": 1}'),
+        ("l.json", '{"owl": "2", "café": "0", "dog": "1"}'),
+        ("l.csv", "café\ndog\nowl\n"),
+        ("l.csv", "name\ncafé\ndog\nowl\n"),
+        ("l.csv", "index,name\n2,owl\n0,café\n1,dog\n"),
+        ("l.csv", "\ufeffname,label\ncafé,0\ndog,1\nowl,2\n"),
+        ("l.tsv", "0\tcafé\n1\tdog\n2\towl\n"),
+    ],
+)
+def test_every_form_of_a_labels_file(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert [c.name for c in from_file(tmp_path / name, 3)] == ["café", "dog", "owl"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("l.txt", "cat\ndog\nowl\n".encode("utf-16"), "is UTF-16; needed: UTF-8"),
+        ("l.json", b'{"cat": 0, "dog": 0, "owl": 1}', "'dog' has 0, which is no index of its own"),
+        ("l.json", b'{"1": "cat", "2": "dog", "3": "owl"}', "indices 1, 2, 3, which are not 0 to 2"),
+        ("l.csv", b"0,cat,x\n1,dog,y\n2,owl,z\n", "3 columns; needed: a name in each row"),
+        ("l.csv", b"0,cat\n1\n2,owl\n", "rows of different length"),
+    ],
+)
+def test_labels_files_that_leave_a_doubt(tmp_path: Path, name: str, data: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=said):
+        from_file(tmp_path / name, 3)
+
+
+def test_a_class_called_by_a_number_comes_before_an_index() -> None:
+    labels = labelled(["1", "2", "30"])
+    assert find_classes(labels, ["30"])[0].index == 2
+    assert find_classes(labels, ["0"])[0].index == 0  # no class is called 0
+    with pytest.raises(InputError, match=r"class '1': ambiguous, 1 \(0\) by name and 2 \(1\) by index"):
+        find_classes(labels, ["1"])
+    assert [c.index for c in find_classes(labels, ["name:1", "index:1"])] == [0, 1]
+    assert find_classes(labelled(["0", "1"]), ["1"])[0].index == 1  # both readings agree
+
+
+def test_names_with_commas_are_whole() -> None:
+    labels = labelled(["t-shirt, red", "t-shirt, blue"])
+    assert [c.name for c in labels] == ["t-shirt, red", "t-shirt, blue"]
+    assert find_classes(labels, ["t-shirt, blue"])[0].index == 1
+    with pytest.raises(InputError, match="ambiguous"):
+        find_classes(labels, ["t-shirt"])
+    assert find_classes(labels, ["red"])[0].index == 0
