@@ -47,7 +47,8 @@ class Album:
     def add(self, pixels: Pixels, kind: str, alt: str, **more: object) -> None:
         """Encode a picture (JPEG, quality 88) and note what it shows."""
         side = max(pixels.shape[:2])
-        picture = Image.fromarray((np.clip(pixels, 0, 1) * 255).round().astype(np.uint8), "RGB")
+        values = np.broadcast_to(pixels, (*pixels.shape[:2], 3))  # grey in three equal channels
+        picture = Image.fromarray((np.clip(values, 0, 1) * 255).round().astype(np.uint8), "RGB")
         if side > SIDE:
             factor = SIDE / side
             picture = picture.resize(

@@ -29,6 +29,7 @@ from PIL import (  # noqa: F401  registers the decoders named in _FORMATS, and n
     TiffImagePlugin,
     UnidentifiedImageError,
     WebPImagePlugin,
+    features,
 )
 
 from auditor.errors import InputError
@@ -41,11 +42,16 @@ MAX_PIXELS = 50_000_000
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp"}
-    | {".ppm", ".pgm", ".pbm", ".pnm"}
+    | {".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".avifs", ".heic", ".heif", ".hif"}
 )
+NOT_READ = frozenset(
+    {".jp2", ".j2k", ".jpf", ".jxl", ".svg", ".psd", ".tga", ".exr", ".hdr", ".ico", ".pcx"}
+    | {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"}
+)
+"""Pictures of kinds that are not read: each such file is listed as left out."""
 
 # "JPEG" opens MPO too, which many phones write as .jpg: a JPEG with a second view behind it.
-_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM")
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "AVIF", "HEIF")
 _WHITE = (255, 255, 255, 255)
 
 
@@ -67,6 +73,8 @@ def decode_image(
         raise InputError(f"{where}: 0 bytes, need an image file")
     if len(data) > max_bytes:
         raise InputError(f"{where}: {len(data)} bytes, at most {max_bytes} are read")
+    if data[4:8] == b"ftyp":
+        _prepare_container(where, data[8:12])
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # bombs are judged below, by our own limit
@@ -82,7 +90,7 @@ def decode_image(
         raise InputError(f"{where}: more than {max_pixels} pixels, refused") from error
     except UnidentifiedImageError as error:
         raise InputError(
-            f"{where}: not an image of a known kind (JPEG, PNG, GIF, BMP, TIFF, WebP, PNM)"
+            f"{where}: not an image of a known kind (JPEG, PNG, GIF, BMP, TIFF, WebP, PNM, AVIF, HEIC)"
         ) from error
     except Exception as error:  # decoders of broken files raise whatever they stumble over
         said = " ".join(str(error).split()) or type(error).__name__
@@ -159,7 +167,17 @@ def scan_images(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Skippe
         folders[:] = [name for name in folders if not _hidden(name) and name not in linked]
         for name in files:
             path = Path(at) / name
-            if _hidden(name) or path.suffix.lower() not in IMAGE_SUFFIXES:
+            if _hidden(name):
+                continue
+            if path.suffix.lower() in NOT_READ:
+                where = path.relative_to(root).as_posix()
+                refused.append(
+                    Skipped(
+                        what=f"image '{where}'",
+                        reason=f"{path.suffix[1:].upper()}, a kind that is not read; needed: JPEG or PNG",
+                    )
+                )
+            if path.suffix.lower() not in IMAGE_SUFFIXES:
                 continue
             if path.is_symlink() and not path.resolve().is_relative_to(inside):
                 where = path.relative_to(root).as_posix()
@@ -169,6 +187,31 @@ def scan_images(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Skippe
     found.sort(key=lambda path: path.relative_to(root).as_posix())
     refused.sort(key=lambda skipped: skipped.what)
     return found, refused
+
+
+def _prepare_container(where: str, brand: bytes) -> None:
+    """Register the decoder of AVIF (Pillow's own) or of HEIC (the package pillow-heif).
+
+    Raises:
+        InputError: It is not there.
+    """
+    if brand in (b"avif", b"avis"):
+        if not features.check("avif"):
+            raise InputError(
+                f"{where}: AVIF, which this Pillow can't read; needed: pip install 'pillow>=11.3'"
+            )
+        from PIL import AvifImagePlugin  # noqa: F401
+    elif brand in _HEIC_BRANDS:
+        try:
+            import pillow_heif
+        except ImportError as failure:
+            raise InputError(
+                f"{where}: HEIC, which needs the package pillow-heif; needed: pip install 'auditor[heif]'"
+            ) from failure
+        pillow_heif.register_heif_opener()
+
+
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

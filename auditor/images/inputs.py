@@ -14,12 +14,15 @@ from auditor.models.torchvision_import import prepare_torchvision
 
 
 def preprocessing(model: LoadedModel) -> Any:
-    """A callable from an RGB picture to [channels, height, width]: resize, centre crop, normalise."""
+    """A callable from an RGB picture to [channels, height, width]: resize, centre crop, normalise.
+
+    A model of one channel is shown the picture's luminance.
+    """
     prepare_torchvision()
     from timm.data import create_transform
 
     spec = model.input
-    return create_transform(
+    transform = create_transform(
         input_size=spec.size,
         interpolation=spec.interpolation,
         mean=spec.mean,
@@ -27,6 +30,9 @@ def preprocessing(model: LoadedModel) -> Any:
         crop_pct=spec.crop,
         is_training=False,
     )
+    if spec.size[0] == 1:
+        return lambda picture: transform(picture.convert("L"))
+    return transform
 
 
 def as_inputs(model: LoadedModel, pictures: Iterable[Image.Image]) -> Tensor:

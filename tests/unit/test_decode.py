@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -194,3 +195,42 @@ def test_listing_is_sorted_and_stays_inside(tmp_path: Path) -> None:
     assert list_images(root) == found
     with pytest.raises(InputError, match="does not exist"):
         list_images(root / "gone")
+
+
+def test_avif_is_read_by_pillow_itself(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 24), (200, 30, 30)).save(tmp_path / "a.avif")
+    red, green, blue = decode_image(tmp_path / "a.avif").getpixel((5, 5))
+    assert red > 180
+    assert max(green, blue) < 60
+    assert list_images(tmp_path) == [tmp_path / "a.avif"]
+
+
+def heic(path: Path) -> Path:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_pillow(Image.new("RGB", (32, 24), (200, 30, 30))).save(path)
+    return path
+
+
+def test_heic_as_phones_write_it(tmp_path: Path) -> None:
+    path = heic(tmp_path / "IMG_0001.HEIC")
+    assert list_images(tmp_path) == [path]
+    assert decode_image(path).getpixel((5, 5))[0] > 180
+
+
+def test_heic_without_its_decoder_says_what_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = heic(tmp_path / "a.heic")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(InputError, match=r"HEIC, which needs the package pillow-heif.*auditor\[heif\]"):
+        decode_image(path)
+
+
+@pytest.mark.parametrize("name", ["a.jxl", "b.CR2", "c.svg", "sub/d.dng"])
+def test_pictures_of_kinds_that_are_not_read_are_listed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / name).write_bytes(b"something")
+    found, refused = scan_images(tmp_path)
+    assert found == []
+    assert [skip.what for skip in refused] == [f"image '{name}'"]
+    assert "a kind that is not read" in refused[0].reason
