@@ -10,14 +10,33 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from auditor.errors import InputError
 
 FILE_NAME = "bank.toml"
-_NAME = r"^[^\W_][\w .+&-]*$"  # letters of any script; it becomes a folder name and a column
+_NAME = r"^[^\W_][\w .+&-]*$"  # letters of any script; a bank is called by it on the command line
+
+
+def _printable(name: str) -> str:
+    if not name.strip() or name != name.strip() or not name.isprintable():
+        raise ValueError("must be printable text without blanks at either end")
+    if "/" in name or "\\" in name or name in (".", ".."):
+        raise ValueError("must be no path: no slashes, not '.' or '..'")
+    return name
+
 
 Name = Annotated[str, Field(pattern=_NAME, max_length=80)]
+ConceptName = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
+"""Anything printable; it is also the name of a folder."""
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -28,7 +47,7 @@ class _Part(BaseModel):
 class ConceptEntry(_Part):
     """One concept and where its images come from."""
 
-    name: Name
+    name: ConceptName
     title: str = ""
     definition: Text
     """What an image must show to carry this label; how a labeller would decide."""
@@ -50,8 +69,8 @@ class ConceptEntry(_Part):
 class ContrastEntry(_Part):
     """Two concepts that may be set against each other."""
 
-    more: Name
-    less: Name
+    more: ConceptName
+    less: ConceptName
     match: tuple[str, ...] = ()
     """Covariates to match on, exactly for categories, nearest for numbers."""
 
@@ -187,7 +206,7 @@ def read_manifest(path: Path) -> Manifest:
     """
     path = path / FILE_NAME if path.is_dir() else path
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 (byte {error.start})") from error
     except OSError as error:

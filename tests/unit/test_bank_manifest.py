@@ -78,7 +78,7 @@ def test_a_complete_manifest() -> None:
         ('folder = "none"', 'folder = "../../etc"', "bank.toml:29: concepts.2.folder: must lie inside"),
         ('folder = "none"', 'folder = "/etc"', "bank.toml:29: concepts.2.folder: must lie inside"),
         ('folder = "none"', 'colour = "red"', "bank.toml:29: concepts.2.colour: is not a key"),
-        ('name = "no mark"', 'name = "../mark"', "bank.toml:27: concepts.2.name: must begin with a letter"),
+        ('name = "no mark"', 'name = "../mark"', "bank.toml:27: concepts.2.name: must be no path"),
         ("format = 1", "format = 2", "bank.toml:1: format: "),
         ('licence = "internal"\n', "", "bank.toml:5: sources.1.licence: is missing"),
         ('uses = "u"\n', "", "bank.toml:10: datasheet.uses: is missing"),
@@ -86,6 +86,22 @@ def test_a_complete_manifest() -> None:
 )
 def test_errors_name_line_and_key(old: str, new: str, expected: str) -> None:
     assert refused(GOOD.replace(old, new, 1)).startswith(expected)
+
+
+@pytest.mark.parametrize("name", ["t-shirt, red", "it's", "skin:dark", "(none)", "100 %", "été", "#1"])
+def test_a_concept_may_have_any_printable_name(name: str) -> None:
+    text = GOOD.replace("no mark", name)
+    assert parse_manifest(text, where="bank.toml").concepts[1].name == name
+
+
+@pytest.mark.parametrize("name", ["a/b", "a\\\\b", "..", " a", "a\\tb"])
+def test_and_none_that_is_a_path_or_cannot_be_seen(name: str) -> None:
+    assert "concepts.2.name: must be" in refused(GOOD.replace('name = "no mark"', f'name = "{name}"', 1))
+
+
+def test_a_manifest_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "bank.toml").write_text("\ufeff" + GOOD, encoding="utf-8")
+    assert read_manifest(tmp_path).name == parse_manifest(GOOD, where="x").name
 
 
 def test_syntax_error_names_the_line() -> None:

@@ -214,7 +214,7 @@ def _with_person(row: Row, people: Mapping[str, str]) -> Row:
 
 def _text_lines(path: Path) -> list[tuple[int, str]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise not_utf8(path) from error
     except OSError as error:
