@@ -109,8 +109,9 @@ def fit_key(
     *,
     prior: float = PRIOR,
 ) -> str:
-    """Name of a fit by content: the model's weights and input, the layers, the settings and the class."""
-    parts = [model.sha256, model.input.model_dump_json(), settings.digest(without=_ELSEWHERE), *layers]
+    """Name of a fit by content: the model and its input, the layers, the settings and the class."""
+    parts = [model.sha256, model.architecture, model.input.model_dump_json()]
+    parts += [settings.digest(without=_ELSEWHERE), *layers]
     parts += [str(model.device.type), str(torch.get_num_threads())]
     if settings.images == IMPRESSIONS:
         parts.append(f"impressions {RECIPE}, prior {prior}")

@@ -6,12 +6,13 @@ earlier. The descriptions here are what ``auditor run --help`` prints. Nothing h
 
 from __future__ import annotations
 
+import ast
 import difflib
 import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -23,6 +24,7 @@ from auditor.errors import InputError
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Interpolation = Literal["bicubic", "bilinear", "nearest", "lanczos"]
+Head = Literal["auto", "softmax", "sigmoid"]
 Format = Literal["html", "pdf", "json", "markdown", "junit", "sarif", "csv", "modelcard"]
 
 IMPRESSIONS = "impressions"
@@ -43,10 +45,32 @@ class Settings(BaseModel):
     model: str = Field(
         min_length=1,
         description="Model to audit: timm:NAME, torchvision:NAME, a bare NAME (timm first), "
-        "hf-hub:OWNER/NAME, file:PATH (with arch), bundled:efficientnet_lite0 (or lite1, lite2).",
+        "hf-hub:OWNER/NAME, hf-dir:FOLDER, file:PATH, bundled:efficientnet_lite0 (or lite1, lite2). "
+        "For a file: auditor inspect PATH.",
     )
     arch: str | None = Field(
         None, min_length=1, description="Architecture whose weights file:PATH holds, such as timm:resnet50."
+    )
+    model_args: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (),
+        description="KEY=VALUE for the network's constructor, where the weights do not say it: "
+        "output_stride=16.",
+    )
+    model_factory: str | None = Field(
+        None,
+        min_length=1,
+        description="MODULE:FUNCTION that makes the network whose weights file:PATH holds; it is imported "
+        "and run, with model_args.",
+    )
+    weights_key: str | None = Field(
+        None,
+        min_length=1,
+        description="Where in file:PATH the weights are, such as state_dict; by default as timm takes them.",
+    )
+    head: Head = Field(
+        "auto",
+        description="What the outputs are passed through; auto takes a sigmoid for one output, "
+        "else a softmax.",
     )
     random_weights: bool = Field(
         False, description="Leave the weights untrained: to try the machinery, never for findings."
@@ -147,10 +171,10 @@ class Settings(BaseModel):
     interpolation: Interpolation | None = Field(
         None, description="Resampling filter, instead of the model's own."
     )
-    mean: tuple[float, ...] | None = Field(
+    mean: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = Field(
         None, description="Mean subtracted per channel of an image scaled to [0, 1], instead of the model's."
     )
-    std: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+    std: tuple[Annotated[float, Field(gt=0, le=1)], ...] | None = Field(
         None, description="Standard deviation divided by per channel, instead of the model's own."
     )
     formats: tuple[Format, ...] = Field(("html", "pdf"), description="Report formats to write.")
@@ -159,6 +183,12 @@ class Settings(BaseModel):
     cache: Path | None = Field(
         None, description="Folder for results that audits share; without it the user's cache folder."
     )
+
+    @field_validator("model_args")
+    @classmethod
+    def _key_and_value(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        parse_arguments(values)
+        return values
 
     @field_validator("classes", "banks", "layers", "formats")
     @classmethod
@@ -174,8 +204,13 @@ class Settings(BaseModel):
             raise ValueError(
                 f"mean has {len(self.mean)} values and std {len(self.std)}, needed one of each per channel"
             )
-        if self.arch is not None and not self.model.startswith("file:"):
-            raise ValueError(f"arch is given but model is '{self.model}', needed model = file:PATH")
+        for field in ("arch", "model_factory"):
+            if getattr(self, field) is not None and not self.model.startswith("file:"):
+                raise ValueError(f"{field} is given but model is '{self.model}', needed model = file:PATH")
+        if self.arch is not None and self.model_factory is not None:
+            raise ValueError("arch and model_factory are given, needed one of them")
+        if self.weights_key is not None and not self.model.startswith(("file:", "hf-dir:")):
+            raise ValueError(f"weights_key is given but model is '{self.model}', needed model = file:PATH")
         return self
 
     def digest(self, *, without: Collection[str] = ()) -> str:
@@ -206,6 +241,35 @@ class Settings(BaseModel):
     def record(self) -> dict[str, Any]:
         """The settings as they stand in ``audit.json``: all but where this machine keeps things."""
         return self.model_dump(mode="json", exclude=set(NOT_IN_RECORD))
+
+
+def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:
+    """``output_stride=16`` to ``{"output_stride": 16}``.
+
+    A value is read as a Python literal (``16``, ``None``, ``(1, 2)``, ``true`` and ``false`` too); anything
+    else is text.
+
+    Raises:
+        ValueError: no ``=``, a key that is no name, or a key given twice.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        key, value = key.strip(), value.strip()
+        if not equals or not key.isidentifier():
+            raise ValueError(f"'{text}' is not KEY=VALUE")
+        if key in found:
+            raise ValueError(f"'{key}' given twice, needed once")
+        try:
+            found[key] = {"true": True, "false": False, "none": None}.get(value.lower(), _NO_WORD)
+            if found[key] is _NO_WORD:
+                found[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[key] = value
+    return found
+
+
+_NO_WORD = object()
 
 
 def load_settings(config: Path | None, flags: Mapping[str, Any]) -> Settings:
@@ -263,7 +327,7 @@ def _allowed_of(schema: Mapping[str, Any]) -> str:
 
 def _read(path: Path) -> tuple[str, dict[str, Any]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"config '{path}': {error.strerror}, needed a readable TOML file") from error
     except UnicodeDecodeError as error:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from PIL import Image
 
@@ -21,8 +21,12 @@ from auditor.errors import AuditorError, InputError
 from auditor.evidence import Evidence, read_pdf
 from auditor.policy.kept import VERDICT_FILE
 from auditor.records import Audit
+from auditor.settings import parse_arguments
 from auditor.signing import SIGNATURE_FILE, fingerprint, read_signature, signature_holds
 from auditor.store import AUDIT_FILE, audit_bytes, inside, parse_audit, write_bytes
+
+if TYPE_CHECKING:
+    from auditor.models import Request
 
 Outcome = Literal["ok", "failed", "not checked"]
 
@@ -244,7 +248,7 @@ def _model(audit: Audit, spec: str | None, arch: str | None) -> Iterator[Check]:
     from auditor.models import load_model
 
     try:
-        seen = load_model(spec, arch=arch).record().weights_sha256
+        seen = load_model(spec, request=_as_recorded(audit, arch)).record().weights_sha256
     except AuditorError as error:
         yield Check("model weights", "failed", str(error))
         return
@@ -252,6 +256,25 @@ def _model(audit: Audit, spec: str | None, arch: str | None) -> Iterator[Check]:
         yield Check("model weights", "ok", f"{spec} has the recorded hash {recorded[:16]}")
     else:
         yield Check("model weights", "failed", f"{spec} has {seen[:16]}, the audit is of {recorded[:16]}")
+
+
+def _as_recorded(audit: Audit, arch: str | None) -> Request:
+    """How the audit read its model's file.
+
+    A function that makes a network is not taken from there: it would be run.
+    """
+    from auditor.models import Request
+
+    kept = audit.settings
+    try:
+        args = parse_arguments(kept.get("model_args") or ())
+    except ValueError as error:
+        raise InputError(f"model_args of the audit: {error}") from error
+    return Request(
+        arch=arch or kept.get("arch"),
+        args=args,
+        weights_key=kept.get("weights_key"),
+    )
 
 
 def _banks(audit: Audit, specs: Sequence[str]) -> Iterator[Check]:

@@ -17,11 +17,11 @@ from auditor.banks import ConceptBank, load_bank
 from auditor.banks.places import cache_root
 from auditor.errors import InputError
 from auditor.images.folder import class_folder
-from auditor.models import InputOverrides, LoadedModel, find_classes, load_model
+from auditor.models import InputOverrides, LoadedModel, Request, find_classes, load_model
 from auditor.models.layers import choose_layers
 from auditor.models.loaded import ClassLabel
 from auditor.progress import Progress
-from auditor.settings import IMPRESSIONS, Settings
+from auditor.settings import IMPRESSIONS, Settings, parse_arguments
 from auditor.statistics.multiplicity import check_permutations
 from auditor.store import AUDIT_FILE, read_audit
 
@@ -52,7 +52,7 @@ def prepare(settings: Settings, progress: Progress) -> Ready:
     random = tuple(random_photos(settings.benchmark))
     model = _load(settings, progress)
     classes = tuple(find_classes(model.labels, settings.classes))
-    _check_images(settings, classes)
+    _check_images(settings, classes, model.labels)
     _check_permutations(settings, banks, len(classes))
     context = AuditContext(
         model=model,
@@ -94,7 +94,7 @@ def _check_out(settings: Settings) -> None:
         raise InputError(f"out '{out}': holds {what}; needed: another --out, or --overwrite")
 
 
-def _check_images(settings: Settings, classes: Sequence[ClassLabel]) -> None:
+def _check_images(settings: Settings, classes: Sequence[ClassLabel], labels: Sequence[ClassLabel]) -> None:
     """A folder with photos of none of the classes is a mistake; one class without photos is not."""
     source = settings.images
     if source == IMPRESSIONS or source.startswith("hf:"):
@@ -102,7 +102,7 @@ def _check_images(settings: Settings, classes: Sequence[ClassLabel]) -> None:
     missing = []
     for label in classes:
         try:
-            class_folder(Path(source), label)
+            class_folder(Path(source), label, labels)
         except InputError as failure:
             missing.append(failure)
     if len(missing) == len(classes):
@@ -128,12 +128,18 @@ def _load(settings: Settings, progress: Progress) -> LoadedModel:
         raise InputError(f"device '{device}': torch sees none; needed: --device cpu, or a torch built for it")
     model = load_model(
         settings.model,
-        arch=settings.arch,
+        request=Request(
+            arch=settings.arch,
+            args=parse_arguments(settings.model_args),
+            weights_key=settings.weights_key,
+            factory=settings.model_factory,
+            head=settings.head,
+            random_weights=settings.random_weights,
+        ),
         labels=settings.labels,
         overrides=InputOverrides(
             settings.input_size, settings.crop, settings.interpolation, settings.mean, settings.std
         ),
-        random_weights=settings.random_weights,
         device=device,
     )
     # Another order in memory, the same values: convolutions run faster.

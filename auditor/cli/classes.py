@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.cli.flags import ArchFlag, LabelsFlag, ModelArgument
+from auditor.cli.flags import (
+    ArchFlag,
+    ArgsFlag,
+    FactoryFlag,
+    KeyFlag,
+    LabelsFlag,
+    ModelArgument,
+    request_from,
+)
 from auditor.cli.text import columns
 from auditor.errors import InputError
+
+if TYPE_CHECKING:
+    from auditor.models import ClassLabel
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(classes)
+
+
+def _names(label: ClassLabel) -> str:
+    """Its synonyms; a name with commas of its own stands alone."""
+    return label.name if "," in label.name else ", ".join(label.aliases or (label.name,))
 
 
 def classes(
@@ -22,6 +38,9 @@ def classes(
         str | None, typer.Argument(help="Part of a name, a synset or an index; without it all classes.")
     ] = None,
     arch: ArchFlag = None,
+    model_args: ArgsFlag = None,
+    model_factory: FactoryFlag = None,
+    weights_key: KeyFlag = None,
     labels: LabelsFlag = None,
 ) -> None:
     """List the classes of a model: index, synset, names. Any of the three works for `--classes`.
@@ -31,10 +50,12 @@ def classes(
     from auditor.models import load_model
     from auditor.models.labels import search
 
-    loaded = load_model(model, arch=arch, labels=labels)
+    loaded = load_model(
+        model, request=request_from(arch, model_args, model_factory, weights_key), labels=labels
+    )
     found = list(loaded.labels) if query is None else search(loaded.labels, query)
     if not found:
         raise InputError(f"classes of '{model}': none is like '{query}', needed part of one of its names")
-    rows = [(label.index, label.synset or "-", ", ".join(label.aliases or (label.name,))) for label in found]
+    rows = [(label.index, label.synset or "-", _names(label)) for label in found]
     for line in columns(("index", "synset", "names"), rows):
         print(line)

@@ -13,12 +13,20 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic_core import PydanticUndefined
 
-from auditor.settings import IMPRESSIONS, Settings, allowed, flag_name
+from auditor.errors import InputError
+from auditor.settings import IMPRESSIONS, Settings, allowed, flag_name, parse_arguments
+
+if typing.TYPE_CHECKING:
+    from auditor.models import Request
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "What to audit": (
         "model",
         "arch",
+        "model_args",
+        "model_factory",
+        "weights_key",
+        "head",
         "random_weights",
         "labels",
         "classes",
@@ -56,10 +64,48 @@ ModelArgument = Annotated[
 ArchFlag = Annotated[
     str | None, typer.Option("--arch", metavar="NAME", help=f"{Settings.model_fields['arch'].description}")
 ]
+ArgsFlag = Annotated[
+    list[str] | None,
+    typer.Option("--model-args", metavar="LIST", help=f"{Settings.model_fields['model_args'].description}"),
+]
+FactoryFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--model-factory", metavar="NAME", help=f"{Settings.model_fields['model_factory'].description}"
+    ),
+]
+KeyFlag = Annotated[
+    str | None,
+    typer.Option("--weights-key", metavar="KEY", help=f"{Settings.model_fields['weights_key'].description}"),
+]
 LabelsFlag = Annotated[
     Path | None,
     typer.Option("--labels", metavar="FILE", help=f"{Settings.model_fields['labels'].description}"),
 ]
+
+
+def request_from(
+    arch: str | None,
+    model_args: list[str] | None,
+    model_factory: str | None,
+    weights_key: str | None,
+    *,
+    random_weights: bool = False,
+) -> Request:
+    """What the flags ask of a model's source.
+
+    Raises:
+        InputError: an argument is not KEY=VALUE.
+    """
+    from auditor.models import Request
+
+    try:
+        args = parse_arguments([part for text in model_args or () for part in split(text)])
+    except ValueError as error:
+        raise InputError(f"--model-args: {error}") from error
+    return Request(
+        arch=arch, args=args, weights_key=weights_key, factory=model_factory, random_weights=random_weights
+    )
 
 
 def parameters() -> list[inspect.Parameter]:
@@ -138,7 +184,13 @@ def _metavar(field: str, given: Any) -> str:
         return "FILE"
     if given is Path:
         return "DIR"
-    names = {"model": "MODEL", "arch": "NAME", "images": f"DIR|hf:NAME|{IMPRESSIONS}"}
+    names = {
+        "model": "MODEL",
+        "arch": "NAME",
+        "model_factory": "NAME",
+        "weights_key": "KEY",
+        "images": f"DIR|hf:NAME|{IMPRESSIONS}",
+    }
     return names.get(field, {int: "N", float: "X"}.get(given, "LIST"))
 
 

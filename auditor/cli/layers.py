@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli.flags import ArchFlag, ModelArgument
+from auditor.cli.flags import ArchFlag, ArgsFlag, FactoryFlag, KeyFlag, ModelArgument, request_from
 from auditor.cli.text import columns
 
 
@@ -21,6 +21,9 @@ def layers(
         list[str] | None, typer.Argument(help="Only layers that fit, as for `auditor run --layers`: blocks.*")
     ] = None,
     arch: ArchFlag = None,
+    model_args: ArgsFlag = None,
+    model_factory: FactoryFlag = None,
+    weights_key: KeyFlag = None,
     every: Annotated[
         bool, typer.Option("--all", help="Every layer with feature maps, not only blocks.")
     ] = False,
@@ -37,7 +40,8 @@ def layers(
     from auditor.models import load_model
     from auditor.models.layers import all_layers, choose_layers
 
-    loaded = load_model(model, arch=arch, random_weights=random_weights)
+    asked = request_from(arch, model_args, model_factory, weights_key, random_weights=random_weights)
+    loaded = load_model(model, request=asked)
     chosen = {layer.name for layer in choose_layers(loaded)}
     if patterns:
         shown = choose_layers(loaded, patterns)

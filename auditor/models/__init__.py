@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from auditor.errors import InputError
-from auditor.models.labels import find_classes, from_file
+from auditor.models.adapt import adapted
+from auditor.models.labels import find_classes, from_file, numbered, stated
+from auditor.models.libraries import Request, resolve_bare
 from auditor.models.loaded import ClassLabel, LoadedModel, freeze, weights_sha256
-from auditor.models.sources import SOURCES, Request, resolve_bare
+from auditor.models.sources import SOURCES
+from auditor.records import InputSpec
 
-__all__ = ["ClassLabel", "InputOverrides", "LoadedModel", "find_classes", "load_model"]
+__all__ = ["ClassLabel", "InputOverrides", "LoadedModel", "Request", "find_classes", "load_model"]
 
 
 @dataclass(frozen=True)
@@ -29,26 +32,30 @@ class InputOverrides:
 def load_model(
     spec: str,
     *,
-    arch: str | None = None,
+    request: Request | None = None,
     labels: Path | None = None,
     overrides: InputOverrides | None = None,
-    random_weights: bool = False,
     device: str | torch.device = "cpu",
+    arch: str | None = None,
+    random_weights: bool = False,
 ) -> LoadedModel:
     """Load ``source:name``, or a bare name from timm first and then torchvision.
 
     Args:
-        spec: ``timm:resnet50``, ``torchvision:resnet50``, ``hf-hub:owner/name``, ``file:PATH``,
-            ``bundled:efficientnet_lite0`` or a bare name.
-        arch: architecture of the weights in ``file:PATH``, such as ``timm:resnet50``.
-        labels: file of class names, one a line, instead of the model's own.
+        spec: ``timm:resnet50``, ``torchvision:resnet50``, ``hf-hub:owner/name``, ``hf-dir:FOLDER``,
+            ``file:PATH``, ``bundled:efficientnet_lite0`` or a bare name.
+        request: what the source needs besides the name: architecture, constructor arguments and the like.
+        labels: file of class names instead of the model's own.
         overrides: preprocessing to use instead of the model's own.
-        random_weights: skip the pretrained weights; recorded in the notes.
         device: where to put it.
+        arch: short for ``Request(arch=...)``.
+        random_weights: short for ``Request(random_weights=True)``; recorded in the notes.
 
     Raises:
-        InputError: unknown model, weights that cannot be had or do not fit.
+        InputError: unknown model, weights that cannot be had, do not fit or are not finite, or a network
+            whose answers are not logits of classes.
     """
+    asked = request or Request(arch=arch, random_weights=random_weights)
     source, colon, name = spec.partition(":")
     notes: list[str] = []
     if not colon:
@@ -60,34 +67,49 @@ def load_model(
         raise InputError(f"model '{spec}': no name behind '{source}:'")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # random weights, too, are the same every time
-        raw = SOURCES[source](name, Request(arch=arch, random_weights=random_weights))
-    if random_weights:
+        raw = SOURCES[source](name, asked)
+    if asked.random_weights:
         notes.append("random weights: nothing measured on it says anything about a released model")
-    module = freeze(raw.module)
-    spec_in = raw.input
-    if overrides is not None:
-        changed = {
-            "size": None if overrides.size is None else (spec_in.size[0], overrides.size, overrides.size),
-            "crop": overrides.crop,
-            "interpolation": overrides.interpolation,
-            "mean": overrides.mean,
-            "std": overrides.std,
-        }
-        changed = {k: v for k, v in changed.items() if v is not None}
-        if changed:
-            spec_in = spec_in.model_copy(update=changed)
-            notes.append("preprocessing overridden: " + ", ".join(sorted(changed)))
-    digest = weights_sha256(module)
-    loaded = LoadedModel(
+    inputs, changed = _overridden(raw.input, overrides)
+    module, outputs, said = adapted(f"model '{spec}'", freeze(raw.module), inputs, head=asked.head)
+    known, about = (raw.labels, []) if raw.labels is not None else stated(raw.names, outputs)
+    if len(known) != outputs:
+        known, about = numbered(outputs), [f"{len(known)} class names for {outputs} outputs: not used"]
+    if labels is not None:
+        known, about = from_file(labels, outputs), [f"class names from {labels.name}"]
+    return LoadedModel(
         name=f"{source}:{name}",
         source=source,
         architecture=raw.architecture,
         module=module.to(device),
-        input=spec_in,
-        labels=raw.labels,
-        sha256=digest,
-        notes=(*raw.notes, *notes),
+        input=inputs,
+        labels=known,
+        sha256=weights_sha256(raw.module),
+        notes=(*raw.notes, *said, *about, *notes, *changed),
     )
-    if labels is not None:
-        loaded = replace(loaded, labels=from_file(labels, len(raw.labels)))
-    return loaded
+
+
+def _overridden(spec: InputSpec, overrides: InputOverrides | None) -> tuple[InputSpec, list[str]]:
+    """The preprocessing with what the user asked for, and the words for it.
+
+    Raises:
+        InputError: a mean for another number of channels than the model has.
+    """
+    if overrides is None:
+        return spec, []
+    given = {
+        "size": None if overrides.size is None else (spec.size[0], overrides.size, overrides.size),
+        "crop": overrides.crop,
+        "interpolation": overrides.interpolation,
+        "mean": overrides.mean,
+        "std": overrides.std,
+    }
+    changed = {k: v for k, v in given.items() if v is not None}
+    if not changed:
+        return spec, []
+    for key, values in (("mean", overrides.mean), ("std", overrides.std)):
+        if values is not None and len(values) != spec.size[0]:
+            raise InputError(
+                f"--{key}: {len(values)} numbers, the model takes images of {spec.size[0]} channels"
+            )
+    return spec.model_copy(update=changed), ["preprocessing overridden: " + ", ".join(sorted(changed))]

@@ -23,10 +23,11 @@ def hear_last(module: nn.Module, classes: int) -> Iterator[list[Tensor]]:
         A list that grows by one [images, channels] a pass, averaged over positions; it stays empty where
         no single linear layer makes the logits.
     """
+    outputs = {classes, 1} if classes == 2 else {classes}  # one output stands for two classes
     last = None
     for part in module.modules():
-        if (isinstance(part, nn.Linear) and part.out_features == classes) or (
-            isinstance(part, nn.Conv2d) and part.out_channels == classes and part.kernel_size == (1, 1)
+        if (isinstance(part, nn.Linear) and part.out_features in outputs) or (
+            isinstance(part, nn.Conv2d) and part.out_channels in outputs and part.kernel_size == (1, 1)
         ):
             last = part
     heard: list[Tensor] = []

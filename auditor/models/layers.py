@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from auditor.errors import InputError
+from auditor.models.adapt import Around
 from auditor.models.loaded import LoadedModel
 from auditor.records import LayerRecord
 
@@ -167,7 +168,10 @@ def _automatic(network: nn.Module, trace: dict[str, _Call], classes: int) -> lis
             elif child in trace and trace[child].shape and not isinstance(modules[child], nn.Identity):
                 trunk.append((child, _kind(modules[child])))
 
-    walk("")
+    start, root = "", network
+    while isinstance(root, Around):
+        start, root = f"{start}.network".lstrip("."), root.network
+    walk(start)
     trunk = [item for item in trunk if len(trace[item[0]].shape) in (2, 4)]
     trunk.sort(key=lambda item: trace[item[0]].order)
     return _ends(trunk, trace, classes)

@@ -44,7 +44,7 @@ def test_bare_name_that_only_torchvision_has() -> None:
         ("timm:resnet18.nowhere", "no such weights; it has"),
         ("torchvision:resnet51", "torchvision has no such classifier; nearest"),
         ("torchvision:resnet50.NOWHERE", "it has IMAGENET1K_V1"),
-        ("zoo:resnet18", "unknown source 'zoo'; known: timm, torchvision, hf-hub, file, bundled"),
+        ("zoo:resnet18", "unknown source 'zoo'; known: timm, torchvision, hf-hub, hf-dir, file, bundled"),
         ("timm:", "no name behind"),
         ("hf-hub:resnet", "needs owner/name"),
         ("bundled:resnet18", "known: efficientnet_lite0"),

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from auditor.errors import InputError
-from auditor.settings import NOT_IN_NUMBERS, NOT_IN_RECORD, Settings, allowed, load_settings
+from auditor.settings import (
+    NOT_IN_NUMBERS,
+    NOT_IN_RECORD,
+    Settings,
+    allowed,
+    load_settings,
+    parse_arguments,
+)
 
 MINIMAL = {"model": "timm:resnet18", "classes": ["zebra"]}
 
@@ -15,6 +22,10 @@ MINIMAL = {"model": "timm:resnet18", "classes": ["zebra"]}
 OTHER: dict[str, object] = {
     "model": "file:a.pt",
     "arch": "timm:resnet18",
+    "model_args": ["output_stride=16"],
+    "model_factory": "mine:make",
+    "weights_key": "state_dict",
+    "head": "sigmoid",
     "random_weights": True,
     "labels": Path("labels.txt"),
     "classes": ("apron",),
@@ -89,7 +100,7 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> N
         ("", {"classes": ["a", "b", "a"]}, "--classes: 'a' given twice, needed each once"),
         (
             "",
-            {"mean": ["1", "2"], "std": ["1"]},
+            {"mean": ["0.1", "0.2"], "std": ["1"]},
             "mean has 2 values and std 1, needed one of each per channel",
         ),
         (
@@ -97,6 +108,10 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> N
             {"arch": "timm:resnet18"},
             "arch is given but model is 'timm:resnet18', needed model = file:PATH",
         ),
+        ("", {"mean": ["123.675"]}, "--mean: got '123.675', needed a list, each a number from 0 to 1"),
+        ("", {"std": ["58.4"]}, "--std: got '58.4', needed a list, each a number above 0 to 1"),
+        ("", {"model_args": ["stride"]}, "--model-args: 'stride' is not KEY=VALUE"),
+        ("", {"model_factory": "a:b"}, "model_factory is given but model is 'timm:resnet18'"),
         ("", {"formats": ["docx"]}, "--formats: got 'docx', needed a list, each one of html, pdf, json,"),
     ],
 )
@@ -172,3 +187,17 @@ def test_the_record_holds_every_setting_but_where_this_machine_keeps_things() ->
 def test_every_setting_says_what_it_means_and_what_it_accepts(field: str) -> None:
     assert (Settings.model_fields[field].description or "").endswith(".")
     assert "None" not in allowed(field)
+
+
+def test_arguments_of_a_constructor_are_literals_or_text() -> None:
+    given = ["output_stride=16", "act_layer=silu", "drop=0.5", "blur=true", "norm=None", "sizes=(1, 2)"]
+    assert parse_arguments(given) == {
+        "output_stride": 16, "act_layer": "silu", "drop": 0.5, "blur": True, "norm": None, "sizes": (1, 2),
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="'a' given twice"):
+        parse_arguments(["a=1", "a=2"])
+
+
+def test_a_config_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    config = write(tmp_path / "a.toml", '\ufeffmodel = "x"\nclasses = ["zebra"]\n')
+    assert load_settings(config, {}).model == "x"

@@ -1,0 +1,120 @@
+"""``auditor inspect``: what is in a checkpoint, and the command that audits it."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from auditor.cli.flags import ArchFlag, ArgsFlag, FactoryFlag, KeyFlag, request_from
+
+if TYPE_CHECKING:
+    from auditor.models.inspect import Inspection
+    from auditor.models.loaded import LoadedModel
+
+WIDTH, INDENT = 100, 15
+SHOWN = 8
+NOTHING_FITS = 2
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(inspect)
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE|FOLDER", help="A checkpoint, or a folder of one.")],
+    arch: ArchFlag = None,
+    model_args: ArgsFlag = None,
+    model_factory: FactoryFlag = None,
+    weights_key: KeyFlag = None,
+) -> int:
+    """Say what is in a checkpoint, which architecture fits, and what an audit of it would assume.
+
+    The first thing to do with a network of your own. Ends with the command that audits it.
+
+        auditor inspect model_best.pth.tar
+    """
+    from auditor.models.inspect import inspect_file
+
+    asked = request_from(arch, model_args, model_factory, weights_key)
+    found = inspect_file(file, asked)
+    given = [
+        *(["--model-factory", model_factory] if model_factory else []),
+        *(["--weights-key", weights_key] if weights_key else []),
+        *(["--model-args", ",".join(model_args)] if model_args else []),
+    ]
+    for line in lines(found, given):
+        print(line)
+    return 0 if found.chosen else NOTHING_FITS
+
+
+def lines(found: Inspection, given: list[str]) -> Iterator[str]:
+    """What is printed, line by line.
+
+    Args:
+        found: What was found in the file.
+        given: Flags to repeat in the command at the end.
+    """
+    from auditor.models.inspect import not_found, size_words
+
+    held = found.checkpoint
+    yield from _row("file", f"{held.path} ({held.path.stat().st_size / 1e6:.1f} MB)")
+    yield from _row("weights", "; ".join(held.notes) or "the file is a state dict")
+    yield from _row("", size_words(held.state))
+    if found.stated is not None and found.stated.model is None:
+        yield from _row("stated", f"{found.stated.arch}: {found.stated.refused}")
+    chosen = found.chosen
+    if chosen is None or chosen.model is None:
+        yield from _row("architecture", not_found(found))
+        return
+    yield from _row("architecture", chosen.arch if found.certain else "several fit; name yours with --arch:")
+    if not found.certain:
+        for number, names in enumerate(found.alike):
+            yield from _row("", f"{'another function: ' if number else ''}{', '.join(names)}")
+        if found.untried:
+            yield from _row("", f"not tried: {', '.join(found.untried)}")
+    yield from _model(chosen.model)
+    command = ["auditor", "run", "--model", found.spec]
+    # A folder of the hub states its architecture; a function of the user's needs none.
+    if "--model-factory" not in given and not found.spec.startswith("hf-dir:"):
+        command += ["--arch", chosen.arch]
+    command += [*given, "--classes", ",".join(_quoted(c.name) for c in chosen.model.labels[:2])]
+    yield ""
+    if not found.certain:
+        yield f"If it was trained as {chosen.arch}:"
+    yield "  " + shlex.join(command)
+
+
+def _model(model: LoadedModel) -> Iterator[str]:
+    names = [label.name for label in model.labels]
+    first = ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
+    yield from _row("classes", f"{len(names)}: {first}")
+    size = model.input
+    mean, std = (", ".join(f"{v:.4g}" for v in values) for values in (size.mean, size.std))
+    yield from _row(
+        "images",
+        f"{size.size[0]} channels, {size.size[1]} x {size.size[2]}, crop {size.crop:.4g}, "
+        f"{size.interpolation}; mean {mean}; std {std}",
+    )
+    for number, note in enumerate(model.notes):
+        yield from _row("to know" if number == 0 else "", note)
+
+
+def _row(name: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        f"{name.ljust(INDENT)}{text}",
+        WIDTH,
+        subsequent_indent=" " * INDENT,
+        drop_whitespace=True,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if "," in name or '"' in name else name

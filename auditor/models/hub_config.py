@@ -1,0 +1,89 @@
+"""``config.json`` beside weights: timm's own, or the one that transformers writes around a timm network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from auditor.errors import InputError
+
+CONFIG = "config.json"
+_NOT_ARGUMENTS = ("num_classes", "in_chans", "pretrained", "pretrained_cfg")  # read off the weights
+
+
+@dataclass(frozen=True)
+class HubConfig:
+    """What the configuration states."""
+
+    arch: str
+    """Such as ``timm:resnet50``."""
+    args: Mapping[str, Any]
+    """Arguments for the constructor."""
+    input: Mapping[str, Any]
+    """Preprocessing: ``size``, ``crop``, ``interpolation``, ``mean``, ``std``, as far as stated."""
+    names: Any
+    """Class names, in any form that ``auditor.models.labels.named`` reads; ``None``: not stated."""
+
+
+def read_config(path: Path) -> HubConfig:
+    """Read ``config.json``.
+
+    Raises:
+        InputError: not JSON, or of a network that timm does not make.
+    """
+    try:
+        data = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except (OSError, ValueError) as failure:
+        raise InputError(f"config '{path}': cannot be read as JSON ({failure})") from failure
+    if not isinstance(data, dict):
+        raise InputError(f"config '{path}': holds {type(data).__name__}, needed an object")
+    architecture = data.get("architecture")
+    if not isinstance(architecture, str):
+        kind = data.get("model_type") or "unknown"
+        raise InputError(
+            f"config '{path}': of the kind '{kind}' and without 'architecture'; needed: a network of timm "
+            "(its architecture is named so), or file:PATH with --arch or --model-factory"
+        )
+    if data.get("problem_type") == "multi_label_classification":
+        raise InputError(
+            f"config '{path}': multi_label_classification, each output a question of its own; auditor's "
+            "score is defined for classes that exclude each other"
+        )
+    inner = data.get("pretrained_cfg")
+    cfg: dict[str, Any] = inner if isinstance(inner, dict) else data
+    args = dict(data.get("model_args") or {})
+    if isinstance(data.get("global_pool"), str):
+        args.setdefault("global_pool", data["global_pool"])
+    names = next(
+        (v for v in (data.get("label_names"), cfg.get("label_names"), data.get("id2label")) if v), None
+    )
+    described = data.get("label_descriptions") or cfg.get("label_descriptions")
+    if isinstance(names, list) and isinstance(described, dict):
+        names = [described.get(name, name) for name in names]
+    return HubConfig(
+        arch=f"timm:{architecture}",
+        args={k: v for k, v in args.items() if k not in _NOT_ARGUMENTS},
+        input=_input(path, cfg),
+        names=names,
+    )
+
+
+def _input(path: Path, cfg: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    try:
+        if cfg.get("input_size"):
+            channels, height, width = (int(v) for v in cfg["input_size"])
+            found["size"] = (channels, height, width)
+        if cfg.get("crop_pct"):
+            found["crop"] = float(cfg["crop_pct"])
+        for key in ("mean", "std"):
+            if cfg.get(key):
+                found[key] = tuple(float(v) for v in cfg[key])
+    except (TypeError, ValueError) as failure:
+        raise InputError(f"config '{path}': preprocessing that can't be read ({failure})") from failure
+    if isinstance(cfg.get("interpolation"), str):
+        found["interpolation"] = cfg["interpolation"]
+    return found

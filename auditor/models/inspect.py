@@ -1,0 +1,155 @@
+"""What is in a checkpoint, which architectures it fits, and what an audit of it would assume."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from auditor.errors import InputError
+from auditor.models.checkpoint import Checkpoint, read_checkpoint
+from auditor.models.files import WEIGHTS
+from auditor.models.hub_config import CONFIG
+from auditor.models.index import candidates, made_with
+from auditor.models.libraries import Request
+from auditor.models.loaded import LoadedModel
+
+TRIED = 12
+"""Most architectures of the right convolutions that are built to see whether all of the weights fit."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One architecture, tried."""
+
+    arch: str
+    model: LoadedModel | None
+    refused: str = ""
+    """Why it does not fit."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found."""
+
+    spec: str
+    """What ``--model`` is to be given."""
+    checkpoint: Checkpoint
+    stated: Fit | None
+    """The architecture that was asked for, or that the file or its configuration states."""
+    fits: tuple[Fit, ...]
+    """Architectures found by their convolutions, those that fit first."""
+    untried: tuple[str, ...]
+    """More of them."""
+
+    @property
+    def chosen(self) -> Fit | None:
+        """What the command at the end names: what was stated, else the first that fits."""
+        if self.stated is not None and self.stated.model is not None:
+            return self.stated
+        return next((fit for fit in self.fits if fit.model is not None), None)
+
+    @property
+    def alike(self) -> list[list[str]]:
+        """Architectures that fit, those of one function together: they answer alike to the same images."""
+        groups: list[tuple[Tensor, list[str]]] = []
+        for fit in self.fits:
+            if fit.model is None:
+                continue
+            answer = _answer(fit.model)
+            for known, names in groups:
+                if known.shape == answer.shape and torch.allclose(known, answer, rtol=1e-3, atol=1e-4):
+                    names.append(fit.arch)
+                    break
+            else:
+                groups.append((answer, [fit.arch]))
+        return [names for _, names in groups]
+
+    @property
+    def certain(self) -> bool:
+        """Whether no other architecture fits as well."""
+        return self.chosen is not None and (
+            self.stated is not None
+            or sum(fit.model is not None for fit in self.fits) + len(self.untried) == 1
+        )
+
+
+def _answer(model: LoadedModel) -> Tensor:
+    side = max(model.input.size[1:])
+    images = torch.randn(2, model.input.size[0], side, side, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        answer: Tensor = model.module(images)
+    return answer
+
+
+def inspect_file(path: Path, request: Request) -> Inspection:
+    """Look into a file, or a folder as the Hugging Face hub has it.
+
+    Args:
+        path: safetensors, a file of torch, or a folder with ``config.json``.
+        request: architecture to try, where the weights are, and arguments for the constructor.
+
+    Raises:
+        InputError: the file cannot be read, or holds no weights.
+    """
+    spec = f"hf-dir:{path}" if path.is_dir() else f"file:{path}"
+    file = path
+    if path.is_dir():
+        found = [path / name for name in WEIGHTS if (path / name).is_file()]
+        if not found:
+            raise InputError(f"'{path}': has neither {' nor '.join(WEIGHTS)}; needed: a file with weights")
+        file = found[0]
+    checkpoint = read_checkpoint(file, key=request.weights_key)
+    states_arch = (file.parent / CONFIG).is_file() or isinstance(checkpoint.arguments.get("model"), str)
+    stated = None
+    if request.arch or request.factory or states_arch or "arch" in checkpoint.arguments:
+        stated = _try(spec, request.arch or request.factory or "as the file states it", request)
+    if stated is not None and stated.model is not None:
+        return Inspection(spec, checkpoint, stated, (), ())
+    names = candidates(checkpoint.state)
+    fits = [_try(spec, name, _with_arch(request, name)) for name in names[:TRIED]]
+    fits.sort(key=lambda fit: fit.model is None)
+    return Inspection(spec, checkpoint, stated, tuple(fits), tuple(names[TRIED:]))
+
+
+def _with_arch(request: Request, arch: str) -> Request:
+    return Request(arch=arch, args=request.args, weights_key=request.weights_key, head=request.head)
+
+
+def _try(spec: str, arch: str, request: Request) -> Fit:
+    from auditor.models import load_model
+
+    try:
+        model = load_model(spec, request=request)
+    except InputError as refused:
+        return Fit(arch, None, str(refused).partition(": ")[2] or str(refused))
+    return Fit(f"{arch}" if request.arch or request.factory else _stated_arch(model), model)
+
+
+def _stated_arch(model: LoadedModel) -> str:
+    for note in model.notes:
+        for words in ("architecture as the file states it: ", f"architecture from {CONFIG}: "):
+            if note.startswith(words):
+                return note.removeprefix(words)
+    return model.architecture
+
+
+def not_found(inspection: Inspection) -> str:
+    """Why no architecture was found, and what to do."""
+    if inspection.fits:
+        return "; ".join(f"{fit.arch}: {fit.refused}" for fit in inspection.fits[:3])
+    versions = ", ".join(f"{name} {number}" for name, number in made_with().items())
+    return (
+        f"no convolutional network of {versions} has these convolutions; needed: --arch, or --model-factory "
+        "MODULE:FUNCTION that makes the network"
+    )
+
+
+def size_words(state: dict[str, Tensor]) -> str:
+    """``122 tensors, 11.2 million values, float32``."""
+    kinds = Counter(str(v.dtype).removeprefix("torch.") for v in state.values() if v.is_floating_point())
+    values = sum(v.numel() for v in state.values()) / 1e6
+    return f"{len(state)} tensors, {values:.1f} million values, {', '.join(sorted(kinds)) or 'no floats'}"

@@ -1,0 +1,202 @@
+"""Networks that timm and torchvision build, by name: the function, its inputs, its labels."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from auditor.errors import InputError
+from auditor.models import labels as label_tables
+from auditor.models.fit import Shape, first_convolution
+from auditor.models.loaded import ClassLabel
+from auditor.models.torchvision_import import prepare_torchvision
+from auditor.records import InputSpec
+
+
+@dataclass(frozen=True)
+class RawModel:
+    """What a source delivers."""
+
+    architecture: str
+    module: nn.Module
+    input: InputSpec
+    labels: tuple[ClassLabel, ...] | None
+    """One per output, in order; ``None``: to be taken from ``names``."""
+    notes: tuple[str, ...] = ()
+    names: tuple[tuple[Any, str], ...] = ()
+    """Class names as a file states them, in any form, and where they stand; the best first."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a source may need besides the name."""
+
+    arch: str | None = None
+    """Architecture for ``file:``, such as ``timm:resnet50``."""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments for the constructor: what weights do not hold."""
+    weights_key: str | None = None
+    """Where in a file the weights are; ``None``: what timm would take."""
+    factory: str | None = None
+    """``module:function`` that makes the network whose weights a file holds."""
+    head: str = "auto"
+    """``softmax`` or ``sigmoid``; ``auto``: sigmoid for one output."""
+    random_weights: bool = False
+    """Do not load pretrained weights. For tests and for looking at layers, never for findings."""
+
+
+def from_timm(name: str, request: Request, shape: Shape | None = None) -> RawModel:
+    """``timm:resnet50`` or ``timm:resnet50.a1_in1k``."""
+    prepare_torchvision()
+    import timm
+
+    if not timm.is_model(name.split(".")[0]):
+        raise InputError(f"model 'timm:{name}': timm has no such model; {_nearest(name, timm.list_models())}")
+    if "." in name and name not in timm.list_pretrained(name.split(".")[0] + "*"):
+        tags = ", ".join(timm.list_pretrained(name.split(".")[0] + ".*")) or "none"
+        raise InputError(f"model 'timm:{name}': no such weights; it has {tags}")
+    return with_timm(name, f"timm:{name}", request, shape)
+
+
+def with_timm(name: str, shown: str, request: Request, shape: Shape | None = None) -> RawModel:
+    """A network that timm makes; ``shown`` names it in errors."""
+    prepare_torchvision()
+    import timm
+    from timm.data import resolve_data_config
+
+    shape = shape or Shape()
+    extra = dict(request.args)
+    extra |= {} if shape.classes is None else {"num_classes": shape.classes}
+    extra |= {} if shape.channels is None else {"in_chans": shape.channels}
+    try:
+        module = timm.create_model(name, pretrained=not request.random_weights, **extra)
+    except InputError:
+        raise
+    except Exception as failure:  # timm and the hub raise many kinds; the user needs the first line
+        raise _refused(shown, request, failure, " or bundled:efficientnet_lite0") from failure
+    config = resolve_data_config({}, model=module)
+    channels = int(extra.get("in_chans", config["input_size"][0]))
+    spec = InputSpec(
+        size=(channels, *config["input_size"][1:]),
+        crop=float(config["crop_pct"]),
+        interpolation=str(config["interpolation"]),
+        mean=for_channels(config["mean"], channels),
+        std=for_channels(config["std"], channels),
+    )
+    cfg = module.pretrained_cfg
+    labels = label_tables.from_timm_config(cfg, module.num_classes)
+    return RawModel(str(cfg.get("architecture") or name), module, spec, labels)
+
+
+def from_torchvision(name: str, request: Request, shape: Shape | None = None) -> RawModel:
+    """``torchvision:resnet50``, or with named weights ``torchvision:resnet50.IMAGENET1K_V2``."""
+    prepare_torchvision()
+    import torchvision.models as zoo
+
+    shape = shape or Shape()
+    architecture, _, tag = name.partition(".")
+    known = zoo.list_models(module=zoo)
+    if architecture not in known:
+        raise InputError(
+            f"model 'torchvision:{name}': torchvision has no such classifier; {_nearest(architecture, known)}"
+        )
+    weights_enum = zoo.get_model_weights(architecture)
+    if tag and tag not in weights_enum.__members__:
+        raise InputError(
+            f"model 'torchvision:{name}': no such weights; it has {', '.join(weights_enum.__members__)}"
+        )
+    weights = weights_enum[tag] if tag else weights_enum.DEFAULT
+    extra = dict(request.args)
+    extra |= {} if shape.classes is None else {"num_classes": shape.classes}
+    if architecture in ("googlenet", "inception_v3") and request.random_weights:
+        extra.setdefault("init_weights", False)
+    try:
+        module = zoo.get_model(architecture, weights=None if request.random_weights else weights, **extra)
+    except Exception as failure:
+        raise _refused(f"torchvision:{name}", request, failure, "") from failure
+    channels = shape.channels or 3
+    if channels != 3:
+        first_convolution(module, channels)
+    transform = weights.transforms()
+    crop, resize = transform.crop_size[0], transform.resize_size[0]
+    spec = InputSpec(
+        size=(channels, crop, crop),
+        crop=min(1.0, crop / resize),
+        interpolation=str(transform.interpolation.value),
+        mean=for_channels(transform.mean, channels),
+        std=for_channels(transform.std, channels),
+    )
+    count = extra.get("num_classes") or len(weights.meta["categories"])
+    labels = label_tables.from_categories(weights.meta["categories"], count)
+    notes = () if request.random_weights else (f"weights {weights.name}",)
+    return RawModel(architecture, module, spec, labels, notes)
+
+
+def for_channels(values: Any, channels: int) -> tuple[float, ...]:
+    """Mean or standard deviation of colour channels, for a network of so many: grey gets their mean."""
+    given = tuple(float(v) for v in values)
+    return given if len(given) == channels else (sum(given) / len(given),) * channels
+
+
+def _refused(shown: str, request: Request, failure: Exception, offline: str) -> InputError:
+    reason = " ".join(str(failure).split())[:200] or type(failure).__name__
+    if request.random_weights or isinstance(failure, TypeError):
+        given = ", ".join(f"{k}={v!r}" for k, v in request.args.items()) or "none given"
+        return InputError(
+            f"model '{shown}': its constructor refuses ({reason}); arguments from --model-args: {given}"
+        )
+    return InputError(
+        f"model '{shown}': its pretrained weights could not be had ({reason}); "
+        f"needed: network access to them, or file:PATH with --arch{offline}"
+    )
+
+
+LIBRARIES: dict[str, Callable[[str, Request, Shape | None], RawModel]] = {
+    "timm": from_timm,
+    "torchvision": from_torchvision,
+}
+
+
+def build(arch: str, request: Request, shape: Shape | None = None) -> RawModel:
+    """A network with random weights from a name such as ``timm:resnet50``, or a bare one.
+
+    Raises:
+        InputError: unknown, or its constructor refuses the arguments.
+    """
+    source, _, name = arch.rpartition(":")
+    source = source or resolve_bare(name)
+    if source not in LIBRARIES:
+        raise InputError(f"arch '{arch}': unknown library '{source}'; known: {', '.join(LIBRARIES)}")
+    plain = Request(args=request.args, random_weights=True)
+    return LIBRARIES[source](name, plain, shape)
+
+
+def with_library(arch: str) -> str:
+    """``resnet50`` to ``timm:resnet50``; a name with a library stays as it is."""
+    return arch if ":" in arch else f"{resolve_bare(arch)}:{arch}"
+
+
+def resolve_bare(name: str) -> str:
+    """The source of a name without a prefix: timm first, then torchvision."""
+    prepare_torchvision()
+    import timm
+    import torchvision.models as zoo
+
+    base = name.split(".")[0]
+    if timm.is_model(base):
+        return "timm"
+    if base in zoo.list_models(module=zoo):
+        return "torchvision"
+    raise InputError(
+        f"model '{name}': neither timm nor torchvision has it; "
+        + _nearest(base, [*timm.list_models(), *zoo.list_models(module=zoo)])
+    )
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=4, cutoff=0.5)
+    return f"nearest: {', '.join(close)}" if close else "see timm.list_models()"

@@ -1,0 +1,450 @@
+"""Checkpoints as people have them: wrapped, averaged, renamed, with other heads. Always their function."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from auditor.errors import InputError
+from auditor.models import Request, load_model
+from auditor.models.libraries import build
+from auditor.models.loaded import LoadedModel
+from benchmarks.checkpoints import WAYS, under
+
+ARCH = "timm:test_resnet"
+NAMES = ["cat", "dog", "owl"]
+
+
+def network(classes: int = 3, *, arch: str = ARCH, seed: int = 0, **args: object) -> nn.Module:
+    """A network with weights that no default has, batch statistics too."""
+    torch.manual_seed(seed)
+    made = build(arch, Request(args={"num_classes": classes, **args}, random_weights=True)).module
+    made.eval()
+    for part in made.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.train()  # takes its statistics from the images, so that they live on through the depth
+            part.momentum = 0.9
+    with torch.no_grad():
+        made(images(next(m for m in made.modules() if isinstance(m, nn.Conv2d)).in_channels, 96))
+    return made.eval()
+
+
+def images(channels: int = 3, side: int = 160) -> Tensor:
+    return torch.rand(4, channels, side, side, generator=torch.Generator().manual_seed(7))
+
+
+def same_function(model: LoadedModel, theirs: nn.Module, *, channels: int = 3, side: int = 160) -> None:
+    shown = images(channels, side)
+    with torch.no_grad():
+        torch.testing.assert_close(model.module(shown), theirs(shown), rtol=1e-5, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def theirs() -> nn.Module:
+    return network()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_of_saving_gives_the_same_function(way: str, theirs: nn.Module, tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    held = WAYS[way](theirs.state_dict())
+    torch.save(held, path)
+    same_function(load_model(f"file:{path}", arch=ARCH), theirs)
+
+
+def test_batch_statistics_are_what_makes_these_tests_hard(theirs: nn.Module) -> None:
+    """With the defaults instead of the file's statistics the answers differ: the comparison can fail."""
+    other = network()
+    for name, tensor in other.state_dict().items():
+        if name.endswith("running_var"):
+            tensor.fill_(1.0)
+    shown = images()
+    with torch.no_grad():
+        assert not torch.allclose(other(shown), theirs(shown), rtol=1e-3)
+
+
+# --- averages, and several sets of weights
+
+
+@pytest.mark.parametrize("key", ["state_dict_ema", "model_ema", "ema"])
+def test_an_average_comes_first_and_is_said(key: str, theirs: nn.Module, tmp_path: Path) -> None:
+    raw = network(seed=1)
+    torch.save({"state_dict": raw.state_dict(), key: theirs.state_dict()}, tmp_path / "w.pth")
+    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    same_function(model, theirs)
+    assert f"weights taken from '{key}', a moving average (also in the file: 'state_dict'" in model.notes[1]
+    chosen = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH, weights_key="state_dict"))
+    same_function(chosen, raw)
+    with pytest.raises(InputError, match=f"no weights under 'ema_2'; it has 'state_dict', '{key}'"):
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH, weights_key="ema_2"))
+
+
+def test_two_equal_candidates_are_refused(theirs: nn.Module, tmp_path: Path) -> None:
+    torch.save({"teacher": theirs.state_dict(), "student": theirs.state_dict()}, tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"several sets of weights .*--weights-key"):
+        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    asked = Request(arch=ARCH, weights_key="student")
+    same_function(load_model(f"file:{tmp_path / 'w.pth'}", request=asked), theirs)
+
+
+# --- what weights do not say
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_torchvisions_second_normalisation_is_kept(name: str, tmp_path: Path) -> None:
+    side = 96
+    theirs = network(5, arch=f"torchvision:{name}", transform_input=True, init_weights=False)
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=f"torchvision:{name}")
+    same_function(model, theirs, side=side)
+    assert any("transform_input=True assumed" in note for note in model.notes)
+    plain = load_model(
+        f"file:{tmp_path / 'w.pth'}",
+        request=Request(arch=f"torchvision:{name}", args={"transform_input": False}),
+    )
+    shown = images(side=side)
+    with torch.no_grad():
+        assert not torch.allclose(plain.module(shown), theirs(shown), rtol=1e-3)
+    assert any("constructor arguments: transform_input=False" in note for note in plain.notes)
+
+
+@pytest.mark.parametrize("kept", ["none", "of 1000 classes"])
+def test_auxiliary_heads_do_not_matter(kept: str, tmp_path: Path) -> None:
+    theirs = network(4, arch="torchvision:googlenet", transform_input=True, init_weights=False)
+    state = {k: v for k, v in theirs.state_dict().items() if not k.startswith("aux")}
+    if kept != "none":
+        state |= {
+            f"aux{i}.fc2.{part}": torch.zeros(1000, *size)
+            for i in (1, 2)
+            for part, size in (("weight", (1024,)), ("bias", ()))
+        }
+    torch.save(state, tmp_path / "w.pth")
+    same_function(load_model(f"file:{tmp_path / 'w.pth'}", arch="torchvision:googlenet"), theirs, side=64)
+
+
+def test_constructor_arguments_reach_the_network(tmp_path: Path) -> None:
+    theirs = network(3, act_layer="silu")
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    asked = Request(arch=ARCH, args={"act_layer": "silu"})
+    model = load_model(f"file:{tmp_path / 'w.pth'}", request=asked)
+    same_function(model, theirs)
+    assert any("act_layer='silu'" in note for note in model.notes)
+    plain = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    assert any("the defaults of timm:test_resnet assumed" in note for note in plain.notes)
+    with pytest.raises(InputError, match=r"constructor refuses .*no_such"):
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH, args={"no_such": 1}))
+
+
+def test_legacy_names_of_densenet(tmp_path: Path) -> None:
+    theirs = network(3, arch="torchvision:densenet121")
+    old = {
+        k.replace(".norm1.", ".norm.1.")
+        .replace(".norm2.", ".norm.2.")
+        .replace(".conv1.", ".conv.1.")
+        .replace(".conv2.", ".conv.2."): v
+        for k, v in theirs.state_dict().items()
+    }
+    assert sum(".norm.1." in k for k in old) > 100
+    torch.save(old, tmp_path / "w.pth")
+    same_function(load_model(f"file:{tmp_path / 'w.pth'}", arch="torchvision:densenet121"), theirs, side=64)
+
+
+def test_preprocessing_of_the_training_script_is_taken(theirs: nn.Module, tmp_path: Path) -> None:
+    args = argparse.Namespace(
+        model="test_resnet", img_size=96, crop_pct=0.9, mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6],
+        interpolation="bilinear", input_size=None,
+    )  # fmt: skip
+    torch.save({"state_dict": theirs.state_dict(), "args": args}, tmp_path / "w.pth")
+    model = load_model(f"file:{tmp_path / 'w.pth'}")
+    assert model.input.size == (3, 96, 96)
+    assert (model.input.crop, model.input.interpolation) == (0.9, "bilinear")
+    assert (model.input.mean, model.input.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    assert any("architecture as the file states it: timm:test_resnet" in note for note in model.notes)
+
+
+# --- heads
+
+
+class Head(nn.Module):
+    """A network with another head in place of its last layer."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.network = network()
+        self.network.fc = head
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x)
+
+
+def test_a_chain_of_linear_layers_is_rebuilt(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    width = network().fc.in_features
+    chain = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm1d(width), nn.Linear(width, 8), nn.Linear(8, 3))
+    chain[1].running_mean += 0.3
+    theirs = Head(chain)
+    torch.save(theirs.network.state_dict(), tmp_path / "w.pth")
+    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    same_function(model, theirs)
+    assert any("head 'fc' rebuilt from its tensors" in note for note in model.notes)
+
+
+def test_an_activation_that_weights_do_not_show_is_not_guessed(tmp_path: Path) -> None:
+    width = network().fc.in_features
+    theirs = Head(nn.Sequential(nn.Linear(width, 8), nn.ReLU(), nn.Linear(8, 3)))
+    torch.save(theirs.network.state_dict(), tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"between its layers 0 and 2 stood something.*--model-factory"):
+        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+
+
+def test_a_bare_layer_in_place_of_a_whole_classifier(tmp_path: Path) -> None:
+    theirs = network(3, arch="torchvision:mobilenet_v2")
+    theirs.classifier = nn.Linear(1280, 3)
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    same_function(load_model(f"file:{tmp_path / 'w.pth'}", arch="torchvision:mobilenet_v2"), theirs, side=64)
+
+
+FACTORY = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, width, kind):
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 3, stride=4)
+        self.fc = nn.Linear(width, 3)
+        self.kind = kind
+
+    def forward(self, x):
+        logits = self.fc(self.conv(x).relu().mean(dim=(2, 3)))
+        return {"tensor": logits, "tuple": (logits, x), "dict": {"logits": logits, "loss": None}}[self.kind]
+
+
+def make(width=6, kind="tensor"):
+    return Net(width, kind)
+
+
+def broken():
+    raise RuntimeError("no such luck")
+"""
+
+
+@pytest.mark.parametrize("kind", ["tensor", "tuple", "dict"])
+def test_a_network_of_the_users_own_function(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"mine_{kind}.py").write_text(FACTORY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = __import__(f"mine_{kind}")
+    theirs = module.make().eval()
+    torch.save({"state_dict": theirs.state_dict(), "classes": NAMES}, "w.pth")
+    asked = Request(factory=f"mine_{kind}:make", args={"kind": kind})
+    model = load_model("file:w.pth", request=asked)
+    same_function(model, theirs)
+    assert [label.name for label in model.labels] == NAMES
+    for factory, said in (
+        ("mine_none:make", "No module named"),
+        (f"mine_{kind}:broken", "no such luck"),
+        (f"mine_{kind}", "needed MODULE:FUNCTION"),
+    ):
+        with pytest.raises(InputError, match=said):
+            load_model("file:w.pth", request=Request(factory=factory))
+
+
+# --- one output, several channels, values that are none
+
+
+def test_one_output_is_a_sigmoid(tmp_path: Path) -> None:
+    theirs = network(1)
+    torch.save(
+        {"state_dict": theirs.state_dict(), "class_to_idx": {"no zebra": 0, "zebra": 1}}, tmp_path / "w.pth"
+    )
+    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    shown = images()
+    with torch.no_grad():
+        torch.testing.assert_close(model.module(shown).softmax(1)[:, 1], theirs(shown)[:, 0].sigmoid())
+    assert [label.name for label in model.labels] == ["no zebra", "zebra"]
+    assert any("its sigmoid" in note for note in model.notes)
+    with pytest.raises(InputError, match="a softmax over one is always 1"):
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH, head="softmax"))
+
+
+def test_one_output_with_one_name(tmp_path: Path) -> None:
+    torch.save({"state_dict": network(1).state_dict(), "classes": ["zebra"]}, tmp_path / "w.pth")
+    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    assert [label.name for label in model.labels] == ["not zebra", "zebra"]
+
+
+def test_several_sigmoids_are_refused_with_the_reason(theirs: nn.Module, tmp_path: Path) -> None:
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    with pytest.raises(InputError, match="3 outputs, each a question of its own"):
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH, head="sigmoid"))
+
+
+@pytest.mark.parametrize("arch", [ARCH, "torchvision:resnet18"])
+def test_grey_images(arch: str, tmp_path: Path) -> None:
+    theirs = network(3) if arch != ARCH else network(3, in_chans=1)
+    if arch != ARCH:
+        theirs = network(3, arch=arch)
+        theirs.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=arch)
+    assert model.input.size[0] == 1
+    assert len(model.input.mean) == len(model.input.std) == 1
+    same_function(model, theirs, channels=1)
+
+
+def test_more_channels_than_a_photo_has(tmp_path: Path) -> None:
+    torch.save(network(3, in_chans=5).state_dict(), tmp_path / "w.pth")
+    with pytest.raises(InputError, match="takes images of 5 channels"):
+        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_named(value: float, theirs: nn.Module, tmp_path: Path) -> None:
+    state = {k: v.clone() for k, v in theirs.state_dict().items()}
+    state["fc.weight"][1, 2] = value
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"tensor 'fc\.weight' has 1 of \d+ values that are not finite"):
+        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+
+
+def test_answers_that_are_not_finite(theirs: nn.Module, tmp_path: Path) -> None:
+    state = {k: v.clone() for k, v in theirs.state_dict().items()}
+    for name in state:
+        if state[name].ndim == 4:
+            state[name] *= 1e30
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(InputError, match="its answer to a grey image is not finite"):
+        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+
+
+# --- class names, and folders of the hub
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"class_to_idx": {"owl": 2, "cat": 0, "dog": 1}},
+        {"classes": NAMES},
+        {"names": {0: "cat", 1: "dog", 2: "owl"}},
+        {"hyper_parameters": {"class_names": NAMES}},
+        {"meta": {"id2label": {"0": "cat", "1": "dog", "2": "owl"}}},
+    ],
+    ids=lambda stated: next(iter(stated)),
+)
+def test_class_names_in_the_file(stated: dict[str, object], theirs: nn.Module, tmp_path: Path) -> None:
+    torch.save({"state_dict": theirs.state_dict(), **stated}, tmp_path / "w.pth")
+    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    assert [label.name for label in model.labels] == NAMES
+    assert any("class names from" in note for note in model.notes)
+
+
+def test_names_for_another_number_of_outputs_are_not_used(theirs: nn.Module, tmp_path: Path) -> None:
+    torch.save({"state_dict": theirs.state_dict(), "classes": ["a", "b"]}, tmp_path / "w.pth")
+    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    assert model.labels[0].name == "class 0"
+    assert any("2 names for 3 outputs" in note for note in model.notes)
+
+
+def timm_config() -> dict[str, object]:
+    return {
+        "architecture": "test_resnet",
+        "num_classes": 3,
+        "label_names": NAMES,
+        "pretrained_cfg": {"input_size": [3, 96, 96], "mean": [0.1, 0.1, 0.1], "std": [0.2, 0.2, 0.2],
+                           "crop_pct": 0.9, "interpolation": "bilinear"},
+    }  # fmt: skip
+
+
+def transformers_config() -> dict[str, object]:
+    config = timm_config()
+    del config["label_names"]
+    return {**config, "model_type": "timm_wrapper", "id2label": {str(i): n for i, n in enumerate(NAMES)}}
+
+
+@pytest.mark.parametrize(
+    ("config", "prefix"),
+    [(timm_config, ""), (transformers_config, "timm_model.")],
+    ids=["timm", "transformers"],
+)
+@pytest.mark.parametrize("spec", ["hf-dir", "file"])
+def test_a_folder_of_the_hub(
+    config: Callable[[], dict[str, object]], prefix: str, spec: str, theirs: nn.Module, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config()))
+    save_file(under(prefix)(theirs.state_dict()), tmp_path / "model.safetensors")
+    path = tmp_path if spec == "hf-dir" else tmp_path / "model.safetensors"
+    model = load_model(f"{spec}:{path}")
+    same_function(model, theirs)
+    assert [label.name for label in model.labels] == NAMES
+    assert model.input.size == (3, 96, 96)
+    assert model.input.mean == (0.1, 0.1, 0.1)
+    assert model.input.crop == 0.9
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "there is no such folder"),
+        ({"other": ""}, "has no config.json"),
+        ({"config.json": json.dumps(timm_config())}, "has neither model.safetensors nor"),
+        ({"config.json": "{", "model.safetensors": ""}, "cannot be read as JSON|not a safetensors file"),
+    ],
+)
+def test_folders_that_lack_something(files: dict[str, str], said: str, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    for name, text in files.items():
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    with pytest.raises(InputError, match=said):
+        load_model(f"hf-dir:{folder}")
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"model_type": "resnet"}, "of the kind 'resnet'"),
+        ({**timm_config(), "problem_type": "multi_label_classification"}, "multi_label_classification"),
+    ],
+)
+def test_configurations_of_other_networks_are_refused(
+    config: dict[str, object], said: str, theirs: nn.Module, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_file(theirs.state_dict(), tmp_path / "model.safetensors")
+    with pytest.raises(InputError, match=said):
+        load_model(f"hf-dir:{tmp_path}")
+
+
+@pytest.mark.parametrize("classes", [2, 20_000])
+def test_few_and_many_classes(classes: int, tmp_path: Path) -> None:
+    theirs = network(classes)
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    assert len(model.labels) == classes
+    same_function(model, theirs)
+
+
+def test_a_thousand_outputs_without_names_are_said_to_be_assumed(tmp_path: Path) -> None:
+    torch.save(network(1000).state_dict(), tmp_path / "w.pth")
+    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    assert any("those of ImageNet-1k assumed for 1000 outputs" in note for note in model.notes)
+
+
+def test_half_precision_is_computed_in_single_and_said(theirs: nn.Module, tmp_path: Path) -> None:
+    half = {k: v.half() if v.is_floating_point() else v for k, v in theirs.state_dict().items()}
+    torch.save(half, tmp_path / "w.pth")
+    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    assert next(model.module.parameters()).dtype == torch.float32
+    assert any("kept as float16" in note for note in model.notes)
