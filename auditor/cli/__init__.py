@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
+import shutil
 import sys
 import traceback
 from collections.abc import Sequence
@@ -21,6 +23,7 @@ from auditor.errors import AuditorError
 
 COMMANDS = (
     "run",
+    "inspect",
     "layers",
     "classes",
     "banks",
@@ -36,6 +39,8 @@ COMMANDS = (
 )
 """Modules of ``auditor.cli``, in the order of ``auditor --help``; each has ``register(app)``."""
 
+NARROW = 60
+"""Columns of a terminal from which on help is a table."""
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -55,13 +60,18 @@ class _Commands(TyperGroup):
 
 def build_app() -> typer.Typer:
     """The command tree with every module of :data:`COMMANDS`."""
+    columns = shutil.get_terminal_size().columns
+    narrow = columns < NARROW  # columns of flags would be cut: plain text, which wraps, instead
     app = typer.Typer(
         name="auditor",
         cls=_Commands,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode="markdown",
-        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode=None if narrow else "markdown",
+        context_settings={
+            "help_option_names": ["-h", "--help"],
+            "terminal_width": columns if narrow else None,
+        },
     )
 
     @app.callback()
@@ -93,6 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; ``None`` takes those of the process.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of ASCII shows "caf\\xe9"
     try:
         status = build_app()(given or ["--help"], prog_name="auditor", standalone_mode=False)
     except AuditorError as error:

@@ -66,13 +66,15 @@ def _with_flags() -> Any:
         settings = load_settings(config, settings_from_flags(flags))
         judge, tracker = _judge(gate, baseline), _tracker(log)
         audit = _audit(settings)
-        for line in summary(audit, settings):
-            print(line)
-        if settings.strict:
-            refuse_skipped(audit)
-        verdict = judge(settings.out) if judge else None
+        verdict = judge(settings.out) if judge else None  # before a word is printed, which may fail
         if verdict is not None:
             _show(verdict, settings)
+        for line in summary(audit, settings):
+            print(line)
+        if verdict is not None:
+            _print(verdict)
+        if settings.strict:
+            refuse_skipped(audit)
         if tracker is not None:
             print(tracker.log(settings.out, audit, verdict).sentence)
         return verdict.exit_status if verdict else 0
@@ -109,15 +111,18 @@ def _judge(policy: Path | None, baseline: Path | None) -> Callable[[Path], Verdi
         read_audit(baseline)
 
     def judge(directory: Path) -> Verdict:
-        from auditor.cli.gate import in_actions, print_verdict
         from auditor.releases import gate_release
 
-        verdict = gate_release(directory, loaded, baseline=baseline)
-        print_verdict(verdict)
-        in_actions(verdict)
-        return verdict
+        return gate_release(directory, loaded, baseline=baseline)
 
     return judge
+
+
+def _print(verdict: Verdict) -> None:
+    from auditor.cli.gate import in_actions, print_verdict
+
+    print_verdict(verdict)
+    in_actions(verdict)
 
 
 def _show(verdict: Verdict, settings: Settings) -> None:

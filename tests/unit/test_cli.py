@@ -309,3 +309,53 @@ def test_the_last_lines_say_what_the_report_says(tmp_path: Path) -> None:
         for finding in findings:
             if finding.claimed and finding.kind == "association":
                 assert titles(audit)(finding.bank, finding.subject) in line
+
+
+ASCII = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+
+
+def test_a_terminal_of_ascii_shows_a_name_escaped(tmp_path: Path) -> None:
+    """As it is run: the stream's own encoding decides."""
+    (tmp_path / "labels.txt").write_text("\n".join(f"caf\u00e9 {i}" for i in range(1000)), encoding="utf-8")
+    command = ["classes", "timm:test_resnet", "7", "--labels", str(tmp_path / "labels.txt")]
+    code = (
+        "import sys; from functools import partial; import auditor.models as m; "
+        "from auditor.models import Request; from auditor.cli import main; "
+        "real = m.load_model; "
+        "m.load_model = lambda spec, request, labels: "
+        "real(spec, request=Request(random_weights=True), labels=labels);"
+        f"sys.exit(main({command!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=ASCII, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"caf\\xe9 7" in done.stdout
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in auditor.cli.COMMANDS)], ids=" ".join)
+def test_help_of_every_command_on_a_terminal_of_ascii(command: tuple[str, ...]) -> None:
+    code = f"import sys; from auditor.cli import main; sys.exit(main([*{command!r}, '--help']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=ASCII, check=False)
+    assert done.returncode == 0, done.stderr
+    done.stdout.decode("ascii")
+
+
+def test_the_gate_is_judged_before_anything_is_printed(
+    audited: list[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> list[str]:
+        raise OSError("the terminal is gone")
+
+    monkeypatch.setattr("auditor.cli.run.summary", fail)
+    assert run_gated(tmp_path, 0.1) == 1
+    assert (tmp_path / "audit" / "gate.json").exists()
+
+
+@pytest.mark.parametrize("columns", ["54", "59"])
+def test_help_on_a_narrow_terminal_wraps(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["run", "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    assert any("--occluder-iterations" in line for line in lines)
