@@ -78,7 +78,8 @@ def lines(found: Inspection, given: list[str]) -> Iterator[str]:
             yield from _row("", f"{'another function: ' if number else ''}{', '.join(names)}")
         if found.untried:
             yield from _row("", f"not tried: {', '.join(found.untried)}")
-    yield from _model(chosen.model)
+    said = (*(f"weights {note}" for note in held.notes), f"weights from file {held.path.name}")
+    yield from _model(chosen.model, [note for note in chosen.model.notes if note not in said])
     command = ["auditor", "run", "--model", found.spec]
     # A folder of the hub states its architecture; a function of the user's needs none.
     if "--model-factory" not in given and not found.spec.startswith("hf-dir:"):
@@ -90,7 +91,7 @@ def lines(found: Inspection, given: list[str]) -> Iterator[str]:
     yield "  " + shlex.join(command)
 
 
-def _model(model: LoadedModel) -> Iterator[str]:
+def _model(model: LoadedModel, notes: list[str]) -> Iterator[str]:
     names = [label.name for label in model.labels]
     first = ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
     yield from _row("classes", f"{len(names)}: {first}")
@@ -101,7 +102,7 @@ def _model(model: LoadedModel) -> Iterator[str]:
         f"{size.size[0]} channels, {size.size[1]} x {size.size[2]}, crop {size.crop:.4g}, "
         f"{size.interpolation}; mean {mean}; std {std}",
     )
-    for number, note in enumerate(model.notes):
+    for number, note in enumerate(notes):
         yield from _row("to know" if number == 0 else "", note)
 
 

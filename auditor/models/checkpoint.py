@@ -94,7 +94,7 @@ class Checkpoint:
             return []
         also = f" (also in the file: {_list(self.others)}; --weights-key chooses)" if self.others else ""
         average = ", a moving average" if self.key.split(".")[-1] in AVERAGED else ""
-        return [f"weights taken from '{self.key}'{average}{also}"]
+        return [f"from '{self.key}'{average}{also}"]
 
 
 def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:

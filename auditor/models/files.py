@@ -67,7 +67,7 @@ def from_folder(name: str, request: Request) -> RawModel:
 def _source(path: Path, request: Request) -> Source:
     """Put together what the file, its training arguments and a configuration beside it say."""
     checkpoint = read_checkpoint(path, key=request.weights_key)
-    notes = list(checkpoint.notes)
+    notes = [f"weights {note}" for note in checkpoint.notes]
     config = read_config(path.parent / CONFIG) if (path.parent / CONFIG).is_file() else None
     stated = checkpoint.arguments
     hint = stated.get("model") if isinstance(stated.get("model"), str) else stated.get("arch")
@@ -216,7 +216,7 @@ def _from_factory(checkpoint: Checkpoint, factory: str, args: Mapping[str, Any])
         labels=None,
         notes=(
             f"weights from file {checkpoint.path.name}, network made by {factory}",
-            *checkpoint.notes,
+            *(f"weights {note}" for note in checkpoint.notes),
             *notes,
             *told,
         ),

@@ -79,7 +79,7 @@ def test_an_average_comes_first_and_is_said(key: str, theirs: nn.Module, tmp_pat
     torch.save({"state_dict": raw.state_dict(), key: theirs.state_dict()}, tmp_path / "w.pth")
     model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
     same_function(model, theirs)
-    assert f"weights taken from '{key}', a moving average (also in the file: 'state_dict'" in model.notes[1]
+    assert f"weights from '{key}', a moving average (also in the file: 'state_dict'" in model.notes[1]
     chosen = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH, weights_key="state_dict"))
     same_function(chosen, raw)
     with pytest.raises(InputError, match=f"no weights under 'ema_2'; it has 'state_dict', '{key}'"):

@@ -67,6 +67,19 @@ def test_what_the_file_states_is_taken(tmp_path: Path, capsys: pytest.CaptureFix
     assert "architecture as the file states it: timm:resnet18" in shown
 
 
+def test_the_manual_shows_what_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    state = build("timm:resnet18", Request(args={"num_classes": 3}, random_weights=True)).module.state_dict()
+    names = {"cat": 0, "dog": 1, "owl": 2}
+    held = {"state_dict": state, "state_dict_ema": state, "arch": "resnet18", "class_to_idx": names}
+    torch.save(held, "model_best.pth.tar")
+    assert main(["inspect", "model_best.pth.tar"]) == 0
+    manual = (Path(__file__).parents[2] / "docs" / "how-to.md").read_text(encoding="utf-8")
+    assert f"```text\n{capsys.readouterr().out}```" in manual
+
+
 def test_a_folder_of_the_hub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = build("timm:test_resnet", Request(args={"num_classes": 3}, random_weights=True)).module
     save_file(made.state_dict(), tmp_path / "model.safetensors")
