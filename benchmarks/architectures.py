@@ -20,6 +20,9 @@ from PIL import Image
 
 from auditor.audit import run_audit
 from auditor.errors import InputError
+from auditor.images.decode import decode_image, list_images
+from auditor.images.impressions import ImpressionSettings, make_impressions
+from auditor.images.inputs import as_inputs
 from auditor.models import InputOverrides, LoadedModel, Request, load_model
 from auditor.models.layers import choose_layers
 from auditor.settings import Settings
@@ -95,7 +98,7 @@ FAMILIES = {
 QUICK = ("timm:test_resnet", "torchvision:squeezenet1_1", "timm:vit_tiny_patch16_224")
 SIDE = 96
 CONCEPTS, IMAGES = 3, 12
-HEADER = "| layers | last layer | findings | impressions | occluder | report | seconds |"
+HEADER = "| layers | last layer | findings | photos | occluder | impressions | report | seconds |"
 
 
 def main() -> None:
@@ -107,13 +110,13 @@ def main() -> None:
     quick = parser.parse_args().quick
     with tempfile.TemporaryDirectory() as folder:
         bank = draw_bank(Path(folder) / "bank")
-        print(f"| family | model {HEADER}\n|---|---|---|---|---|---|---|---|---|")
+        print(f"| family | model {HEADER}\n|---|---|---|---|---|---|---|---|---|---|")
         families = {"quick": QUICK} if quick else FAMILIES
         for family, names in families.items():
             for name in names:
                 row = attempt({"model": name, "random_weights": True}, Request(random_weights=True), bank)
                 print(f"| {family} | `{name}` | {row} |", flush=True)
-        print(f"\n| odd network | what is odd {HEADER}\n|---|---|---|---|---|---|---|---|---|")
+        print(f"\n| odd network | what is odd {HEADER}\n|---|---|---|---|---|---|---|---|---|---|")
         for name, row in odd(Path(folder), bank):
             what = getattr(odd_networks, name).__doc__.rstrip(".")
             print(f"| `{name}` | {what} | {row} |", flush=True)
@@ -148,17 +151,24 @@ def attempt(asked: dict[str, object], request: Request, bank: Path) -> str:
                 raise
             size, model = None, load_model(spec, request=request)
         layers = choose_layers(model)
+        made = make_impressions(
+            model,
+            0,
+            settings=ImpressionSettings(count=2, steps=2),
+            generator=torch.Generator().manual_seed(0),
+        )
         with tempfile.TemporaryDirectory() as folder:
             audit = run_audit(_settings(asked, model, size, bank, Path(folder)))
             report = (Path(folder) / "out" / "report.html").stat().st_size
     except InputError as refused:
-        return f"refused: {' '.join(str(refused).partition(': ')[2].split())} | | | | | |"
+        return f"refused: {' '.join(str(refused).partition(': ')[2].split())} | | | | | | |"
     (result,) = audit.classes
     used = f"{result.images.used} of {result.images.found}" if result.images else "none"
     occluder = "none" if result.occluder is None else f"{result.occluder.iterations} steps"
     measured = sum(finding.effect is not None for finding in audit.findings)
+    finite = f"{len(made)} made" if bool(torch.isfinite(made).all()) else "NOT FINITE"
     return (
-        f"{len(layers)} | `{layers[-1].name}` | {measured} of {CONCEPTS} | {used} | {occluder} | "
+        f"{len(layers)} | `{layers[-1].name}` | {measured} of {CONCEPTS} | {used} | {occluder} | {finite} | "
         f"{report / 1000:.0f} kB | {time.perf_counter() - begun:.0f}"
     )
 
@@ -166,20 +176,26 @@ def attempt(asked: dict[str, object], request: Request, bank: Path) -> str:
 def _settings(
     asked: dict[str, object], model: LoadedModel, size: int | None, bank: Path, folder: Path
 ) -> Settings:
-    images = torch.rand(2, *model.input.size, generator=torch.Generator().manual_seed(0))
+    """An audit of the class that an untrained network takes most pictures for; they are its photos."""
+    paths = list_images(bank)
     with torch.inference_mode():
-        favourite = int(model.module(model.normalise(images)).mean(0).argmax())
+        answers = model.module(as_inputs(model, (decode_image(path) for path in paths))).argmax(1)
+    favourite = int(answers.mode().values)
+    photos = folder / "photos" / f"index-{favourite}"
+    photos.mkdir(parents=True)
+    for number, path in enumerate(paths):
+        (photos / f"{number}.png").write_bytes(path.read_bytes())
     return Settings.model_validate(
         {
             **asked,
             "classes": [f"index:{favourite}"],
+            "images": str(photos.parent),
             "banks": [str(bank)],
             "out": str(folder / "out"),
             "cache": str(folder / "cache"),
             "input_size": size,
             "formats": ["html"],
-            "n_impressions": 4,
-            "impression_steps": 4,
+            "max_images": 8,
             "occluder_iterations": 3,
             "refits": 1,
             "panel": 0,

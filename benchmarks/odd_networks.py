@@ -79,7 +79,7 @@ def named_tuple() -> nn.Module:
 
 
 def list_of_outputs() -> nn.Module:
-    """Logits first in a list."""
+    """Logits and features in a list: there is no telling which."""
     return Small(after=lambda features, logits: [logits, features])
 
 

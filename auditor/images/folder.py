@@ -34,10 +34,14 @@ def class_folder(root: Path, label: ClassLabel, labels: Sequence[ClassLabel]) ->
     index = str(label.index)
     names = {plain(alias) for alias in label.aliases}
     if not _numbers_are_names(root, folders, labels):
-        names = {name for name in names if not name.isdigit()} | {index}
+        names = {name for name in names if not _is_number(name)} | {index}
     wanted = {f"index {index}", label.synset, *names} - {""}
     hits = [p for p in folders if p.name in wanted or plain(p.name) in wanted]
+    hits = [p for p in hits if not _closer(p.name, label, labels)]
+    if len({plain(p.name) for p in hits}) == 1:  # they differ in case: the one written so is meant
+        hits = [p for p in hits if p.name == label.name] or hits
     if len(hits) == 1:
+        _check_alone(root, hits[0].name, label, labels)
         return hits[0]
     needed = " or ".join(n for n in (index, label.synset, label.name) if n)
     if hits:
@@ -51,14 +55,47 @@ def class_folder(root: Path, label: ClassLabel, labels: Sequence[ClassLabel]) ->
     )
 
 
+def _rank(name: str, label: ClassLabel) -> int:
+    """How well a folder's name stands for a class: 0 as its name is written, 3 as a synonym, 4 not at all."""
+    if name == label.name or (label.synset and name == label.synset):
+        return 0
+    if plain(name) == plain(label.name):
+        return 1
+    if name in label.aliases:
+        return 2
+    return 3 if plain(name) in {plain(alias) for alias in label.aliases} else 4
+
+
+def _closer(name: str, label: ClassLabel, labels: Sequence[ClassLabel]) -> bool:
+    """Whether the folder's name is nearer to another class's."""
+    own = _rank(name, label)
+    return own < 4 and any(_rank(name, other) < own for other in labels if other.index != label.index)
+
+
+def _check_alone(root: Path, name: str, label: ClassLabel, labels: Sequence[ClassLabel]) -> None:
+    """Refuse a folder that stands for two classes as well for one as for the other.
+
+    Raises:
+        InputError: it does.
+    """
+    own = _rank(name, label)
+    others = [c for c in labels if c.index != label.index and own < 4 and _rank(name, c) == own]
+    if others:
+        raise InputError(
+            f"images '{root}': folder '{name}' stands for '{label.name}' ({label.index}) and for "
+            f"'{others[0].name}' ({others[0].index}); needed: index-{label.index}"
+            + (f" or {label.synset}" if label.synset else "")
+        )
+
+
 def _numbers_are_names(root: Path, folders: Sequence[Path], labels: Sequence[ClassLabel]) -> bool:
     """Whether folders named by a number carry a class's name; otherwise they carry its index.
 
     Raises:
         InputError: both readings fit all of them, or neither does, and they differ.
     """
-    by_name = {plain(alias): c for c in labels for alias in c.aliases if alias.isdigit()}
-    numbers = [p.name for p in folders if p.name.isascii() and p.name.isdigit()]
+    by_name = {plain(alias): c for c in labels for alias in c.aliases if _is_number(alias)}
+    numbers = [p.name for p in folders if _is_number(p.name)]
     if not by_name or not numbers or not any(n in by_name for n in numbers):
         return False
     fits_names = all(n in by_name for n in numbers)
@@ -72,6 +109,10 @@ def _numbers_are_names(root: Path, folders: Sequence[Path], labels: Sequence[Cla
             f"needed: folders named index-{by_name[one].index}, index-{one} ..."
         )
     return fits_names
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit()
 
 
 def read_folder(folder: Path, skipped: list[Skipped]) -> Iterator[tuple[str, Image.Image]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from auditor.errors import InputError
-from auditor.models.adapt import adapted
+from auditor.models.adapt import OneLogit, adapted
 from auditor.models.labels import find_classes, from_file, numbered, stated
 from auditor.models.libraries import Request, resolve_bare
 from auditor.models.loaded import ClassLabel, LoadedModel, freeze, weights_sha256
@@ -72,11 +72,15 @@ def load_model(
         notes.append("random weights: nothing measured on it says anything about a released model")
     inputs, changed = _overridden(raw.input, overrides)
     module, outputs, said = adapted(f"model '{spec}'", freeze(raw.module), inputs, head=asked.head)
-    known, about = (raw.labels, []) if raw.labels is not None else stated(raw.names, outputs)
-    if len(known) != outputs:
-        known, about = numbered(outputs), [f"{len(known)} class names for {outputs} outputs: not used"]
+    alone = isinstance(module, OneLogit)
     if labels is not None:
-        known, about = from_file(labels, outputs), [f"class names from {labels.name}"]
+        known, about = from_file(labels, outputs, one_logit=alone), [f"class names from {labels.name}"]
+    elif raw.labels is None:
+        known, about = stated(raw.names, outputs, one_logit=alone)
+    elif len(raw.labels) == outputs:
+        known, about = raw.labels, []
+    else:
+        known, about = numbered(outputs), [f"{len(raw.labels)} class names for {outputs} outputs: not used"]
     return LoadedModel(
         name=f"{source}:{name}",
         source=source,

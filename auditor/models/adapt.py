@@ -67,8 +67,9 @@ def logits_in(output: Any) -> Tensor | None:
         inner = output.get("logits", output.get("out"))
     else:
         inner = getattr(output, "logits", None)
-        if inner is None and isinstance(output, (list, tuple)) and output:
-            inner = output[0]
+        if inner is None and isinstance(output, (list, tuple)):
+            flat = [part for part in output if isinstance(part, Tensor) and part.ndim == 2]
+            inner = flat[0] if len(flat) == 1 else None  # two tables of numbers: nothing tells which
     return inner if isinstance(inner, Tensor) else None
 
 
@@ -148,5 +149,6 @@ def _answer(where: str, network: nn.Module, spec: InputSpec) -> Any:
         said = " ".join(str(failure).split())[:160] or type(failure).__name__
         raise InputError(
             f"{where}: can't be run on an image of {spec.size[0]} channels, {spec.size[1]} x {spec.size[2]} "
-            f"({said}); needed: the size that it was trained on (--input-size)"
+            f"({said}); needed: the size that it was trained on (--input-size), or the network as it was "
+            "made (--model-factory)"
         ) from failure

@@ -10,7 +10,9 @@ import argparse
 import codecs
 import pathlib
 import pickle
+import re
 import types
+import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,8 +25,11 @@ from torch import Tensor
 
 from auditor.errors import InputError
 
-AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema")
-"""Where an exponential moving average of the weights is kept. It comes first, as in timm."""
+AVERAGED = (
+    *("state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema"),
+    *("swa_state_dict", "swa_model", "model_swa"),
+)
+"""Where a moving average of the weights is kept. It comes first, as in timm."""
 PLAIN = ("state_dict", "model", "model_state_dict", "model_state", "net", "network", "weights", "params")
 """Where plain weights are kept, in the order of preference."""
 ONE_OF_TWO = ("teacher", "student")
@@ -41,7 +46,7 @@ NAMES = (
 )
 """Where the names of the classes are kept."""
 
-_NO_MODEL = ("optim", "sched", "scaler", "amp", "loops", "callbacks", "hyper_parameters", "rng")
+_NO_MODEL = re.compile(r"optim|sched|scaler|^opt$|^amp$|^loops$|^callbacks$|^hyper_parameters$|rng_state")
 _DEPTH = 4
 _SCALAR = np.float64(0).__reduce__()[0]
 _HARMLESS: tuple[Any, ...] = (
@@ -74,9 +79,8 @@ class Checkpoint:
     """Where in the file they stood; empty: the file is the state dict."""
     others: tuple[str, ...] = ()
     """Other places of the file that hold weights."""
-    names: Any = None
-    """The class names that the file states, in any of the forms of :func:`auditor.models.labels.named`."""
-    names_key: str = ""
+    names: tuple[tuple[Any, str], ...] = ()
+    """Class names that the file states, in any form of ``auditor.models.labels.named``, and their keys."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """What the training script was called with, where the file keeps it."""
     ignored: tuple[str, ...] = ()
@@ -110,23 +114,57 @@ def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
     where = f"model 'file:{path}'"
     if not path.is_file():
         raise InputError(f"{where}: {'is no file' if path.exists() else 'there is no such file'}")
-    found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    found = _read_safetensors(path) if _kind(where, path) == "safetensors" else _read_torch(path)
     states = dict(_states(found))
     if not states:
         raise InputError(f"{where}: holds no state dict (names to tensors); {_shape_of(found)}")
-    chosen = _chosen(where, states, key)
-    entries = states[chosen]
-    names_key, names = _names(found)
+    chosen, prefix = _chosen(where, states, key)
+    entries = {k.removeprefix(prefix): v for k, v in states[chosen].items() if k.startswith(prefix)}
+    _check(where, entries)
     return Checkpoint(
         path=path,
         state={name: value for name, value in entries.items() if isinstance(value, Tensor)},
-        key=chosen,
+        key=f"{chosen}.{prefix}".strip("."),
         others=tuple(k for k in states if k != chosen),
-        names=names,
-        names_key=names_key,
+        names=_names(found),
         arguments=_arguments(found),
         ignored=tuple(name for name, value in entries.items() if not isinstance(value, Tensor)),
     )
+
+
+def _kind(where: str, path: Path) -> str:
+    """``safetensors`` or ``torch``, by the first bytes.
+
+    Raises:
+        InputError: It is neither.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError as failure:
+        raise InputError(f"{where}: cannot be read ({failure.strerror})") from failure
+    if not start:
+        raise InputError(f"{where}: is empty (0 bytes)")
+    if start.startswith(b"version https://git-lfs"):
+        raise InputError(f"{where}: is a pointer of Git LFS, not the file itself; needed: git lfs pull")
+    if start[8:9] == b"{" or path.suffix.lower() == ".safetensors":
+        return "safetensors"
+    if not start.startswith((b"PK", b"\x80")):
+        raise InputError(f"{where}: is neither safetensors nor written by torch.save; needed: one of them")
+    if start.startswith(b"PK") and _is_torchscript(path):
+        raise InputError(
+            f"{where}: is a TorchScript archive, a program and not weights; "
+            "needed: torch.save(model.state_dict(), PATH)"
+        )
+    return "torch"
+
+
+def _is_torchscript(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -149,7 +187,7 @@ def _read_torch(path: Path) -> Any:
             "those can run any code; "
             "needed: a state dict (torch.save(model.state_dict(), PATH)) or safetensors"
         ) from failure
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError) as failure:
+    except Exception as failure:  # a broken file may raise anything
         raise InputError(
             f"model 'file:{path}': cannot be read as torch weights ({' '.join(str(failure).split())[:120]})"
         ) from failure
@@ -168,25 +206,49 @@ def _states(found: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Map
     """Every mapping from names to tensors, with where it stands."""
     if not isinstance(found, Mapping) or depth > _DEPTH:
         return
-    inner = [(str(k), v) for k, v in found.items() if isinstance(v, Mapping)]
     below = [
         state
-        for name, value in inner
-        if not name.lower().startswith(_NO_MODEL)
+        for name, value in found.items()
+        if isinstance(value, Mapping) and not _NO_MODEL.search(str(name).lower())
         for state in _states(value, f"{at}.{name}".lstrip("."), depth + 1)
     ]
-    tensors = [k for k, v in found.items() if isinstance(k, str) and isinstance(v, Tensor)]
-    if below:
+    own = {k: v for k, v in found.items() if isinstance(k, str) and isinstance(v, Tensor)}
+    if len(own) > max((len(state) for _, state in below), default=0):
+        yield at, own  # what hangs below, such as a loss, is smaller
+    else:
         yield from below
-    elif tensors and len(tensors) == sum(isinstance(v, Tensor) for v in found.values()):
-        yield at, found
 
 
-def _chosen(where: str, states: Mapping[str, Any], key: str | None) -> str:
+def _check(where: str, entries: Mapping[str, Any]) -> None:
+    """Only plain tensors can be compared and loaded.
+
+    Raises:
+        InputError: A tensor is sparse, quantised, nested or without data.
+    """
+    for name, value in entries.items():
+        if isinstance(value, Tensor) and (
+            value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_nested
+        ):
+            raise InputError(
+                f"{where}: tensor '{name}' is sparse, quantised, nested or without data; "
+                "needed: weights as plain tensors"
+            )
+
+
+def _chosen(where: str, states: Mapping[str, Any], key: str | None) -> tuple[str, str]:
+    """Which set of weights, and the beginning of the names within it that was asked for."""
     if key is not None:
-        if key not in states:
-            raise InputError(f"{where}: no weights under '{key}'; it has {_list(states) or 'none'}")
-        return key
+        if key in states:
+            return key, ""
+        for at, entries in states.items():
+            prefix = f"{key.removeprefix(at).strip('.')}." if key.startswith(at) else f"{key}."
+            if any(name.startswith(prefix) for name in entries):
+                return at, prefix
+        raise InputError(f"{where}: no weights under '{key}'; it has {_list(states) or 'none'}")
+    return _by_rank(where, states), ""
+
+
+def _by_rank(where: str, states: Mapping[str, Any]) -> str:
     if len(states) == 1:
         return next(iter(states))
     hits: list[str] = []
@@ -206,18 +268,19 @@ def _chosen(where: str, states: Mapping[str, Any], key: str | None) -> str:
     )
 
 
-def _names(found: Any) -> tuple[str, Any]:
-    """Names of classes that the file states, and under which key."""
+def _names(found: Any) -> tuple[tuple[Any, str], ...]:
+    """Names of classes that the file states, and under which keys."""
+    found_names: list[tuple[Any, str]] = []
     if not isinstance(found, Mapping):
-        return "", None
+        return ()
     places: list[tuple[str, Any]] = [("", found)]
     places += [(f"{k}.", _as_mapping(found.get(k))) for k in ("meta", "hyper_parameters", "args", "config")]
     for prefix, place in places:
         for key in NAMES:
             value = place.get(key) if isinstance(place, Mapping) else None
             if isinstance(value, (Mapping, list, tuple)) and value and not _holds_tensors(value):
-                return prefix + key, value
-    return "", None
+                found_names.append((value, prefix + key))
+    return tuple(found_names)
 
 
 def _holds_tensors(value: Any) -> bool:
@@ -245,4 +308,6 @@ def _shape_of(found: Any) -> str:
 
 
 def _list(names: Any) -> str:
-    return ", ".join(f"'{name}'" for name in names)
+    given = list(names)
+    shown = ", ".join(f"'{name}'" for name in given[:6])
+    return shown + (f" and {len(given) - 6} more" if len(given) > 6 else "")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from auditor.errors import InputError
 from auditor.models.checkpoint import Checkpoint, read_checkpoint
-from auditor.models.fit import load, own_head, own_tensors, renamed, shape_of
+from auditor.models.fit import load, own_head, own_tensors, shape_of
 from auditor.models.hub_config import CONFIG, HubConfig, read_config
 from auditor.models.libraries import RawModel, Request, build, for_channels, with_library
+from auditor.models.renaming import renamed
+from auditor.models.training import Training, stated_by_training
 from auditor.records import InputSpec
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -25,33 +28,18 @@ TRANSFORMS_INPUT = ("torchvision:googlenet", "torchvision:inception_v3")
 """torchvision has these undo one normalisation and apply another, whenever it loads its own weights."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """Everything that is known about a file before a network is built."""
-
-    checkpoint: Checkpoint
-    arch: str
-    """With its library, such as ``timm:resnet50``."""
-    config: HubConfig | None
-    args: Mapping[str, Any]
-    """For the constructor."""
-    input: Mapping[str, Any]
-    """Preprocessing that the file or its configuration states: fields of :class:`InputSpec`."""
-    notes: tuple[str, ...] = field(default=())
-
-
 def from_file(name: str, request: Request) -> RawModel:
     """``file:PATH``: safetensors, or a state dict saved by torch, and the architecture it belongs to."""
-    path = Path(name).expanduser()
+    path = _path("file", name)
+    checkpoint = read_checkpoint(path, key=request.weights_key)
     if request.factory:
-        checkpoint = read_checkpoint(path, key=request.weights_key)
         return _from_factory(checkpoint, request.factory, request.args)
-    return _raw(_source(path, request), f"weights from file {path.name}")
+    return _raw(checkpoint, _config_beside(path, request), request, f"weights from file {path.name}")
 
 
 def from_folder(name: str, request: Request) -> RawModel:
     """``hf-dir:PATH``: a folder with ``config.json`` and ``model.safetensors``."""
-    folder = Path(name).expanduser()
+    folder = _path("hf-dir", name)
     if not folder.is_dir():
         raise InputError(f"model 'hf-dir:{name}': there is no such folder")
     if not (folder / CONFIG).is_file():
@@ -61,57 +49,133 @@ def from_folder(name: str, request: Request) -> RawModel:
     weights = next((folder / w for w in WEIGHTS if (folder / w).is_file()), None)
     if weights is None:
         raise InputError(f"model 'hf-dir:{name}': has neither {' nor '.join(WEIGHTS)}")
-    return _raw(_source(weights, request), f"weights from {folder.name}/{weights.name}")
+    config = read_config(folder / CONFIG)
+    checkpoint = read_checkpoint(weights, key=request.weights_key)
+    return _raw(checkpoint, (config, []), request, f"weights from {folder.name}/{weights.name}")
 
 
-def _source(path: Path, request: Request) -> Source:
-    """Put together what the file, its training arguments and a configuration beside it say."""
-    checkpoint = read_checkpoint(path, key=request.weights_key)
-    notes = [f"weights {note}" for note in checkpoint.notes]
-    config = read_config(path.parent / CONFIG) if (path.parent / CONFIG).is_file() else None
-    stated = checkpoint.arguments
-    hint = stated.get("model") if isinstance(stated.get("model"), str) else stated.get("arch")
-    if request.arch and config and _base(with_library(request.arch)) != _base(config.arch):
-        notes.append(f"{CONFIG} beside the file is of {config.arch}: not used")
-        config = None
+def _path(source: str, name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as failure:
+        raise InputError(f"model '{source}:{name}': {failure}") from failure
+
+
+def _config_beside(path: Path, request: Request) -> tuple[HubConfig | None, list[str]]:
+    """What a ``config.json`` beside the file says, where it is about this network; else why it is not."""
+    beside = path.parent / CONFIG
+    if not beside.is_file():
+        return None, []
+    try:
+        config = read_config(beside)
+    except InputError as refused:
+        return None, [f"{CONFIG} beside the file not used: {str(refused).partition(': ')[2]}"]
+    if request.arch and _base(with_library(request.arch)) != _base(config.arch):
+        return None, [f"{CONFIG} beside the file is of {config.arch}: not used"]
+    return config, []
+
+
+def _raw(
+    checkpoint: Checkpoint, found: tuple[HubConfig | None, list[str]], request: Request, origin: str
+) -> RawModel:
+    """The network that everything known about the file describes.
+
+    Raises:
+        InputError: Nothing says which architecture it is, or the weights do not fit it.
+    """
+    config, notes = found
+    training = stated_by_training(checkpoint)
     if request.arch:
-        arch = with_library(request.arch)
+        arches, how = [with_library(request.arch)], ""
     elif config is not None:
-        arch = config.arch
-        notes.append(f"architecture from {CONFIG}: {arch}")
-    elif isinstance(hint, str):
-        arch = with_library(hint)
-        notes.append(f"architecture as the file states it: {arch}")
+        arches, how = [config.arch], f"architecture from {CONFIG}"
+    elif training.arches:
+        arches, how = list(training.arches), "architecture as the file states it"
     else:
         raise InputError(
             f"{checkpoint.where}: the file holds weights only; needed: --arch, such as --arch timm:resnet50 "
-            f"(`auditor inspect {path}` says which fit)"
+            f"(`auditor inspect {checkpoint.path}` says which fit)" + "".join(f"; {note}" for note in notes)
         )
-    args: dict[str, Any] = dict(config.args) if config else {}
-    if isinstance(stated.get("model_kwargs"), Mapping):
-        args |= stated["model_kwargs"]
-    if _base(arch) in TRANSFORMS_INPUT and "transform_input" not in {**args, **request.args}:
-        args["transform_input"] = True
-        notes.append(
-            "transform_input=True assumed, as torchvision sets it with its own weights; if it was trained "
-            "from scratch: --model-args transform_input=False"
+    notes = [f"weights {note}" for note in checkpoint.notes] + notes
+    made = _fitting(checkpoint, arches, config, training, request)
+    notes += [f"{how}: {made.arch}"] if how else []
+    spec = {**(config.input if config else {}), **training.input}
+    assumed = [] if spec else [f"preprocessing of {made.arch} assumed (it is not in the file)"]
+    names = [(value, f"'{key}' of the file") for value, key in checkpoint.names]
+    names += [(config.names, f"'{config.names_key}' of {CONFIG}")] if config and config.names else []
+    return RawModel(
+        architecture=made.raw.architecture,
+        module=made.raw.module,
+        input=_with(made.raw.input, spec),
+        labels=None,
+        notes=(origin, *notes, *made.notes, *assumed),
+        names=tuple(names),
+    )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A network with the file's weights in it."""
+
+    arch: str
+    raw: RawModel
+    notes: tuple[str, ...]
+
+
+def _fitting(
+    checkpoint: Checkpoint,
+    arches: Sequence[str],
+    config: HubConfig | None,
+    training: Training,
+    request: Request,
+) -> Fitted:
+    """The first of the architectures that the weights fit; of several, all must compute the same.
+
+    Raises:
+        InputError: They fit none, or several that compute different functions.
+    """
+    fitted: list[Fitted] = []
+    refusals: list[InputError] = []
+    for arch in arches:
+        args = {**(config.args if config else {}), **training.args_for(arch), **request.args}
+        try:
+            fitted.append(_fit(checkpoint, arch, args))
+        except InputError as refused:
+            refusals.append(refused)
+    if not fitted:
+        raise refusals[0]
+    if len(fitted) == 1:
+        return fitted[0]
+    images = torch.rand(2, *fitted[0].raw.input.size, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        answers = [one.raw.module.eval()(images) for one in fitted]
+    names = " and ".join(one.arch for one in fitted)
+    if not torch.allclose(answers[0], answers[1], rtol=1e-3, atol=1e-4):
+        raise InputError(
+            f"{checkpoint.where}: fits {names}, which compute different functions; "
+            "needed: --arch, one of them"
         )
-    args |= request.args
-    if args:
-        notes.append("constructor arguments: " + ", ".join(f"{k}={v!r}" for k, v in sorted(args.items())))
-    spec = {**(config.input if config else {}), **_input_of(stated)}
-    return Source(checkpoint, arch, config, args, spec, tuple(notes))
+    note = f"{names} compute the same; their preprocessing differs, that of {fitted[0].arch} is taken"
+    return Fitted(fitted[0].arch, fitted[0].raw, (*fitted[0].notes, note))
 
 
 def _base(arch: str) -> str:
     return arch.split(".")[0]
 
 
-def _raw(source: Source, origin: str) -> RawModel:
-    checkpoint = source.checkpoint
-    request = Request(args=source.args, random_weights=True)
-    made = build(source.arch, request)
-    state, notes = renamed(checkpoint.state, own_tensors(made.module))
+def _fit(checkpoint: Checkpoint, arch: str, given: Mapping[str, Any]) -> Fitted:
+    args, notes = dict(given), []
+    if _base(arch) in TRANSFORMS_INPUT and "transform_input" not in args:
+        args["transform_input"] = True
+        notes.append(
+            "transform_input=True assumed, as torchvision sets it with its own weights; if it was trained "
+            "from scratch: --model-args transform_input=False"
+        )
+    if args:
+        notes.append("constructor arguments: " + ", ".join(f"{k}={v!r}" for k, v in sorted(args.items())))
+    request = Request(args=args, random_weights=True)
+    made = build(arch, request)
+    state, changed = renamed(checkpoint.where, checkpoint.state, own_tensors(made.module))
     shape = shape_of(state, own_tensors(made.module))
     if shape.channels not in (None, 1, 3):
         raise InputError(
@@ -119,25 +183,16 @@ def _raw(source: Source, origin: str) -> RawModel:
             "or in grey; needed: a model of 3 channels or of 1"
         )
     if (shape.classes, shape.channels) != (None, None):
-        made = build(source.arch, request, shape)
+        made = build(arch, request, shape)
     head = own_head(checkpoint.where, made.module, state)
-    notes += load(checkpoint.where, source.arch, made.module, state)
-    told = [
-        "the weights do not say with which arguments the network was made: the defaults of "
-        f"{source.arch} assumed, but for those named; --model-args changes them",
-        *([] if source.input else [f"preprocessing of {source.arch} assumed (it is not in the file)"]),
+    changed += load(checkpoint.where, arch, made.module, state)
+    notes += [
+        *changed,
+        f"the weights do not hold everything: the other arguments of {arch}, its layers without weights, and "
+        "a softmax behind its outputs are assumed",
         *([head] if head else []),
     ]
-    names = [(checkpoint.names, f"'{checkpoint.names_key}' of the file")]
-    names += [(source.config.names, CONFIG)] if source.config else []
-    return RawModel(
-        architecture=made.architecture,
-        module=made.module,
-        input=_with(made.input, source.input),
-        labels=None,
-        notes=(origin, *source.notes, *notes, *told),
-        names=tuple((found, where) for found, where in names if found is not None),
-    )
+    return Fitted(arch, made, tuple(notes))
 
 
 def _with(spec: InputSpec, stated: Mapping[str, Any]) -> InputSpec:
@@ -152,26 +207,6 @@ def _with(spec: InputSpec, stated: Mapping[str, Any]) -> InputSpec:
         if key in update:
             update[key] = for_channels(update[key], channels)
     return spec.model_copy(update=update)
-
-
-def _input_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Preprocessing among the arguments of a training script, under timm's names for them."""
-    found: dict[str, Any] = {}
-    size = arguments.get("input_size")
-    side = arguments.get("img_size")
-    if isinstance(size, (list, tuple)) and len(size) == 3:
-        found["size"] = tuple(int(v) for v in size)
-    elif isinstance(side, int) and not isinstance(side, bool):
-        found["size"] = (3, side, side)
-    if isinstance(arguments.get("crop_pct"), float):
-        found["crop"] = arguments["crop_pct"]
-    if arguments.get("interpolation") in ("bicubic", "bilinear", "nearest", "lanczos"):
-        found["interpolation"] = arguments["interpolation"]
-    for key in ("mean", "std"):
-        values = arguments.get(key)
-        if isinstance(values, (list, tuple)) and values and all(isinstance(v, (int, float)) for v in values):
-            found[key] = tuple(float(v) for v in values)
-    return found
 
 
 def _from_factory(checkpoint: Checkpoint, factory: str, args: Mapping[str, Any]) -> RawModel:
@@ -189,17 +224,20 @@ def _from_factory(checkpoint: Checkpoint, factory: str, args: Mapping[str, Any])
         sys.path.insert(0, here)
     try:
         network = getattr(importlib.import_module(module_name), function)(**args)
-    except Exception as failure:  # the user's code may raise anything
+    except (Exception, SystemExit) as failure:  # the user's code may raise anything
         said = " ".join(str(failure).split())[:160] or type(failure).__name__
         raise InputError(f"{where}: failed with {type(failure).__name__}: {said}") from failure
     if not isinstance(network, nn.Module):
         raise InputError(f"{where}: returned {type(network).__name__}, needed a torch.nn.Module")
+    if any(isinstance(p, nn.UninitializedParameter) for p in network.parameters()):
+        raise InputError(f"{where}: made a network with lazy layers; needed: one whose shapes are known")
+    if isinstance(network, nn.DataParallel):
+        network = network.module
     network.float().eval()
-    state, notes = renamed(checkpoint.state, own_tensors(network))
+    state, notes = renamed(checkpoint.where, checkpoint.state, own_tensors(network))
     notes += load(checkpoint.where, factory, network, state)
     first = next((m for m in network.modules() if isinstance(m, nn.Conv2d)), None)
     channels = first.in_channels if first is not None and first.in_channels == 1 else 3
-    stated = getattr(network, "pretrained_cfg", None)
     spec = InputSpec(
         size=(channels, 224, 224),
         crop=0.875,
@@ -207,7 +245,7 @@ def _from_factory(checkpoint: Checkpoint, factory: str, args: Mapping[str, Any])
         mean=for_channels((0.485, 0.456, 0.406), channels),
         std=for_channels((0.229, 0.224, 0.225), channels),
     )
-    known = _input_of(stated if isinstance(stated, Mapping) else checkpoint.arguments)
+    known = stated_by_training(checkpoint).input
     told = [] if known else ["preprocessing assumed: ImageNet's, 224 pixels (nothing states it)"]
     return RawModel(
         architecture=factory,
@@ -220,5 +258,5 @@ def _from_factory(checkpoint: Checkpoint, factory: str, args: Mapping[str, Any])
             *notes,
             *told,
         ),
-        names=((checkpoint.names, f"'{checkpoint.names_key}' of the file"),) if checkpoint.names else (),
+        names=tuple((value, f"'{key}' of the file") for value, key in checkpoint.names),
     )

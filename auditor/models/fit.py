@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,12 +10,8 @@ from torch import Tensor, nn
 from auditor.errors import InputError
 
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
-"""Heads that torchvision's googlenet and inception_v3 use in training alone."""
-
-_BESIDE = ("n_averaged",)
-"""Tensors that a wrapper keeps for itself: torch's AveragedModel counts in it."""
-_WRAPPERS = ("_orig_mod", "module")
-_LEGACY_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)$")
+"""Heads that googlenet and inception_v3 of the libraries use in training alone."""
+LIBRARIES = ("torchvision.models.", "timm.models.")
 FACTORY = "needed: --model-factory MODULE:FUNCTION, which makes the network as you did"
 
 
@@ -27,67 +21,6 @@ class Shape:
 
     classes: int | None = None
     channels: int | None = None
-
-
-def renamed(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """The tensors under the architecture's own names.
-
-    What wraps a network (Lightning, ``torch.compile``, DataParallel, in any order) puts words before the
-    names or between them. They are found by comparing with the architecture's names.
-
-    Returns:
-        The tensors, and what was left out or changed.
-    """
-    notes: list[str] = []
-    plain: dict[str, Tensor] = {}
-    for key, value in state.items():
-        if key in _BESIDE:
-            continue
-        name = key
-        if name not in wanted:
-            name = ".".join(part for part in name.split(".") if part != "_orig_mod")
-        plain[_modern(name, wanted)] = value
-    prefix = _prefix(plain, wanted)
-    inside = {k.removeprefix(prefix): v for k, v in plain.items() if k.startswith(prefix)}
-    outside = [k for k in plain if not k.startswith(prefix)]
-    found = {}
-    for key, value in inside.items():
-        name = _modern(_without_wrappers(key, wanted), wanted)
-        found[name] = value
-    if prefix:
-        notes.append(f"names of tensors: '{prefix}' before them left out")
-    if outside:
-        notes.append(f"tensors beside the network left out: {_few(outside)}")
-    return found, notes
-
-
-def _prefix(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
-    """The words before most of the architecture's names; the shortest such."""
-    votes: Counter[str] = Counter()
-    for key in state:
-        parts = key.split(".")
-        for cut in range(len(parts)):
-            rest = _modern(_without_wrappers(".".join(parts[cut:]), wanted), wanted)
-            if rest in wanted:
-                votes[".".join(parts[:cut]) + ("." if cut else "")] += 1
-    return max(votes, key=lambda p: (votes[p], -len(p))) if votes else ""
-
-
-def _without_wrappers(name: str, wanted: Mapping[str, Tensor]) -> str:
-    if name in wanted:
-        return name
-    bare = ".".join(part for part in name.split(".") if part not in _WRAPPERS)
-    return bare if bare in wanted else name
-
-
-def _modern(name: str, wanted: Mapping[str, Tensor]) -> str:
-    newer = modern(name)
-    return newer if name not in wanted and newer in wanted else name
-
-
-def modern(name: str) -> str:
-    """``denselayer1.norm.1.weight``, as torchvision once wrote it, to ``denselayer1.norm1.weight``."""
-    return _LEGACY_DENSENET.sub(r"\1\2", name)
 
 
 def shape_of(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Shape:
@@ -132,8 +65,8 @@ def first_convolution(network: nn.Module, channels: int) -> None:
 def own_head(where: str, network: nn.Module, state: Mapping[str, Tensor]) -> str:
     """Put the file's own head in place of the architecture's, where its tensors say what it is.
 
-    A chain of linear layers and batch normalisations is rebuilt. Between two linear layers that are not
-    neighbours stood something without weights, most likely an activation; nothing tells which.
+    A linear layer, and batch normalisations before or behind it, are rebuilt. Between two linear layers stood
+    something without weights, most likely an activation; nothing tells which.
 
     Args:
         where: Names the model in errors.
@@ -147,42 +80,49 @@ def own_head(where: str, network: nn.Module, state: Mapping[str, Tensor]) -> str
         InputError: The head's tensors do not say how they are used.
     """
     wanted = own_tensors(network)
-    missing = [k for k in wanted if k not in state and not k.endswith("num_batches_tracked")]
-    surplus = [k for k in state if k not in wanted]
-    if not missing or not surplus:
-        return ""
-    place = _common([*missing, *surplus])
+    held = {k: v for k, v in state.items() if not k.startswith(auxiliary(network))}
+    differing = [k for k in wanted if k not in held and not k.endswith("num_batches_tracked")]
+    differing += [k for k in held if k not in wanted or held[k].shape != wanted[k].shape]
+    differing = [k for k in differing if not k.endswith("num_batches_tracked")]
+    place = _common(differing) if differing else ""
     if not place or place not in dict(network.named_modules()):
         return ""
-    inside = {k.removeprefix(f"{place}."): v for k, v in state.items() if k.startswith(f"{place}.")}
     old = [m for m in network.get_submodule(place).modules() if isinstance(m, nn.Linear)]
-    if not old:
+    if not old or any(m for m in network.get_submodule(place).modules() if isinstance(m, nn.Conv2d)):
+        return ""
+    inside = {k.removeprefix(f"{place}."): v for k, v in held.items() if k.startswith(f"{place}.")}
+    if not inside:
         return ""
     shown = f"{where}: its head '{place}' is its own ({_few(list(inside))})"
-    made = _chain(shown, inside)
-    if made[0] is None:
-        return ""
-    first = next(m for m in made[0].modules() if isinstance(m, (nn.Linear, nn.BatchNorm1d)))
+    made, words = _chain(shown, inside)
+    first = next(m for m in made.modules() if isinstance(m, (nn.Linear, nn.BatchNorm1d)))
     takes = first.in_features if isinstance(first, nn.Linear) else first.num_features
     if takes != old[0].in_features:
         raise InputError(
             f"{shown} and takes {takes} features, the architecture gives {old[0].in_features}; {FACTORY}"
         )
     parent, _, last = place.rpartition(".")
-    setattr(network.get_submodule(parent), last, made[0])
-    return f"head '{place}' rebuilt from its tensors: {made[1]}"
+    setattr(network.get_submodule(parent), last, made)
+    return f"head '{place}' rebuilt from its tensors: {words}; nothing without weights is assumed behind it"
+
+
+def auxiliary(network: nn.Module) -> tuple[str, ...]:
+    """Beginnings of names that do not belong to the network's answer: none in a network of the user's own."""
+    return AUXILIARY if type(network).__module__.startswith(LIBRARIES) else ("\0",)
 
 
 def own_tensors(network: nn.Module) -> dict[str, Tensor]:
     """What a network's answer depends on: its tensors without the auxiliary heads of training."""
-    return {k: v for k, v in network.state_dict().items() if not k.startswith(AUXILIARY)}
+    left_out = auxiliary(network)
+    held = network.state_dict().items()
+    return {k: v for k, v in held if isinstance(v, Tensor) and not k.startswith(left_out)}
 
 
-def _chain(shown: str, inside: Mapping[str, Tensor]) -> tuple[nn.Module | None, str]:
+def _chain(shown: str, inside: Mapping[str, Tensor]) -> tuple[nn.Module, str]:
     """The module that such tensors belong to, and its words."""
-    if set(inside) <= {"weight", "bias"} and "weight" in inside:
-        linear = _linear(inside)
-        return (linear, "one linear layer") if linear is not None else (None, "")
+    alone = _linear(inside)
+    if alone is not None:
+        return alone, "one linear layer"
     parts: dict[int, dict[str, Tensor]] = {}
     for key, value in inside.items():
         place, _, name = key.partition(".")
@@ -193,17 +133,21 @@ def _chain(shown: str, inside: Mapping[str, Tensor]) -> tuple[nn.Module | None, 
     words: list[str] = []
     before = -1
     for position in sorted(parts):
+        layer = _linear(parts[position]) or _batch_norm(parts[position])
+        if layer is None:
+            raise InputError(f"{shown}, and its layer {position} is neither linear nor batch norm; {FACTORY}")
+        if any(isinstance(m, nn.Linear) for m in layers) and isinstance(layer, nn.Linear):
+            raise InputError(
+                f"{shown}, and between its linear layers stood something without weights, such as an "
+                f"activation: nothing says which; {FACTORY}"
+            )
         if position - before > 1:
             if words:
                 raise InputError(
                     f"{shown}, and between its layers {before} and {position} stood something without "
                     f"weights, such as an activation: nothing says which; {FACTORY}"
                 )
-            if position:
-                words.append("something without weights (taken for dropout, which does nothing here)")
-        layer = _linear(parts[position]) or _batch_norm(parts[position])
-        if layer is None:
-            raise InputError(f"{shown}, and its layer {position} is neither linear nor batch norm; {FACTORY}")
+            words.append("something without weights (taken for dropout, which does nothing here)")
         while len(layers) < position:
             layers.append(nn.Identity())
         layers.append(layer)
@@ -240,13 +184,13 @@ def load(where: str, arch: str, network: nn.Module, state: Mapping[str, Tensor])
     """Put the weights into the network.
 
     Returns:
-        What was left out.
+        What was left out or changed.
 
     Raises:
-        InputError: A tensor is missing, is not known to the architecture or has another shape.
+        InputError: A tensor is missing, is not known to the architecture, or has another shape or kind.
     """
     wanted = own_tensors(network)
-    held = {k: v for k, v in state.items() if not k.startswith(AUXILIARY)}
+    held = {k: v for k, v in state.items() if not k.startswith(auxiliary(network))}
     missing = sorted(k for k in wanted.keys() - held.keys() if not k.endswith("num_batches_tracked"))
     surplus = sorted(held.keys() - wanted.keys())
     if missing or surplus:
@@ -255,19 +199,34 @@ def load(where: str, arch: str, network: nn.Module, state: Mapping[str, Tensor])
             f"{len(surplus)} not known to it{_first(surplus)}; `auditor inspect` says what fits"
         )
     for key, value in held.items():
-        if value.shape != wanted[key].shape:
+        slot = wanted[key]
+        if key.endswith("num_batches_tracked"):
+            continue
+        if value.shape != slot.shape:
             raise InputError(
-                f"{where}: tensor '{key}' has shape {tuple(value.shape)}, {arch} needs "
-                f"{tuple(wanted[key].shape)}"
+                f"{where}: tensor '{key}' has shape {tuple(value.shape)}, {arch} needs {tuple(slot.shape)}"
             )
-    network.load_state_dict(held, strict=False)  # checked above; what is missing are counters of training
+        if value.is_floating_point() != slot.is_floating_point() or value.is_complex() != slot.is_complex():
+            raise InputError(
+                f"{where}: tensor '{key}' is of {_kind(value)}, {arch} needs {_kind(slot)}; "
+                "needed: weights that are not quantised"
+            )
+    filled = network.state_dict()  # with its versions, which some networks ask for
+    for key, value in held.items():
+        if value.shape == filled[key].shape:
+            filled[key] = value
+    network.load_state_dict(filled)
     notes = []
-    half = sorted({str(v.dtype).removeprefix("torch.") for v in held.values() if v.is_floating_point()})
-    if half != ["float32"]:
-        notes.append(f"weights are kept as {', '.join(half)} and computed with in float32")
+    kinds = sorted({_kind(v) for v in held.values() if v.is_floating_point()} - {"float32"})
+    if kinds:
+        notes.append(f"weights are kept as {', '.join(kinds)} and computed with in float32")
     if len(held) < len(state):
         notes.append("auxiliary heads, which only training uses, left out")
     return notes
+
+
+def _kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _few(names: list[str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor.errors import InputError
+from auditor.models.preprocessing import checked
 
 CONFIG = "config.json"
 _NOT_ARGUMENTS = ("num_classes", "in_chans", "pretrained", "pretrained_cfg")  # read off the weights
@@ -26,6 +27,8 @@ class HubConfig:
     """Preprocessing: ``size``, ``crop``, ``interpolation``, ``mean``, ``std``, as far as stated."""
     names: Any
     """Class names, in any form that ``auditor.models.labels.named`` reads; ``None``: not stated."""
+    names_key: str = ""
+    """What they are called there."""
 
 
 def read_config(path: Path) -> HubConfig:
@@ -36,7 +39,7 @@ def read_config(path: Path) -> HubConfig:
     """
     try:
         data = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except (OSError, ValueError) as failure:
+    except (OSError, ValueError, RecursionError) as failure:
         raise InputError(f"config '{path}': cannot be read as JSON ({failure})") from failure
     if not isinstance(data, dict):
         raise InputError(f"config '{path}': holds {type(data).__name__}, needed an object")
@@ -54,36 +57,29 @@ def read_config(path: Path) -> HubConfig:
         )
     inner = data.get("pretrained_cfg")
     cfg: dict[str, Any] = inner if isinstance(inner, dict) else data
-    args = dict(data.get("model_args") or {})
+    args = data.get("model_args") or {}
+    if not isinstance(args, dict):
+        raise InputError(f"config '{path}': model_args is {type(args).__name__}, needed an object")
+    args = dict(args)
     if isinstance(data.get("global_pool"), str):
         args.setdefault("global_pool", data["global_pool"])
-    names = next(
-        (v for v in (data.get("label_names"), cfg.get("label_names"), data.get("id2label")) if v), None
-    )
+    held = [(data.get("label_names"), "label_names"), (cfg.get("label_names"), "label_names")]
+    held.append((data.get("id2label"), "id2label"))
+    names, key = next(((value, name) for value, name in held if value), (None, ""))
     described = data.get("label_descriptions") or cfg.get("label_descriptions")
-    if isinstance(names, list) and isinstance(described, dict):
+    words = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if isinstance(names, list) and words and isinstance(described, dict):
         names = [described.get(name, name) for name in names]
     return HubConfig(
         arch=f"timm:{architecture}",
         args={k: v for k, v in args.items() if k not in _NOT_ARGUMENTS},
-        input=_input(path, cfg),
+        input=checked(f"config '{path}'", _input(cfg)),
         names=names,
+        names_key=key,
     )
 
 
-def _input(path: Path, cfg: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    try:
-        if cfg.get("input_size"):
-            channels, height, width = (int(v) for v in cfg["input_size"])
-            found["size"] = (channels, height, width)
-        if cfg.get("crop_pct"):
-            found["crop"] = float(cfg["crop_pct"])
-        for key in ("mean", "std"):
-            if cfg.get(key):
-                found[key] = tuple(float(v) for v in cfg[key])
-    except (TypeError, ValueError) as failure:
-        raise InputError(f"config '{path}': preprocessing that can't be read ({failure})") from failure
-    if isinstance(cfg.get("interpolation"), str):
-        found["interpolation"] = cfg["interpolation"]
-    return found
+def _input(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    found = {key: cfg.get(key) for key in ("mean", "std", "interpolation")}
+    found |= {"size": cfg.get("input_size"), "crop": cfg.get("crop_pct")}
+    return {key: value for key, value in found.items() if value}

@@ -20,7 +20,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from auditor.models.fit import AUXILIARY, modern
+from auditor.models.fit import AUXILIARY
+from auditor.models.renaming import modern, without_wrappers
 from auditor.models.torchvision_import import prepare_torchvision
 
 TABLE = Path(__file__).with_name("architectures.json")
@@ -66,9 +67,7 @@ def candidates(tensors: Mapping[str, Tensor]) -> list[str]:
     found: set[str] = set()
     for prefix in _prefixes(tensors):
         inside = {
-            ".".join(p for p in k.removeprefix(prefix).split(".") if p not in ("_orig_mod", "module")): v
-            for k, v in tensors.items()
-            if k.startswith(prefix)
+            without_wrappers(k.removeprefix(prefix)): v for k, v in tensors.items() if k.startswith(prefix)
         }
         for without in ("", *heads(inside)):
             found |= set(table.get(fingerprint(inside, without=without), ()))
@@ -81,7 +80,7 @@ def _prefixes(tensors: Mapping[str, Tensor]) -> list[str]:
     for name in tensors:
         parts = name.split(".")
         found |= {".".join(parts[:cut]) + "." for cut in range(1, min(4, len(parts)))}
-    common = [p for p in found if sum(name.startswith(p) for name in tensors) > len(tensors) / 2]
+    common = [p for p in found if sum(name.startswith(p) for name in tensors) > len(tensors) / 4]
     return sorted(common, key=len)
 
 

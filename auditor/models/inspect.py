@@ -125,7 +125,8 @@ def _try(spec: str, arch: str, request: Request) -> Fit:
     try:
         model = load_model(spec, request=request)
     except InputError as refused:
-        return Fit(arch, None, str(refused).partition(": ")[2] or str(refused))
+        reason = str(refused).partition(": ")[2] or str(refused)
+        return Fit(arch, None, reason.partition("; `auditor inspect`")[0])
     return Fit(f"{arch}" if request.arch or request.factory else _stated_arch(model), model)
 
 

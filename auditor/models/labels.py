@@ -6,6 +6,7 @@ import codecs
 import csv
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,64 +57,100 @@ def numbered(count: int) -> tuple[ClassLabel, ...]:
     return tuple(ClassLabel(i, f"class {i}", "", (f"class {i}",)) for i in range(count))
 
 
-def from_file(path: Path, count: int) -> tuple[ClassLabel, ...]:
+def from_file(path: Path, count: int, *, one_logit: bool = False) -> tuple[ClassLabel, ...]:
     """Class names out of a file, in order of the outputs.
 
     Args:
-        path: text with one name a line; JSON in a form of :func:`named`; CSV with or without a header, with
-            or without a column of indices.
+        path: text with one name a line, an index before each or not; JSON in a form of :func:`named`; CSV
+            with or without a header, with or without a column of indices.
         count: outputs of the model.
+        one_logit: two outputs stand for one logit; one name is enough then.
 
     Raises:
         InputError: unreadable, ambiguous, or another number of names.
     """
     where = f"labels '{path}'"
     text = _text(path)
-    if path.suffix.lower() == ".json":
-        try:
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".json" or text.lstrip()[:1] in ("[", "{"):
             names = named(json.loads(text))
-        except ValueError as failure:
-            raise InputError(
-                f"{where}: {failure}; needed: a JSON list of names, or an object from index to name or from "
-                "name to index"
-            ) from failure
-    elif path.suffix.lower() in (".csv", ".tsv"):
-        names = _from_table(where, text, count, "\t" if path.suffix.lower() == ".tsv" else ",")
-    else:
-        names = [line.strip() for line in text.splitlines() if line.strip()]
+        elif suffix in (".csv", ".tsv"):
+            names = _from_table(text, "\t" if suffix == ".tsv" else ",")
+        else:
+            names = _from_lines([line.strip() for line in text.splitlines() if line.strip()])
+    except (ValueError, RecursionError, csv.Error) as failure:
+        raise InputError(
+            f"{where}: {failure}; needed: a name a line, a JSON list or object of names and indices, or CSV "
+            "of names, with a column of indices or without"
+        ) from failure
+    if one_logit and len(names) == 1:
+        names = [f"not {names[0]}", *names]
     if len(names) != count:
         raise InputError(f"{where}: {len(names)} names, the model has {count} outputs")
     return labelled(names)
 
 
-def stated(names: Sequence[tuple[Any, str]], outputs: int) -> tuple[tuple[ClassLabel, ...], list[str]]:
+def _from_lines(lines: Sequence[str]) -> list[str]:
+    """Names of a text file, whose lines may begin with their indices."""
+    before = [re.match(r"(\d+)[\s,:;]+(.+)", line) for line in lines]
+    if lines and all(before):
+        pairs = [(m[1], m[2]) for m in before if m]
+        ordered = _ordered([index for index, _ in pairs], [name for _, name in pairs])
+        if ordered is not None:
+            return ordered
+    behind = [re.match(r"(.+?)[\s,:;]+(\d+)$", line) for line in lines]
+    if len(lines) > 1 and all(behind):
+        indices = [m[2] for m in behind if m]
+        if _ordered(indices, lines) not in (None, list(lines)):
+            raise ValueError("each line ends with a number, which may be its index")
+    return list(lines)
+
+
+def stated(
+    names: Sequence[tuple[Any, str]], outputs: int, *, one_logit: bool = False
+) -> tuple[tuple[ClassLabel, ...], list[str]]:
     """Labels of a model out of a file, from the first statement that fits its outputs.
 
     Args:
-        names: names in any form of :func:`named`, and where they stand, the best first.
+        names: names in any form of :func:`named`, and where they stand, the best first. A key in quotes there
+            tells the direction, as ``'class_to_idx'`` does.
         outputs: of the model.
+        one_logit: the model has one output, which stands for two classes.
 
     Returns:
         One label per output, and what a reader must know about them.
+
+    Raises:
+        InputError: two statements give the same names in different orders.
     """
-    notes = []
+    notes: list[str] = []
+    fitting: list[tuple[list[str], str]] = []
     for held, where in names:
         try:
-            found = named(held)
+            found = named(held, key=where.split("'")[1] if "'" in where else "")
         except ValueError as failure:
             notes.append(f"class names in {where} not used: {failure}")
             continue
-        if len(found) == 1 and outputs == 2:
+        if len(found) == 1 and one_logit:
+            notes.append(f"the other class of the one output is called 'not {found[0]}'")
             found = [f"not {found[0]}", *found]
         if len(found) == outputs:
-            return labelled(found), [*notes, f"class names from {where}"]
-        notes.append(f"class names in {where} not used: {len(found)} names for {outputs} outputs")
+            fitting.append((found, where))
+        else:
+            notes.append(f"class names in {where} not used: {len(found)} names for {outputs} outputs")
+    if fitting:
+        best, where = fitting[0]
+        for other, at in fitting[1:]:
+            if other != best and sorted(other) == sorted(best):
+                raise InputError(
+                    f"class names in {where} and in {at} are in different orders ('{best[0]}' and "
+                    f"'{other[0]}' first); needed: --labels"
+                )
+        return labelled(best), [*notes, f"class names from {where}"]
     if outputs == 1000:
-        return imagenet(), [
-            *notes,
-            "no class names in the file: those of ImageNet-1k assumed for 1000 outputs",
-        ]
-    return numbered(outputs), [*notes, "no class names in the file: --labels gives them"]
+        return imagenet(), [*notes, "no class names for the outputs: those of ImageNet-1k assumed for 1000"]
+    return numbered(outputs), [*notes, "no class names for the outputs: --labels gives them"]
 
 
 def labelled(names: Sequence[str]) -> tuple[ClassLabel, ...]:
@@ -134,15 +171,20 @@ def labelled(names: Sequence[str]) -> tuple[ClassLabel, ...]:
     return tuple(found)
 
 
-def named(data: Any) -> list[str]:
+TO_INDEX = ("class_to_idx", "label2id", "class_to_index", "cls_to_idx")
+TO_NAME = ("idx_to_class", "id2label", "index_to_class", "idx2label")
+
+
+def named(data: Any, *, key: str = "") -> list[str]:
     """Names in order of their index, from any form that they are kept in.
 
     Args:
         data: a list of names; index to name (``{"0": "cat"}``, as in ``id2label``); or name to index
-            (``{"cat": 0}``, as in ``class_to_idx``). A text of digits as the key of a number is a name.
+            (``{"cat": 0}``, as in ``class_to_idx``).
+        key: what it was called, which may tell the direction.
 
     Raises:
-        ValueError: none of these, or indices that are not 0, 1, 2 ...
+        ValueError: none of these, indices that are not 0, 1, 2 ..., or both directions are possible.
     """
     if isinstance(data, (list, tuple)):
         if not all(isinstance(name, (str, int)) and not isinstance(name, bool) for name in data):
@@ -150,19 +192,25 @@ def named(data: Any) -> list[str]:
         return [str(name) for name in data]
     if not isinstance(data, Mapping) or not data:
         raise ValueError("no list and no object")
-    by_index = {_index(key): value for key, value in data.items()}
-    if all(isinstance(value, str) for value in data.values()) and None not in by_index:
-        pairs = {index: str(name) for index, name in by_index.items() if index is not None}
-    else:
-        pairs = {}
-        for name, value in data.items():
-            index = _index(value)
-            if index is None or index in pairs:
-                raise ValueError(f"'{name}' has {value!r}, which is no index of its own")
-            pairs[index] = str(name)
-    if sorted(pairs) != list(range(len(pairs))):
-        raise ValueError(f"indices {_few(sorted(pairs))}, which are not 0 to {len(pairs) - 1}")
-    return [pairs[i] for i in range(len(pairs))]
+    last = key.split(".")[-1]
+    ways = [_ordered(list(data), list(data.values()))] if last not in TO_INDEX else []  # index to name
+    ways += [_ordered(list(data.values()), list(data))] if last not in TO_NAME else []
+    fitting = [way for way in ways if way is not None]
+    if len(fitting) == 2 and fitting[0] != fitting[1]:
+        raise ValueError("keys and values could both be the indices")
+    if not fitting:
+        raise ValueError(f"no indices from 0 to {len(data) - 1}, each once")
+    return fitting[0]
+
+
+def _ordered(indices: Sequence[Any], names: Sequence[Any]) -> list[str] | None:
+    """The names in order of their indices; None where these are not 0, 1, 2 ... or those are no names."""
+    found = {_index(index): name for index, name in zip(indices, names, strict=True)}
+    if None in found or sorted(i for i in found if i is not None) != list(range(len(names))):
+        return None
+    if not all(isinstance(name, (str, int)) and not isinstance(name, bool) for name in names):
+        return None
+    return [str(found[i]) for i in range(len(names))]
 
 
 def _index(value: Any) -> int | None:
@@ -173,18 +221,14 @@ def _index(value: Any) -> int | None:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else None
 
 
-def _few(values: Sequence[Any]) -> str:
-    return ", ".join(map(str, values[:4])) + (" ..." if len(values) > 4 else "")
-
-
 def _text(path: Path) -> str:
     """UTF-8, with or without a byte-order mark."""
     try:
         data = path.read_bytes()
     except OSError as failure:
         raise InputError(f"labels '{path}': cannot be read ({failure.strerror})") from failure
-    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        raise InputError(f"labels '{path}': is UTF-16; needed: UTF-8 (save it again with that encoding)")
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\0" in data:
+        raise InputError(f"labels '{path}': is UTF-16 or UTF-32; needed: UTF-8 (save it again with that)")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as failure:
@@ -193,25 +237,40 @@ def _text(path: Path) -> str:
         ) from failure
 
 
-def _from_table(where: str, text: str, count: int, delimiter: str) -> list[str]:
-    """Names from rows of one column, or of two of which one holds the indices."""
-    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines(), delimiter=delimiter)]
+_NAME_HEADERS = frozenset({"name", "names", "label", "labels", "class", "classes", "class name", "category"})
+_INDEX_HEADERS = frozenset({"index", "idx", "id", "class id", "label id", "class index", "number"})
+
+
+def _from_table(text: str, delimiter: str) -> list[str]:
+    """Names from rows of one column, or of two of which one holds the indices.
+
+    Raises:
+        ValueError: no such table, or both columns could hold the indices.
+    """
+    lines = text.splitlines()
+    if delimiter == "," and lines and all(";" in line for line in lines if line.strip()):
+        delimiter = ";"
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
     rows = [row for row in rows if any(row)]
-    if len(rows) == count + 1:
-        rows = rows[1:]  # a header
     if not rows or len({len(row) for row in rows}) != 1:
-        raise InputError(f"{where}: rows of different length; needed: a name in each, or an index and a name")
-    wide = len(rows[0])
-    if wide == 1:
+        raise ValueError("rows of different length")
+    head = [plain(cell) for cell in rows[0]]
+    headed = bool(set(head) & (_NAME_HEADERS | _INDEX_HEADERS))
+    rows = rows[1:] if headed else rows
+    if len(head) == 1:
         return [row[0] for row in rows]
-    for column in range(wide):
-        indices = [_index(row[column]) for row in rows]
-        if None not in indices and sorted(i for i in indices if i is not None) == list(range(len(rows))):
-            rest = [c for c in range(wide) if c != column]
-            if len(rest) == 1:
-                found = dict(zip(indices, (row[rest[0]] for row in rows), strict=True))
-                return [found[i] for i in range(len(rows))]
-    raise InputError(f"{where}: {wide} columns; needed: a name in each row, or an index and a name")
+    if len(head) != 2:
+        raise ValueError(f"{len(head)} columns")
+    columns = [0, 1]
+    if headed and any(cell in _INDEX_HEADERS for cell in head):
+        columns = [i for i in columns if head[i] in _INDEX_HEADERS]
+    ways = [_ordered([row[i] for row in rows], [row[1 - i] for row in rows]) for i in columns]
+    fitting = [way for way in ways if way is not None]
+    if len(fitting) == 2 and fitting[0] != fitting[1]:
+        raise ValueError("both columns could hold the indices; a header 'index,name' would tell")
+    if not fitting:
+        raise ValueError(f"no column of indices from 0 to {len(rows) - 1}")
+    return fitting[0]
 
 
 def _label(index: int, description: str, synset: str) -> ClassLabel:

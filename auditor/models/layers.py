@@ -137,8 +137,24 @@ def _trace(model: LoadedModel) -> dict[str, _Call]:
     finally:
         for handle in handles:
             handle.remove()
-    once = {name: found[0] for name, found in calls.items() if len(found) == 1 and name}
+    convolutions = sum(isinstance(module, nn.Conv2d) for module in model.module.modules())
+    if convolutions < 2 and any(
+        _channels_last(call.shape, model.input.size[1:]) for found in calls.values() for call in found
+    ):
+        raise InputError(
+            f"model '{model.name}': {convolutions} convolution, the rest sees patches; auditor needs a CNN"
+        )
+    once = {
+        name: found[0]
+        for name, found in calls.items()
+        if len(found) == 1 and name and not _channels_last(found[0].shape, model.input.size[1:])
+    }
     return dict(sorted(once.items(), key=lambda item: item[1].order))
+
+
+def _channels_last(shape: tuple[int, ...], image: tuple[int, ...]) -> bool:
+    """Whether maps of a square image lie as [n, height, width, channels], as in some transformers."""
+    return len(shape) == 4 and image[0] == image[1] and shape[1] == shape[2] != shape[3]
 
 
 def _automatic(network: nn.Module, trace: dict[str, _Call], classes: int) -> list[str]:

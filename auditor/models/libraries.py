@@ -78,6 +78,8 @@ def with_timm(name: str, shown: str, request: Request, shape: Shape | None = Non
         raise
     except Exception as failure:  # timm and the hub raise many kinds; the user needs the first line
         raise _refused(shown, request, failure, " or bundled:efficientnet_lite0") from failure
+    if not hasattr(module, "num_classes") or not isinstance(getattr(module, "pretrained_cfg", None), dict):
+        raise InputError(f"model '{shown}': with these arguments it is no classifier: {dict(request.args)}")
     config = resolve_data_config({}, model=module)
     channels = int(extra.get("in_chans", config["input_size"][0]))
     spec = InputSpec(
@@ -180,17 +182,27 @@ def with_library(arch: str) -> str:
     return arch if ":" in arch else f"{resolve_bare(arch)}:{arch}"
 
 
+def libraries_with(name: str) -> list[str]:
+    """Which of timm and torchvision, in this order, have a network of this name."""
+    prepare_torchvision()
+    import timm
+    import torchvision.models as zoo
+
+    base = name.split(".")[0]
+    found = ["timm"] if timm.is_model(base) else []
+    return [*found, *(["torchvision"] if base in zoo.list_models(module=zoo) else [])]
+
+
 def resolve_bare(name: str) -> str:
     """The source of a name without a prefix: timm first, then torchvision."""
     prepare_torchvision()
     import timm
     import torchvision.models as zoo
 
+    found = libraries_with(name)
+    if found:
+        return found[0]
     base = name.split(".")[0]
-    if timm.is_model(base):
-        return "timm"
-    if base in zoo.list_models(module=zoo):
-        return "torchvision"
     raise InputError(
         f"model '{name}': neither timm nor torchvision has it; "
         + _nearest(base, [*timm.list_models(), *zoo.list_models(module=zoo)])

@@ -16,7 +16,7 @@ from auditor.errors import InputError
 from auditor.models import Request, load_model
 from auditor.models.libraries import build
 from auditor.models.loaded import LoadedModel
-from benchmarks.checkpoints import WAYS, under
+from benchmarks.checkpoints import WAYS, State, under
 
 ARCH = "timm:test_resnet"
 NAMES = ["cat", "dog", "owl"]
@@ -137,7 +137,7 @@ def test_constructor_arguments_reach_the_network(tmp_path: Path) -> None:
     same_function(model, theirs)
     assert any("act_layer='silu'" in note for note in model.notes)
     plain = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
-    assert any("the defaults of timm:test_resnet assumed" in note for note in plain.notes)
+    assert any("the other arguments of timm:test_resnet" in note for note in plain.notes)
     with pytest.raises(InputError, match=r"constructor refuses .*no_such"):
         load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH, args={"no_such": 1}))
 
@@ -188,7 +188,7 @@ class Head(nn.Module):
 def test_a_chain_of_linear_layers_is_rebuilt(tmp_path: Path) -> None:
     torch.manual_seed(3)
     width = network().fc.in_features
-    chain = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm1d(width), nn.Linear(width, 8), nn.Linear(8, 3))
+    chain = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm1d(width), nn.Linear(width, 3))
     chain[1].running_mean += 0.3
     theirs = Head(chain)
     torch.save(theirs.network.state_dict(), tmp_path / "w.pth")
@@ -200,6 +200,10 @@ def test_a_chain_of_linear_layers_is_rebuilt(tmp_path: Path) -> None:
 def test_an_activation_that_weights_do_not_show_is_not_guessed(tmp_path: Path) -> None:
     width = network().fc.in_features
     theirs = Head(nn.Sequential(nn.Linear(width, 8), nn.ReLU(), nn.Linear(8, 3)))
+    torch.save(theirs.network.state_dict(), tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"between its linear layers stood something.*--model-factory"):
+        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    theirs = Head(nn.Sequential(nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, 3)))
     torch.save(theirs.network.state_dict(), tmp_path / "w.pth")
     with pytest.raises(InputError, match=r"between its layers 0 and 2 stood something.*--model-factory"):
         load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
@@ -439,7 +443,7 @@ def test_few_and_many_classes(classes: int, tmp_path: Path) -> None:
 def test_a_thousand_outputs_without_names_are_said_to_be_assumed(tmp_path: Path) -> None:
     torch.save(network(1000).state_dict(), tmp_path / "w.pth")
     model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
-    assert any("those of ImageNet-1k assumed for 1000 outputs" in note for note in model.notes)
+    assert any("those of ImageNet-1k assumed for 1000" in note for note in model.notes)
 
 
 def test_half_precision_is_computed_in_single_and_said(theirs: nn.Module, tmp_path: Path) -> None:
@@ -448,3 +452,191 @@ def test_half_precision_is_computed_in_single_and_said(theirs: nn.Module, tmp_pa
     model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
     assert next(model.module.parameters()).dtype == torch.float32
     assert any("kept as float16" in note for note in model.notes)
+
+
+# --- what was found by trying to break it
+
+
+def lively(seed: int) -> State:
+    return network(seed=seed).state_dict()
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (lambda a, b: {**under("teacher.")(a), **under("student.")(b)}, "several networks .*--weights-key"),
+        (lambda a, b: {**under("models.0.")(a), **under("models.1.")(b)}, "several networks"),
+        (lambda a, b: {**a, **under("module.")(b)}, "are both .* and differ"),
+        (lambda a, b: {**under("model.")(a), **under("model.module.")(b)}, "are both .* and differ"),
+        (lambda a, b: {**under("backbone.")(a), "head.weight": torch.ones(2, 3)}, "beside the network"),
+        (
+            lambda a, b: {**under("1.")(a), "0.mean": torch.ones(3), "0.std": torch.ones(3)},
+            "beside the network",
+        ),
+        (lambda a, b: {**under("net.")(a), "temperature": torch.ones(())}, "beside the network"),
+    ],
+)
+def test_what_may_belong_to_the_answer_is_not_dropped(
+    held: Callable[[State, State], State], said: str, tmp_path: Path
+) -> None:
+    torch.save(held(lively(0), lively(1)), tmp_path / "w.pth")
+    with pytest.raises(InputError, match=said):
+        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+
+
+def test_one_of_two_networks_is_chosen_by_its_beginning(tmp_path: Path) -> None:
+    torch.save(
+        {"state_dict": {**under("model.")(lively(0)), **under("ema.module.")(lively(1))}}, tmp_path / "w.pth"
+    )
+    asked = Request(arch=ARCH, weights_key="ema")
+    same_function(load_model(f"file:{tmp_path / 'w.pth'}", request=asked), network(seed=1))
+
+
+def test_statistics_of_a_loss_may_lie_beside(theirs: nn.Module, tmp_path: Path) -> None:
+    held = {
+        **under("model.")(theirs.state_dict()),
+        "criterion.weight": torch.ones(3),
+        "val_acc.total": torch.ones(()),
+    }
+    torch.save(held, tmp_path / "w.pth")
+    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    same_function(model, theirs)
+    assert any("tensors beside the network left out: 'criterion.weight'" in note for note in model.notes)
+
+
+@pytest.mark.parametrize("args", [{"gp": "max"}, {"model_kwargs": {"act_layer": "silu"}}])
+def test_arguments_of_the_training_script_are_taken(args: dict[str, object], tmp_path: Path) -> None:
+    made = {"global_pool": args["gp"]} if "gp" in args else args["model_kwargs"]
+    theirs = network(3, **made)  # type: ignore[arg-type]
+    held = {"state_dict": theirs.state_dict(), "args": argparse.Namespace(model="test_resnet", **args)}
+    torch.save(held, tmp_path / "w.pth")
+    same_function(load_model(f"file:{tmp_path / 'w.pth'}"), theirs)
+
+
+def test_a_name_that_both_libraries_have_is_settled_by_the_tensors(tmp_path: Path) -> None:
+    theirs = network(3, arch="torchvision:mobilenet_v3_small")
+    held = {"model": theirs.state_dict(), "args": argparse.Namespace(model="mobilenet_v3_small")}
+    torch.save(held, tmp_path / "w.pth")
+    same_function(load_model(f"file:{tmp_path / 'w.pth'}"), theirs, side=64)
+
+
+def test_preprocessing_of_torchvisions_reference_script(tmp_path: Path) -> None:
+    theirs = network(3, arch="torchvision:resnet18")
+    args = argparse.Namespace(
+        model="resnet18", val_resize_size=256, val_crop_size=224, interpolation="bilinear"
+    )
+    torch.save({"model": theirs.state_dict(), "args": args}, tmp_path / "w.pth")
+    model = load_model(f"file:{tmp_path / 'w.pth'}")
+    assert any("architecture as the file states it: torchvision:resnet18" in note for note in model.notes)
+    assert (model.input.size, model.input.crop, model.input.interpolation) == (
+        (3, 224, 224),
+        0.875,
+        "bilinear",
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.complex64])
+def test_tensors_of_another_kind_are_refused(dtype: torch.dtype, theirs: nn.Module, tmp_path: Path) -> None:
+    state = dict(theirs.state_dict())
+    state["fc.weight"] = (state["fc.weight"] * 50).to(dtype)
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"tensor 'fc\.weight' is of .*, timm:test_resnet needs float32"):
+        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+
+
+def test_sparse_tensors_are_refused(theirs: nn.Module, tmp_path: Path) -> None:
+    state = {**theirs.state_dict(), "fc.weight": theirs.state_dict()["fc.weight"].to_sparse()}
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"tensor 'fc\.weight' is sparse"):
+        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+
+
+def test_a_network_that_asks_for_the_version_of_its_weights(tmp_path: Path) -> None:
+    theirs = network(3, arch="torchvision:mnasnet0_5")
+    torch.save({"state_dict": dict(theirs.state_dict())}, tmp_path / "w.pth")
+    same_function(load_model(f"file:{tmp_path / 'w.pth'}", arch="torchvision:mnasnet0_5"), theirs, side=64)
+
+
+def test_heads_without_bias_and_of_fewer_layers(tmp_path: Path) -> None:
+    width = network().fc.in_features
+    theirs = Head(nn.Linear(width, 3, bias=False))
+    torch.save(theirs.network.state_dict(), tmp_path / "w.pth")
+    same_function(load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH), theirs)
+    other = network(3, arch="torchvision:mobilenet_v3_small")
+    other.classifier = nn.Sequential(nn.Linear(576, 3))
+    torch.save(other.state_dict(), tmp_path / "w.pth")
+    same_function(
+        load_model(f"file:{tmp_path / 'w.pth'}", arch="torchvision:mobilenet_v3_small"), other, side=64
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", r"is empty \(0 bytes\)"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(80), "neither safetensors nor written by torch.save"),
+        (b"PK\x03\x04" + bytes(80), "cannot be read as torch weights"),
+    ],
+)
+def test_files_that_hold_no_weights(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+
+
+def test_safetensors_under_another_name(theirs: nn.Module, tmp_path: Path) -> None:
+    save_file(theirs.state_dict(), tmp_path / "w.bin")
+    same_function(load_model(f"file:{tmp_path / 'w.bin'}", arch=ARCH), theirs)
+
+
+def test_a_config_of_something_else_beside_the_file(theirs: nn.Module, tmp_path: Path) -> None:
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    (tmp_path / "config.json").write_text('{"lr": 0.1}')
+    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    same_function(model, theirs)
+    assert any("config.json beside the file not used" in note for note in model.notes)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"model_args": [1]}, "model_args is list"),
+        ({"pretrained_cfg": {"input_size": [3, -1, 0]}}, "states size .*no picture can be given"),
+        ({"pretrained_cfg": {"mean": [123.0, 116.0, 103.0]}}, "states mean"),
+        ({"pretrained_cfg": {"crop_pct": float("nan")}}, "states crop"),
+        ({"pretrained_cfg": {"interpolation": "foo"}}, "states interpolation"),
+    ],
+)
+def test_configurations_that_cannot_be_meant(
+    config: dict[str, object], said: str, theirs: nn.Module, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": "test_resnet", **config}))
+    save_file(theirs.state_dict(), tmp_path / "model.safetensors")
+    with pytest.raises(InputError, match=said):
+        load_model(f"hf-dir:{tmp_path}")
+
+
+def test_names_that_disagree_are_refused(theirs: nn.Module, tmp_path: Path) -> None:
+    held = {
+        "state_dict": theirs.state_dict(),
+        "class_to_idx": {"cat": 0, "dog": 1, "owl": 2},
+        "classes": NAMES[::-1],
+    }
+    torch.save(held, tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"in different orders .* needed: --labels"):
+        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    (tmp_path / "l.txt").write_text("\n".join(NAMES))
+    assert (
+        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH, labels=tmp_path / "l.txt").labels[0].name == "cat"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "first"), [("class_to_idx", ["10", "0", "1", "2"]), ("idx_to_class", ["1", "2", "3", "0"])]
+)
+def test_the_key_tells_what_is_the_index(key: str, first: list[str], tmp_path: Path) -> None:
+    held = {"10": 0, "0": 1, "1": 2, "2": 3} if key == "class_to_idx" else {0: 1, 1: 2, 2: 3, 3: 0}
+    torch.save({"state_dict": lively(0) | dict(network(4).state_dict()), key: held}, tmp_path / "w.pth")
+    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    assert [label.name for label in model.labels] == first

@@ -139,3 +139,25 @@ def test_impressions_raise_the_logit_and_differ_from_each_other() -> None:
     low, high = MODEL.bounds()
     assert (made >= low).all()
     assert (made <= high).all()
+
+
+def test_a_folder_that_stands_for_two_classes_is_refused(tmp_path: Path) -> None:
+    red = ClassLabel(0, "shirt, red", "", ("shirt, red", "shirt", "red"))
+    blue = ClassLabel(1, "shirt, blue", "", ("shirt, blue", "shirt", "blue"))
+    (tmp_path / "shirt").mkdir()
+    with pytest.raises(
+        InputError, match=r"folder 'shirt' stands for 'shirt, red' \(0\) and for 'shirt, blue' \(1"
+    ):
+        class_folder(tmp_path, red, [red, blue])
+    (tmp_path / "blue").mkdir()
+    (tmp_path / "shirt").rmdir()
+    assert class_folder(tmp_path, blue, [red, blue]).name == "blue"
+
+
+def test_a_folder_belongs_to_the_class_that_is_called_so(tmp_path: Path) -> None:
+    shirt = ClassLabel(0, "shirt, red", "", ("shirt, red", "shirt", "red"))
+    red = ClassLabel(1, "red", "", ("red",))
+    (tmp_path / "red").mkdir()
+    assert class_folder(tmp_path, red, [shirt, red]).name == "red"
+    with pytest.raises(InputError, match="no folder for class 'shirt, red'"):
+        class_folder(tmp_path, shirt, [shirt, red])

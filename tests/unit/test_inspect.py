@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def test_several_that_fit_are_told_apart_by_what_they_compute(
 
 
 def test_what_the_file_states_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = saved(tmp_path / "w.pth", "timm:resnet18", arch="resnet18")
+    path = saved(tmp_path / "w.pth", "timm:resnet18", args=Namespace(model="resnet18", model_ema=False))
     assert main(["inspect", str(path)]) == 0
     shown = capsys.readouterr().out
     assert "architecture   timm:resnet18\n" in shown
@@ -73,7 +74,8 @@ def test_the_manual_shows_what_is_printed(
     monkeypatch.chdir(tmp_path)
     state = build("timm:resnet18", Request(args={"num_classes": 3}, random_weights=True)).module.state_dict()
     names = {"cat": 0, "dog": 1, "owl": 2}
-    held = {"state_dict": state, "state_dict_ema": state, "arch": "resnet18", "class_to_idx": names}
+    args = Namespace(model="resnet18", model_ema=True)
+    held = {"state_dict": state, "state_dict_ema": state, "args": args, "class_to_idx": names}
     torch.save(held, "model_best.pth.tar")
     assert main(["inspect", "model_best.pth.tar"]) == 0
     manual = (Path(__file__).parents[2] / "docs" / "how-to.md").read_text(encoding="utf-8")

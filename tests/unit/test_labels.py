@@ -98,10 +98,10 @@ def test_every_form_of_a_labels_file(tmp_path: Path, name: str, text: str) -> No
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("l.txt", "cat\ndog\nowl\n".encode("utf-16"), "is UTF-16; needed: UTF-8"),
-        ("l.json", b'{"cat": 0, "dog": 0, "owl": 1}', "'dog' has 0, which is no index of its own"),
-        ("l.json", b'{"1": "cat", "2": "dog", "3": "owl"}', "indices 1, 2, 3, which are not 0 to 2"),
-        ("l.csv", b"0,cat,x\n1,dog,y\n2,owl,z\n", "3 columns; needed: a name in each row"),
+        ("l.txt", "cat\ndog\nowl\n".encode("utf-16"), "is UTF-16 or UTF-32; needed: UTF-8"),
+        ("l.json", b'{"cat": 0, "dog": 0, "owl": 1}', "no indices from 0 to 2, each once"),
+        ("l.json", b'{"1": "cat", "2": "dog", "3": "owl"}', "no indices from 0 to 2, each once"),
+        ("l.csv", b"0,cat,x\n1,dog,y\n2,owl,z\n", "3 columns; needed: a name a line"),
         ("l.csv", b"0,cat\n1\n2,owl\n", "rows of different length"),
     ],
 )
@@ -128,3 +128,33 @@ def test_names_with_commas_are_whole() -> None:
     with pytest.raises(InputError, match="ambiguous"):
         find_classes(labels, ["t-shirt"])
     assert find_classes(labels, ["red"])[0].index == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "names"),
+    [
+        ("l.txt", "2 owl\n0 cat\n1 dog\n", ["cat", "dog", "owl"]),
+        ("l.txt", "class 0\nclass 1\nclass 2\n", ["class 0", "class 1", "class 2"]),
+        ("l.csv", "2;owl\n0;cat\n1;dog\n", ["cat", "dog", "owl"]),
+        ("l.csv", "class,index\n0,1\n1,2\n2,0\n", ["2", "0", "1"]),
+    ],
+)
+def test_indices_in_a_labels_file_are_obeyed(tmp_path: Path, name: str, text: str, names: list[str]) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert [c.name for c in from_file(tmp_path / name, 3)] == names
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("l.csv", "background\ncat\ndog\nemu\n", "4 names, the model has 3 outputs"),
+        ("l.csv", "0,1\n1,2\n2,0\n", "both columns could hold the indices"),
+        ("l.txt", "owl 2\ncat 0\ndog 1\n", "each line ends with a number, which may be its index"),
+        ("l.json", '{"1": "0", "2": "1", "0": "2"}', "keys and values could both be the indices"),
+        ("l.json", "[" * 100_000, "recursion|Expecting|unexpected end"),
+    ],
+)
+def test_doubtful_labels_are_refused(tmp_path: Path, name: str, text: str, said: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        from_file(tmp_path / name, 3)
