@@ -79,6 +79,8 @@ class InputSpec(Record):
     """Subtracted per channel, in units of an image scaled to [0, 1]."""
     std: tuple[float, ...]
     """Divided by per channel, in units of an image scaled to [0, 1]."""
+    crop_mode: Literal["center", "squash", "border"] = "center"
+    """As timm names it: cut out the centre; squash the picture to a square; or add a border to it."""
 
 
 class ModelRecord(Record):

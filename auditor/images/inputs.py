@@ -28,6 +28,7 @@ def preprocessing(model: LoadedModel) -> Any:
         mean=spec.mean,
         std=spec.std,
         crop_pct=spec.crop,
+        crop_mode=spec.crop_mode,
         is_training=False,
     )
     if spec.size[0] == 1:

@@ -81,5 +81,5 @@ def read_config(path: Path) -> HubConfig:
 
 def _input(cfg: Mapping[str, Any]) -> dict[str, Any]:
     found = {key: cfg.get(key) for key in ("mean", "std", "interpolation")}
-    found |= {"size": cfg.get("input_size"), "crop": cfg.get("crop_pct")}
+    found |= {"size": cfg.get("input_size"), "crop": cfg.get("crop_pct"), "crop_mode": cfg.get("crop_mode")}
     return {key: value for key, value in found.items() if value}

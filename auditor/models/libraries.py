@@ -88,6 +88,7 @@ def with_timm(name: str, shown: str, request: Request, shape: Shape | None = Non
         interpolation=str(config["interpolation"]),
         mean=for_channels(config["mean"], channels),
         std=for_channels(config["std"], channels),
+        crop_mode=config.get("crop_mode") or "center",
     )
     cfg = module.pretrained_cfg
     labels = label_tables.from_timm_config(cfg, module.num_classes)

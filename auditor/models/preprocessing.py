@@ -8,6 +8,7 @@ from typing import Any
 from auditor.errors import InputError
 
 INTERPOLATIONS = ("bicubic", "bilinear", "nearest", "lanczos")
+CROP_MODES = ("center", "squash", "border")
 SMALLEST, LARGEST = 16, 4096
 
 
@@ -16,7 +17,7 @@ def checked(where: str, stated: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         where: names the file in errors.
-        stated: ``size`` (channels, height, width), ``crop``, ``interpolation``, ``mean``, ``std``.
+        stated: fields of InputSpec, any of them.
 
     Raises:
         InputError: one of them is not what it must be.
@@ -52,6 +53,12 @@ def _interpolation(value: Any) -> str:
     return str(value)
 
 
+def _crop_mode(value: Any) -> str:
+    if value not in CROP_MODES:
+        raise ValueError("unknown")
+    return str(value)
+
+
 def _mean(value: Any) -> tuple[float, ...]:
     found = tuple(float(v) for v in value)
     if len(found) not in (1, 3) or not all(0 <= v <= 1 for v in found):
@@ -66,4 +73,11 @@ def _std(value: Any) -> tuple[float, ...]:
     return found
 
 
-_READ = {"size": _size, "crop": _crop, "interpolation": _interpolation, "mean": _mean, "std": _std}
+_READ = {
+    "size": _size,
+    "crop": _crop,
+    "crop_mode": _crop_mode,
+    "interpolation": _interpolation,
+    "mean": _mean,
+    "std": _std,
+}

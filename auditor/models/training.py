@@ -77,8 +77,9 @@ def _input(given: Mapping[str, Any]) -> dict[str, Any]:
     crop, resize = given.get("val_crop_size"), given.get("val_resize_size")
     if isinstance(crop, int) and isinstance(resize, int) and resize > 0:
         found |= {"size": (3, crop, crop), "crop": min(1.0, crop / resize)}
-    if given.get("interpolation"):
-        found["interpolation"] = given["interpolation"]
+    for key in ("interpolation", "crop_mode"):
+        if given.get(key):
+            found[key] = given[key]
     for key in ("mean", "std"):
         if given.get(key):
             found[key] = given[key]

