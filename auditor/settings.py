@@ -184,6 +184,12 @@ class Settings(BaseModel):
         None, description="Folder for results that audits share; without it the user's cache folder."
     )
 
+    @field_validator("model_args", mode="before")
+    @classmethod
+    def _from_table(cls, value: Any) -> Any:
+        """A table of a config file: ``[model_args]`` with ``output_stride = 16`` in it."""
+        return [f"{key}={held}" for key, held in value.items()] if isinstance(value, dict) else value
+
     @field_validator("model_args")
     @classmethod
     def _key_and_value(cls, values: tuple[str, ...]) -> tuple[str, ...]:

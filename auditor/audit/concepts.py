@@ -204,13 +204,16 @@ def _without_taken(
     return variants_of([WITHOUT_TAKEN], errors, level=level, margin=margin, column=column)
 
 
+_OUTCOME = {True: "passed", False: "failed", None: "could not be run"}
+
+
 def _relevant(sanity: list[SanityCheck], bank: str) -> list[Check]:
     return [
         Check(
             name=check.name,
             passed=check.passed,
             forbids="both",
-            reason=f"the sanity check '{check.name}' failed for bank '{bank}'",
+            reason=f"the sanity check '{check.name}' {_OUTCOME[check.passed]} for bank '{bank}'",
         )
         for check in sanity
         if check.concerns == "associations" and check.bank == bank

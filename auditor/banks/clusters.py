@@ -79,10 +79,10 @@ def clusters_of(
         sizes = np.bincount(found)
         groups = int((sizes > 1).sum())
         said.append(
-            f"{int(sizes[sizes > 1].sum())} images were found to be parts or copies of "
+            f"{int(sizes[sizes > 1].sum())} images look like parts or copies of "
             f"{groups} picture{'' if groups == 1 else 's'}, each of which counts as one"
             if groups
-            else "no image was found to be a part or a copy of another"
+            else "no image looks like a part or a copy of another"
         )
     return Clusters(together, "; ".join(said) or "every image was drawn on its own")
 

@@ -99,8 +99,8 @@ def _model(model: LoadedModel, notes: list[str]) -> Iterator[str]:
     mean, std = (", ".join(f"{v:.4g}" for v in values) for values in (size.mean, size.std))
     yield from _row(
         "images",
-        f"{size.size[0]} channels, {size.size[1]} x {size.size[2]}, crop {size.crop:.4g}, "
-        f"{size.interpolation}; mean {mean}; std {std}",
+        f"{'colour' if size.size[0] == 3 else 'grey'}, {size.size[1]} x {size.size[2]}, "
+        f"crop {size.crop:.4g}, {size.interpolation}; mean {mean}; std {std}",
     )
     for number, note in enumerate(notes):
         yield from _row("to know" if number == 0 else "", note)

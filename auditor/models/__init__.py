@@ -77,6 +77,8 @@ def load_model(
         known, about = from_file(labels, outputs, one_logit=alone), [f"class names from {labels.name}"]
     elif raw.labels is None:
         known, about = stated(raw.names, outputs, one_logit=alone)
+        if not said:
+            about = ["the outputs are assumed to be logits of classes that exclude each other", *about]
     elif len(raw.labels) == outputs:
         known, about = raw.labels, []
     else:

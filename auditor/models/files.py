@@ -188,8 +188,8 @@ def _fit(checkpoint: Checkpoint, arch: str, given: Mapping[str, Any]) -> Fitted:
     changed += load(checkpoint.where, arch, made.module, state)
     notes += [
         *changed,
-        f"the weights do not hold everything: the other arguments of {arch}, its layers without weights, and "
-        "a softmax behind its outputs are assumed",
+        f"the weights do not hold everything: {'other ' if args else ''}arguments of {arch} and its layers "
+        "without weights are assumed to be the library's own",
         *([head] if head else []),
     ]
     return Fitted(arch, made, tuple(notes))

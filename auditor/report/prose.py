@@ -35,7 +35,10 @@ FEW_CLASSES = (
     "the question to certain, and the classes share one probability: what one gains, the others lose. Read "
     "effects of several classes as one finding. A class is not set against the others."
 )
-TWO_CLASSES = "Of two classes, every finding of one is the finding of the other, turned round."
+TWO_CLASSES = (
+    "Of two classes, what one gains in probability the other loses. The scores are on a scale of logarithms "
+    "and do not mirror each other."
+)
 
 GLOSSARY = (
     (

@@ -214,7 +214,7 @@ def _facts(audit: Audit) -> tuple[Fact, ...]:
         Fact("Weights, SHA-256", model.weights_sha256, code=True),
         Fact(
             "Input",
-            f"{width} × {height} pixels, {channels} channels, crop {model.input.crop:g}"
+            f"{width} × {height} pixels, {count(channels, 'channel')}, crop {model.input.crop:g}"
             f"{_CROPPED[model.input.crop_mode]}, {clean(model.input.interpolation)}",
         ),
         Fact("Classes", listing([clean(c.name) for c in audit.classes])),

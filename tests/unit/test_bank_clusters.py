@@ -249,16 +249,14 @@ def test_crops_mirrored_and_compressed_copies_are_one_cluster() -> None:
         thumbnails=np.stack([grey(image) for image in images]),
     )
     assert sets_of(found.of_image) == [[0, 1, 2], [3, 4, 6], [5], [7]]
-    assert (
-        found.words == "6 images were found to be parts or copies of 2 pictures, each of which counts as one"
-    )
+    assert found.words == "6 images look like parts or copies of 2 pictures, each of which counts as one"
 
 
 def test_what_the_model_does_not_propose_is_not_compared() -> None:
     thumbnails = np.stack([grey(scene(0)), grey(scene(0)), grey(scene(1))])
     apart = clusters_of([""] * 3, what="x", activations=np.eye(3), thumbnails=thumbnails)
     assert sets_of(apart.of_image) == [[0], [1], [2]]
-    assert apart.words == "no image was found to be a part or a copy of another"
+    assert apart.words == "no image looks like a part or a copy of another"
 
 
 def test_pictures_that_only_look_alike_to_the_model_are_apart() -> None:
@@ -302,16 +300,14 @@ def test_declared_and_found_clusters_are_joined() -> None:
     assert sets_of(found.of_image) == [[0, 1, 2], [3, 4, 5]]
     assert found.words == (
         "images of one person count as one, as the bank declares; "
-        "4 images were found to be parts or copies of 2 pictures, each of which counts as one"
+        "4 images look like parts or copies of 2 pictures, each of which counts as one"
     )
 
 
 def test_one_picture_is_said_in_the_singular() -> None:
     thumbnails = np.stack([grey(scene(0)), grey(mirrored(scene(0))), grey(scene(1))])
     found = clusters_of([""] * 3, what="x", activations=activations_of([0, 0, 1]), thumbnails=thumbnails)
-    assert (
-        found.words == "2 images were found to be parts or copies of 1 picture, each of which counts as one"
-    )
+    assert found.words == "2 images look like parts or copies of 1 picture, each of which counts as one"
 
 
 @settings(max_examples=40, deadline=None)

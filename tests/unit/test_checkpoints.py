@@ -137,7 +137,7 @@ def test_constructor_arguments_reach_the_network(tmp_path: Path) -> None:
     same_function(model, theirs)
     assert any("act_layer='silu'" in note for note in model.notes)
     plain = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
-    assert any("the other arguments of timm:test_resnet" in note for note in plain.notes)
+    assert any("arguments of timm:test_resnet and its layers" in note for note in plain.notes)
     with pytest.raises(InputError, match=r"constructor refuses .*no_such"):
         load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH, args={"no_such": 1}))
 

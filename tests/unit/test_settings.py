@@ -198,6 +198,11 @@ def test_arguments_of_a_constructor_are_literals_or_text() -> None:
         parse_arguments(["a=1", "a=2"])
 
 
+def test_arguments_may_be_a_table_of_the_config(tmp_path: Path) -> None:
+    config = write(tmp_path / "a.toml", "[model_args]\noutput_stride = 16\nblur = true\n")
+    assert parse_arguments(load_settings(config, MINIMAL).model_args) == {"output_stride": 16, "blur": True}
+
+
 def test_a_config_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     config = write(tmp_path / "a.toml", '\ufeffmodel = "x"\nclasses = ["zebra"]\n')
     assert load_settings(config, {}).model == "x"
