@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import importlib
 import io
-import shutil
 import sys
 import traceback
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from auditor.cli.narrow import narrow_columns
 from auditor.errors import AuditorError
 
 COMMANDS = (
@@ -39,8 +39,6 @@ COMMANDS = (
 )
 """Modules of ``auditor.cli``, in the order of ``auditor --help``; each has ``register(app)``."""
 
-NARROW = 60
-"""Columns of a terminal from which on help is a table."""
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -60,18 +58,14 @@ class _Commands(TyperGroup):
 
 def build_app() -> typer.Typer:
     """The command tree with every module of :data:`COMMANDS`."""
-    columns = shutil.get_terminal_size().columns
-    narrow = columns < NARROW  # columns of flags would be cut: plain text, which wraps, instead
+    columns = narrow_columns()
     app = typer.Typer(
         name="auditor",
         cls=_Commands,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode=None if narrow else "markdown",
-        context_settings={
-            "help_option_names": ["-h", "--help"],
-            "terminal_width": columns if narrow else None,
-        },
+        rich_markup_mode=None if columns else "markdown",
+        context_settings={"help_option_names": ["-h", "--help"], "terminal_width": columns},
     )
 
     @app.callback()

@@ -350,7 +350,7 @@ def test_the_gate_is_judged_before_anything_is_printed(
     assert (tmp_path / "audit" / "gate.json").exists()
 
 
-@pytest.mark.parametrize("columns", ["54", "59"])
+@pytest.mark.parametrize("columns", ["30", "59"])
 def test_help_on_a_narrow_terminal_wraps(
     columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
