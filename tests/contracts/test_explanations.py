@@ -154,7 +154,7 @@ def test_a_model_of_few_classes_is_announced(name: str, classes: int) -> None:
     audit = audit.model_copy(update={"model": audit.model.model_copy(update={"classes": classes})})
     text = BANNERS[name](audit)
     assert text.count("A model of few classes") == (classes < 50)
-    assert text.count("every finding of one is the finding of the other, turned round") == (classes == 2)
+    assert text.count("Of two classes, what one gains in probability the other loses") == (classes == 2)
     if classes < 50:
         assert (
             f"The model has {classes} classes. Chance alone already puts a class {CHANCE[classes]} of" in text

@@ -97,7 +97,7 @@ def test_two_equal_candidates_are_refused(theirs: nn.Module, tmp_path: Path) -> 
 # --- what weights do not say
 
 
-@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+@pytest.mark.parametrize("name", ["googlenet", pytest.param("inception_v3", marks=pytest.mark.slow)])
 def test_torchvisions_second_normalisation_is_kept(name: str, tmp_path: Path) -> None:
     side = 96
     theirs = network(5, arch=f"torchvision:{name}", transform_input=True, init_weights=False)

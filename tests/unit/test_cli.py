@@ -331,9 +331,12 @@ def test_a_terminal_of_ascii_shows_a_name_escaped(tmp_path: Path) -> None:
     assert b"caf\\xe9 7" in done.stdout
 
 
-@pytest.mark.parametrize("command", [(), *((name,) for name in auditor.cli.COMMANDS)], ids=" ".join)
-def test_help_of_every_command_on_a_terminal_of_ascii(command: tuple[str, ...]) -> None:
-    code = f"import sys; from auditor.cli import main; sys.exit(main([*{command!r}, '--help']))"
+def test_help_of_every_command_on_a_terminal_of_ascii() -> None:
+    commands = [[], *([name] for name in auditor.cli.COMMANDS)]
+    code = (
+        "import sys; from auditor.cli import main; "
+        f"sys.exit(max(main([*command, '--help']) for command in {commands!r}))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=ASCII, check=False)
     assert done.returncode == 0, done.stderr
     done.stdout.decode("ascii")

@@ -352,7 +352,7 @@ def test_a_model_of_few_classes_is_announced(audit: Audit, classes: int, chance:
         assert (
             f"The model has {classes} classes. Chance alone already puts a class {chance} of" in banner.text
         )
-        assert ("turned round" in banner.text) == (classes == 2)
+        assert ("do not mirror each other" in banner.text) == (classes == 2)
 
 
 def test_trust_rows_say_what_of_each_class_can_be_used(audit: Audit, view: ReportView) -> None:
