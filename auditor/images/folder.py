@@ -102,11 +102,11 @@ def _numbers_are_names(root: Path, folders: Sequence[Path], labels: Sequence[Cla
     fits_indices = all(int(n) < len(labels) for n in numbers)
     differing = [n for n in numbers if n in by_name and by_name[n].index != int(n)]
     if fits_names == fits_indices and differing:
-        one = differing[0]
+        one = next((n for n in differing if int(n) < len(labels)), differing[0])
+        other = f"class '{labels[int(one)].name}' (index {one})" if int(one) < len(labels) else "no class"
         raise InputError(
             f"images '{root}': folder '{one}' is class '{by_name[one].name}' (index {by_name[one].index}) by "
-            f"name and class '{labels[int(one)].name}' (index {one}) by index; "
-            f"needed: folders named index-{by_name[one].index}, index-{one} ..."
+            f"name and {other} by index; needed: folders named index-{by_name[one].index}, index-{one} ..."
         )
     return fits_names
 

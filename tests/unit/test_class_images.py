@@ -117,6 +117,15 @@ def test_folders_that_can_be_read_both_ways_are_refused(tmp_path: Path) -> None:
     assert class_folder(tmp_path, NUMBERS[1], NUMBERS).name == "index-1"
 
 
+def test_folders_that_can_be_read_neither_way_are_refused(tmp_path: Path) -> None:
+    for name in ("0", "3"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(
+        InputError, match=r"folder '3' is class '3' \(index 2\) by name and no class by index"
+    ):
+        class_folder(tmp_path, NUMBERS[2], NUMBERS)
+
+
 def test_impressions_are_recognised_and_reproducible() -> None:
     one, two = (gather("impressions", heldout=0.5, index=2) for _ in range(2))
     assert one.record.source == "impressions"
