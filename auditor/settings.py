@@ -267,15 +267,13 @@ def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:
         if key in found:
             raise ValueError(f"'{key}' given twice, needed once")
         try:
-            found[key] = {"true": True, "false": False, "none": None}.get(value.lower(), _NO_WORD)
-            if found[key] is _NO_WORD:
-                found[key] = ast.literal_eval(value)
+            found[key] = ast.literal_eval(_WORDS.get(value.lower(), value))
         except (ValueError, SyntaxError):
             found[key] = value
     return found
 
 
-_NO_WORD = object()
+_WORDS = {"true": "True", "false": "False", "none": "None"}
 
 
 def load_settings(config: Path | None, flags: Mapping[str, Any]) -> Settings:

@@ -83,8 +83,6 @@ class Checkpoint:
     """Class names that the file states, in any form of ``auditor.models.labels.named``, and their keys."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """What the training script was called with, where the file keeps it."""
-    ignored: tuple[str, ...] = ()
-    """Entries of the state dict that are no tensors."""
 
     @property
     def where(self) -> str:
@@ -123,12 +121,11 @@ def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
     _check(where, entries)
     return Checkpoint(
         path=path,
-        state={name: value for name, value in entries.items() if isinstance(value, Tensor)},
+        state=entries,
         key=f"{chosen}.{prefix}".strip("."),
         others=tuple(k for k in states if k != chosen),
         names=_names(found),
         arguments=_arguments(found),
-        ignored=tuple(name for name, value in entries.items() if not isinstance(value, Tensor)),
     )
 
 
@@ -202,7 +199,7 @@ def _unsafe(path: Path) -> str:
     return f" ({_list(found[:3])})" if found else ""
 
 
-def _states(found: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _states(found: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
     """Every mapping from names to tensors, with where it stands."""
     if not isinstance(found, Mapping) or depth > _DEPTH:
         return
@@ -219,16 +216,14 @@ def _states(found: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Map
         yield from below
 
 
-def _check(where: str, entries: Mapping[str, Any]) -> None:
+def _check(where: str, entries: Mapping[str, Tensor]) -> None:
     """Only plain tensors can be compared and loaded.
 
     Raises:
         InputError: A tensor is sparse, quantised, nested or without data.
     """
     for name, value in entries.items():
-        if isinstance(value, Tensor) and (
-            value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_nested
-        ):
+        if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_nested:
             raise InputError(
                 f"{where}: tensor '{name}' is sparse, quantised, nested or without data; "
                 "needed: weights as plain tensors"

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -85,17 +86,21 @@ def _prefixes(tensors: Mapping[str, Tensor]) -> list[str]:
 
 
 @cache
+def _held() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
+    return found
+
+
 def _table() -> dict[str, list[str]]:
-    held = json.loads(TABLE.read_text(encoding="utf-8"))["architectures"]
     table: dict[str, list[str]] = defaultdict(list)
-    for name, mark in held.items():
+    for name, mark in _held()["architectures"].items():
         table[mark].append(name)
     return table
 
 
 def made_with() -> dict[str, str]:
     """Versions of the libraries that the table was made with."""
-    return {name: str(json.loads(TABLE.read_text(encoding="utf-8"))[name]) for name in LIBRARIES}
+    return {name: str(_held()[name]) for name in LIBRARIES}
 
 
 def every_architecture() -> Iterator[tuple[str, str]]:

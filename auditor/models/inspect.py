@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -110,13 +110,9 @@ def inspect_file(path: Path, request: Request) -> Inspection:
     if stated is not None and stated.model is not None:
         return Inspection(spec, checkpoint, stated, (), ())
     names = candidates(checkpoint.state)
-    fits = [_try(spec, name, _with_arch(request, name)) for name in names[:TRIED]]
+    fits = [_try(spec, name, replace(request, arch=name, factory=None)) for name in names[:TRIED]]
     fits.sort(key=lambda fit: fit.model is None)
     return Inspection(spec, checkpoint, stated, tuple(fits), tuple(names[TRIED:]))
-
-
-def _with_arch(request: Request, arch: str) -> Request:
-    return Request(arch=arch, args=request.args, weights_key=request.weights_key, head=request.head)
 
 
 def _try(spec: str, arch: str, request: Request) -> Fit:
@@ -127,7 +123,7 @@ def _try(spec: str, arch: str, request: Request) -> Fit:
     except InputError as refused:
         reason = str(refused).partition(": ")[2] or str(refused)
         return Fit(arch, None, reason.partition("; `auditor inspect`")[0])
-    return Fit(f"{arch}" if request.arch or request.factory else _stated_arch(model), model)
+    return Fit(arch if request.arch or request.factory else _stated_arch(model), model)
 
 
 def _stated_arch(model: LoadedModel) -> str:

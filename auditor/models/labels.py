@@ -195,12 +195,25 @@ def named(data: Any, *, key: str = "") -> list[str]:
     last = key.split(".")[-1]
     ways = [_ordered(list(data), list(data.values()))] if last not in TO_INDEX else []  # index to name
     ways += [_ordered(list(data.values()), list(data))] if last not in TO_NAME else []
-    fitting = [way for way in ways if way is not None]
-    if len(fitting) == 2 and fitting[0] != fitting[1]:
-        raise ValueError("keys and values could both be the indices")
-    if not fitting:
-        raise ValueError(f"no indices from 0 to {len(data) - 1}, each once")
-    return fitting[0]
+    return _the_one(
+        ways,
+        several="keys and values could both be the indices",
+        none=f"no indices from 0 to {len(data) - 1}, each once",
+    )
+
+
+def _the_one(ways: Sequence[list[str] | None], *, several: str, none: str) -> list[str]:
+    """The one reading that is possible; the messages say what is wrong with several, or with none.
+
+    Raises:
+        ValueError: several that differ, or none.
+    """
+    possible = [way for way in ways if way is not None]
+    if any(way != possible[0] for way in possible):
+        raise ValueError(several)
+    if not possible:
+        raise ValueError(none)
+    return possible[0]
 
 
 def _ordered(indices: Sequence[Any], names: Sequence[Any]) -> list[str] | None:
@@ -265,12 +278,11 @@ def _from_table(text: str, delimiter: str) -> list[str]:
     if headed and any(cell in _INDEX_HEADERS for cell in head):
         columns = [i for i in columns if head[i] in _INDEX_HEADERS]
     ways = [_ordered([row[i] for row in rows], [row[1 - i] for row in rows]) for i in columns]
-    fitting = [way for way in ways if way is not None]
-    if len(fitting) == 2 and fitting[0] != fitting[1]:
-        raise ValueError("both columns could hold the indices; a header 'index,name' would tell")
-    if not fitting:
-        raise ValueError(f"no column of indices from 0 to {len(rows) - 1}")
-    return fitting[0]
+    return _the_one(
+        ways,
+        several="both columns could hold the indices; a header 'index,name' would tell",
+        none=f"no column of indices from 0 to {len(rows) - 1}",
+    )
 
 
 def _label(index: int, description: str, synset: str) -> ClassLabel:

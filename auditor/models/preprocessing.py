@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from auditor.errors import InputError
+from auditor.records import InputSpec
+from auditor.settings import Interpolation
 
-INTERPOLATIONS = ("bicubic", "bilinear", "nearest", "lanczos")
-CROP_MODES = ("center", "squash", "border")
+INTERPOLATIONS = get_args(Interpolation)
+CROP_MODES = get_args(InputSpec.model_fields["crop_mode"].annotation)
 SMALLEST, LARGEST = 16, 4096
 
 

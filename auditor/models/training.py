@@ -77,10 +77,4 @@ def _input(given: Mapping[str, Any]) -> dict[str, Any]:
     crop, resize = given.get("val_crop_size"), given.get("val_resize_size")
     if isinstance(crop, int) and isinstance(resize, int) and resize > 0:
         found |= {"size": (3, crop, crop), "crop": min(1.0, crop / resize)}
-    for key in ("interpolation", "crop_mode"):
-        if given.get(key):
-            found[key] = given[key]
-    for key in ("mean", "std"):
-        if given.get(key):
-            found[key] = given[key]
-    return found
+    return found | {k: given[k] for k in ("interpolation", "crop_mode", "mean", "std") if given.get(k)}
