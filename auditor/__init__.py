@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from auditor.errors import AuditorError as AuditorError
     from auditor.policy import judge as judge
     from auditor.policy import load_policy as load_policy
+    from auditor.policy.releases import compare_releases as compare_releases
+    from auditor.policy.releases import gate_release as gate_release
     from auditor.records import Audit as Audit
-    from auditor.releases import compare_releases as compare_releases
-    from auditor.releases import gate_release as gate_release
     from auditor.report import write_reports as write_reports
     from auditor.settings import Settings as Settings
-    from auditor.store import read_audit as read_audit
+    from auditor.store.directory import read_audit as read_audit
 
 __version__ = "0.1.0"
 
@@ -38,11 +38,11 @@ _HOMES = {
     "Audit": "auditor.records",
     "AuditorError": "auditor.errors",
     "Settings": "auditor.settings",
-    "compare_releases": "auditor.releases",
-    "gate_release": "auditor.releases",
+    "compare_releases": "auditor.policy.releases",
+    "gate_release": "auditor.policy.releases",
     "judge": "auditor.policy",
     "load_policy": "auditor.policy",
-    "read_audit": "auditor.store",
+    "read_audit": "auditor.store.directory",
     "run_audit": "auditor.audit",
     "write_reports": "auditor.report",
 }

@@ -7,6 +7,7 @@ torch. The JSON Schema published in ``auditor/schemas`` is generated from these 
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -153,7 +154,7 @@ class BankRecord(Record):
     terms: str = ""
     compared_with: str = ""
     """What concepts are compared with, the zero point of the score: the same pictures without the
-    concept, the bank's control images, or its other concepts."""
+    concept, the bank's reference images, or its other concepts."""
     clusters: str = ""
     """Which images count as one, and how that is known."""
     groups: list[str] = []
@@ -493,20 +494,18 @@ class Audit(Record):
         """The findings of one class."""
         return [finding for finding in self.findings if finding.class_index == index]
 
-    # The two conveniences below look upwards, to the reports; they import when called, so that the
-    # records themselves depend on nothing.
     def to_frame(self) -> Any:
         """Every finding as one row of a pandas frame, with the columns of the CSV; needs pandas.
 
         Raises:
             InputError: pandas is not installed.
         """
-        from auditor.report.notebook import frame
-
-        return frame(self)
+        return import_module(_NOTEBOOK).frame(self)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: what was found and how far to trust it."""
-        from auditor.report.notebook import summary
+        return str(import_module(_NOTEBOOK).summary(self))
 
-        return summary(self)
+
+_NOTEBOOK = "auditor.report.formats.notebook"
+"""Who shows an audit in a notebook. Records depend on nothing: they name it, and import it when asked."""

@@ -156,7 +156,7 @@ class Settings(BaseModel):
     min_images: int = Field(
         30, ge=2, le=100_000, description="Fewest independent images, or pairs, that a finding needs."
     )
-    panel: int = Field(
+    reference_classes: int = Field(
         3, ge=0, le=100, description="Reference classes that tell whether a layer speaks about this class."
     )
     input_size: int | None = Field(

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Literal
 from PIL import Image
 
 from auditor.errors import AuditorError, InputError
-from auditor.evidence import Evidence, read_pdf
+from auditor.files import write_bytes
 from auditor.policy.kept import VERDICT_FILE
 from auditor.records import Audit
 from auditor.settings import parse_arguments
-from auditor.signing import SIGNATURE_FILE, fingerprint, read_signature, signature_holds
-from auditor.store import AUDIT_FILE, audit_bytes, inside, parse_audit, write_bytes
+from auditor.store.directory import AUDIT_FILE, audit_bytes, inside, parse_audit
+from auditor.store.pdf import PdfContent, read_pdf
+from auditor.store.sign import SIGNATURE_FILE, fingerprint, read_signature, signature_holds
 
 if TYPE_CHECKING:
     from auditor.models import Request
@@ -84,10 +85,10 @@ def verify(
         reports = [path / name for name in ("report.pdf", "report.html") if (path / name).exists()]
         signature = signature or (path / SIGNATURE_FILE if (path / SIGNATURE_FILE).exists() else None)
     else:
-        evidence = read_pdf(_read(path), where=str(path))
-        if AUDIT_FILE not in evidence.attachments:
+        pdf = read_pdf(_read(path), where=str(path))
+        if AUDIT_FILE not in pdf.attachments:
             raise InputError(f"'{path}': no {AUDIT_FILE} is attached; this is not a report of auditor")
-        content, pictures, reports = evidence.attachments[AUDIT_FILE], None, [path]
+        content, pictures, reports = pdf.attachments[AUDIT_FILE], None, [path]
         beside = path.parent / SIGNATURE_FILE
         signature = signature or (beside if beside.exists() else None)
     audit, checks = _audit(content, str(path))
@@ -121,22 +122,22 @@ def _report(path: Path, content: bytes, audit: Audit, pictures: Path | None) -> 
         yield _html(path, raw, audit, pictures)
         return
     try:
-        evidence = read_pdf(raw, where=str(path))
+        pdf = read_pdf(raw, where=str(path))
     except InputError as error:
         yield Check(path.name, "failed", str(error))
         return
     if pictures is not None:
-        attached = evidence.attachments.get(AUDIT_FILE)
+        attached = pdf.attachments.get(AUDIT_FILE)
         same = attached == content
         text = "is the audit beside it" if same else "is missing" if attached is None else "is another audit"
         yield Check(f"{path.name}: attachment", "ok" if same else "failed", f"{AUDIT_FILE} {text}")
-    yield _pdf(path, raw, evidence, audit, pictures)
-    if VERDICT_FILE in evidence.attachments:
+    yield _pdf(path, raw, pdf, audit, pictures)
+    if VERDICT_FILE in pdf.attachments:
         text = "shown as it was given; 'auditor gate' with the policy gives it again"
         yield Check(f"{path.name}: gate verdict", "not checked", text)
 
 
-def _pdf(path: Path, raw: bytes, evidence: Evidence, audit: Audit, pictures: Path | None) -> Check:
+def _pdf(path: Path, raw: bytes, pdf: PdfContent, audit: Audit, pictures: Path | None) -> Check:
     from auditor.report import render
 
     name = f"{path.name}: numbers"
@@ -145,11 +146,11 @@ def _pdf(path: Path, raw: bytes, evidence: Evidence, audit: Audit, pictures: Pat
     with tempfile.TemporaryDirectory(prefix="auditor-verify-") as folder:
         if pictures is None:
             _stand_ins(audit, Path(folder))
-            if VERDICT_FILE in evidence.attachments:
-                write_bytes(Path(folder) / VERDICT_FILE, evidence.attachments[VERDICT_FILE])
+            if VERDICT_FILE in pdf.attachments:
+                write_bytes(Path(folder) / VERDICT_FILE, pdf.attachments[VERDICT_FILE])
         again = render(audit, pictures or Path(folder), name="pdf")
     expected = read_pdf(again, where="the report rendered again").pages
-    difference = first_difference(evidence.pages, expected)
+    difference = first_difference(pdf.pages, expected)
     if difference:
         return Check(name, "failed", f"not the audit's: {difference}{_hint(audit)}")
     return Check(

@@ -198,7 +198,7 @@ def _settings(
             "max_images": 8,
             "occluder_iterations": 3,
             "refits": 1,
-            "panel": 0,
+            "reference_classes": 0,
             "runs": 10,
             "permutations": 199,
             "bootstrap": 200,

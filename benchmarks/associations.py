@@ -21,14 +21,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from auditor.afi.precision import resolve
 from auditor.banks import ConceptBank
 from auditor.banks.places import cache_root
 from auditor.errors import AuditorError, InputError
-from auditor.fitting import ClassFit, cached_fit
+from auditor.explain.stage_one import StageOne, cached_stage_one
 from auditor.models import find_classes, load_model
 from auditor.models.layers import choose_layers
 from auditor.models.loaded import ClassLabel, LoadedModel
+from auditor.models.precision import resolve
 from auditor.progress import Progress, progress_for
 from auditor.records import LayerRecord
 from auditor.settings import IMPRESSIONS, Settings
@@ -99,7 +99,7 @@ def settings_for(asked: argparse.Namespace) -> Settings:
     full = {"n_impressions": 8, "impression_steps": 64, "occluder_iterations": 40}
     return Settings(
         model=asked.model, classes=("0",), images=asked.images, seed=asked.seed, heldout=0.0, batch_size=16,
-        refits=1, panel=0,
+        refits=1, reference_classes=0,
         **(small if asked.quick else full),
     )  # fmt: skip
 
@@ -115,7 +115,7 @@ class Bench:
     labels: dict[str, ClassLabel]
     """Class as written in the list to class of the model."""
     banks: dict[str, ConceptBank]
-    fits: dict[int, ClassFit]
+    fits: dict[int, StageOne]
     progress: Progress
 
     def usable(self, row: Row) -> bool:
@@ -191,12 +191,12 @@ def _prepare(asked: argparse.Namespace, rows: Sequence[Row], progress: Progress)
     layers = choose_layers(model)
     names = [layer.name for layer in layers]
     precision = resolve("auto", model.device)
-    fits: dict[int, ClassFit] = {}
+    fits: dict[int, StageOne] = {}
     for label in {
         labels[row.class_name].index: labels[row.class_name] for row in rows if row.bank in banks
     }.values():
         try:
-            fits[label.index] = cached_fit(
+            fits[label.index] = cached_stage_one(
                 model,
                 label,
                 names,

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from auditor.banks import ConceptBank, load_bank
-from auditor.banks.importing import import_bank
+from auditor.banks.importing.run import import_bank
 from auditor.banks.places import cache_root
 from auditor.errors import InputError
 from auditor.progress import Progress

@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.afi.detector import Probe
 from auditor.audit.context import AuditContext
 from auditor.audit.forward import Shown, show_bank
 from auditor.audit.layout import BankLayout, lay_out
 from auditor.banks import ConceptBank
-from auditor.fitting import ClassFit, fit_key
+from auditor.explain.detector import ForwardPass
+from auditor.explain.stage_one import StageOne, stage_one_key
+from auditor.files import load_arrays, save_arrays
 from auditor.models.loaded import LoadedModel
 from auditor.progress import Progress
 from auditor.records import LayerRecord
 from auditor.settings import Settings
 from auditor.statistics.mmd import paper_scores
 from auditor.statistics.probability import log_scaled
-from auditor.store import load_arrays, save_arrays
 
 PAPER = "paper's score"
 TCAV = "TCAV (Captum, default classifier)"
@@ -35,7 +35,7 @@ class Measured:
     """What is needed to score every class on one bank."""
 
     shown: Shown
-    fits: Mapping[int, ClassFit]
+    fits: Mapping[int, StageOne]
     layers: tuple[str, ...]
 
     @property
@@ -50,7 +50,9 @@ class Measured:
         if not self.layers:
             return found
         place = list(self.fits).index(index)
-        maps = {layer: values[:, place].astype(np.float64) for layer, values in self.shown.probe.maps.items()}
+        maps = {
+            layer: values[:, place].astype(np.float64) for layer, values in self.shown.forward.maps.items()
+        }
         mean = paper_scores(maps, self.layout.labels, benchmark=None, runs=runs, rng=rng).mean
         found[PAPER] = np.nan_to_num(mean)
         return found
@@ -60,7 +62,7 @@ def measure(
     model: LoadedModel,
     bank: ConceptBank,
     layers: Sequence[LayerRecord],
-    fits: Sequence[ClassFit],
+    fits: Sequence[StageOne],
     *,
     settings: Settings,
     cache: Path,
@@ -68,7 +70,7 @@ def measure(
 ) -> Measured:
     """Show the bank to the model, or read from the cache what it made of it."""
     names = tuple(layer.name for layer in layers)
-    keys = [fit_key(model, fit.label, names, settings) for fit in fits]
+    keys = [stage_one_key(model, fit.label, names, settings) for fit in fits]
     key = hashlib.sha256("|".join([model.sha256, bank.digest, *names, *keys]).encode()).hexdigest()[:24]
     path = cache / f"shown-{key}.npz"
     if path.exists():
@@ -89,14 +91,14 @@ def measure(
 
 
 def _keep(path: Path, shown: Shown) -> None:
-    probe = shown.probe
+    forward = shown.forward
     save_arrays(
         path,
         {
-            **{f"channels/{layer}": values for layer, values in probe.channels.items()},
-            **{f"maps/{layer}": values for layer, values in probe.maps.items()},
-            "logits": probe.logits,
-            "last": probe.last,
+            **{f"channels/{layer}": values for layer, values in forward.channels.items()},
+            **{f"maps/{layer}": values for layer, values in forward.maps.items()},
+            "logits": forward.logits,
+            "last": forward.last,
             "technical": shown.technical,
             "clusters": shown.layout.clusters,
         },
@@ -108,7 +110,7 @@ def _read(path: Path, bank: ConceptBank, layers: Sequence[str]) -> Shown:
     layout = lay_out(bank)
     return Shown(
         layout=replace(layout, sample=replace(layout.sample, clusters=arrays["clusters"])),
-        probe=Probe(
+        forward=ForwardPass(
             channels={layer: arrays[f"channels/{layer}"] for layer in layers},
             maps={layer: arrays[f"maps/{layer}"] for layer in layers if f"maps/{layer}" in arrays},
             logits=arrays["logits"],

@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from auditor.statistics.arrays import FloatArray, IntArray
 from auditor.statistics.probability import log_scaled_of
-from auditor.statistics.samples import CONTROL, ConceptSample, GroupSample, group_sample
+from auditor.statistics.samples import REFERENCE, ConceptSample, GroupSample, group_sample
 
 CONCEPTS = 12
 """Concepts of a simulated bank: the last has an effect, the last but one another spread, the others none."""
@@ -35,7 +35,7 @@ class World:
     images: int = 60
     """Of a concept; pairs of a contrast."""
     zero: str = "other concepts"
-    """What concepts are compared with: ``other concepts``, ``control images``, ``counterfactuals``."""
+    """What concepts are compared with: ``other concepts``, ``reference images``, ``counterfactuals``."""
     each: int = 1
     """Images of one cluster."""
     shrink: float = 0.5
@@ -60,7 +60,7 @@ KINDS = (
 SCORES = tuple(
     World(f"{name}, {zero}", classes, usual, step, images=images, zero=zero)
     for name, classes, usual, step, images in KINDS
-    for zero in ("other concepts", "control images", "counterfactuals")
+    for zero in ("other concepts", "reference images", "counterfactuals")
 )
 CLUSTERED = tuple(
     World(f"{images // each} clusters of {each}", 1000, -7.0, 0.0, images=images, each=each, shrink=1.0)
@@ -83,11 +83,11 @@ def sample_of(world: World) -> ConceptSample:
     if world.zero == "counterfactuals":
         pictures = np.arange(len(labels))
         # Behind every picture stands the same one without the concept.
-        with_twins = np.concatenate([labels, np.full(len(labels), CONTROL - 2)])
-        twin = np.concatenate([pictures + len(labels), np.full(len(labels), -1)])
-        return ConceptSample(with_twins, np.concatenate([pictures, pictures]), twin)
-    if world.zero == "control images":
-        labels = np.concatenate([labels, np.full(2 * world.images, CONTROL)])
+        with_counterfactuals = np.concatenate([labels, np.full(len(labels), REFERENCE - 2)])
+        counterfactual = np.concatenate([pictures + len(labels), np.full(len(labels), -1)])
+        return ConceptSample(with_counterfactuals, np.concatenate([pictures, pictures]), counterfactual)
+    if world.zero == "reference images":
+        labels = np.concatenate([labels, np.full(2 * world.images, REFERENCE)])
     return ConceptSample(labels, np.arange(len(labels)) // world.each)
 
 
@@ -97,7 +97,7 @@ def true_scores(world: World) -> FloatArray:
     means = np.array([usual] * (CONCEPTS - 2) + [alike, world.expected(world.step)])
     if world.zero == "other concepts":
         return np.asarray(means - (means.sum() - means) / (CONCEPTS - 1))
-    if world.zero == "control images":
+    if world.zero == "reference images":
         return means - usual
     means[-2] = usual  # a picture and its counterfactual are alike spread
     return means - usual

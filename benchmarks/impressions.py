@@ -21,15 +21,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.afi import occluder as occ
-from auditor.afi.precision import resolve
 from auditor.banks.places import cache_root
 from auditor.errors import AuditorError, InputError
-from auditor.fitting import ClassFit, cached_fit
+from auditor.explain import occluder as occ
+from auditor.explain.stage_one import StageOne, cached_stage_one
 from auditor.images.impressions import PRIOR
 from auditor.models import find_classes, load_model
 from auditor.models.layers import choose_layers
 from auditor.models.loaded import LoadedModel
+from auditor.models.precision import resolve
 from auditor.progress import progress_for
 from auditor.settings import IMPRESSIONS, Settings
 from auditor.statistics.agreement import spearman
@@ -46,7 +46,7 @@ QUICK: dict[str, object] = {
 }
 BATCH = 16
 
-Fits = Mapping[str, Mapping[int, ClassFit]]
+Fits = Mapping[str, Mapping[int, StageOne]]
 
 
 def agreement(
@@ -67,19 +67,19 @@ def specific(rows: Mapping[int, NDArray[np.floating]]) -> dict[int, NDArray[np.f
     return {c: np.asarray(row, dtype=np.float64) - centre for c, row in rows.items()}
 
 
-def _profile(found: Mapping[int, ClassFit], layer: str, row: int) -> Mapping[int, NDArray[np.floating]]:
+def _profile(found: Mapping[int, StageOne], layer: str, row: int) -> Mapping[int, NDArray[np.floating]]:
     return specific({c: f.clean[layer][row] for c, f in found.items()})
 
 
-def _importance(found: Mapping[int, ClassFit], layer: str, row: int) -> Mapping[int, NDArray[np.floating]]:
+def _importance(found: Mapping[int, StageOne], layer: str, row: int) -> Mapping[int, NDArray[np.floating]]:
     return {c: f.importance[layer][row] for c, f in found.items()}
 
 
-def _own(found: Mapping[int, ClassFit], layer: str, row: int) -> Mapping[int, NDArray[np.floating]]:
+def _own(found: Mapping[int, StageOne], layer: str, row: int) -> Mapping[int, NDArray[np.floating]]:
     return specific(_importance(found, layer, row))
 
 
-MEASURES: dict[str, Callable[[Mapping[int, ClassFit], str, int], Mapping[int, NDArray[np.floating]]]] = {
+MEASURES: dict[str, Callable[[Mapping[int, StageOne], str, int], Mapping[int, NDArray[np.floating]]]] = {
     "profile": _profile,
     "importance": _importance,
     "importance less classes' mean": _own,
@@ -167,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _learn(asked: argparse.Namespace) -> tuple[LoadedModel, dict[str, dict[int, ClassFit]], list[str]]:
+def _learn(asked: argparse.Namespace) -> tuple[LoadedModel, dict[str, dict[int, StageOne]], list[str]]:
     progress, cache = progress_for(sys.stderr), cache_root() / "benchmarks" / "fits"
     model = load_model(asked.model)
     model.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -176,7 +176,7 @@ def _learn(asked: argparse.Namespace) -> tuple[LoadedModel, dict[str, dict[int, 
     if len(labels) < 2:
         raise InputError("classes: one, needed two or more, since a profile is held against other classes")
     layers = [layer.name for layer in choose_layers(model)]
-    fits: dict[str, dict[int, ClassFit]] = {}
+    fits: dict[str, dict[int, StageOne]] = {}
     for way, prior in WAYS.items():
         settings = Settings.model_validate(
             {
@@ -190,7 +190,7 @@ def _learn(asked: argparse.Namespace) -> tuple[LoadedModel, dict[str, dict[int, 
             }
         )
         fits[way] = {
-            label.index: cached_fit(
+            label.index: cached_stage_one(
                 model,
                 label,
                 layers,

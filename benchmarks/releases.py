@@ -29,14 +29,14 @@ from typing import get_args
 import torch
 from safetensors.torch import save_file
 
-from auditor.banks.importing import import_bank
+from auditor.banks.importing.run import import_bank
 from auditor.compare import Change, Comparison
 from auditor.images.decode import list_images
 from auditor.models import load_model
+from auditor.policy.releases import compare_releases
 from auditor.records import Status
-from auditor.releases import compare_releases
 from auditor.report.words import digits_of, interval, number, p_text
-from auditor.store import read_audit
+from auditor.store.directory import read_audit
 from benchmarks.planted.faces import folder as faces_folder
 from benchmarks.releases_planting import Recipe, drift, prepare, split_faces, train
 
@@ -85,7 +85,7 @@ FULL = Size()
 QUICK = Size(
     flags=(
         *("--n-impressions", "6", "--impression-steps", "48", "--occluder-iterations", "6", "--refits", "1"),
-        *("--panel", "0", "--heldout", "0", "--bootstrap", "1000", "--permutations", "1999"),
+        *("--reference-classes", "0", "--heldout", "0", "--bootstrap", "1000", "--permutations", "1999"),
     ),
     photos=150,
 )

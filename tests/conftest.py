@@ -109,6 +109,6 @@ def sample_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def audit(sample_directory: Path) -> Audit:
     """The sample audit, as read from disk."""
-    from auditor.store import read_audit
+    from auditor.store.directory import read_audit
 
     return read_audit(sample_directory)

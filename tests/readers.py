@@ -17,10 +17,10 @@ from xml.etree import ElementTree
 
 import tinyhtml5
 
-from auditor.evidence import read_pdf
 from auditor.records import Audit
 from auditor.report import render
-from auditor.tracking import metrics
+from auditor.report.formats.mlflow import metrics
+from auditor.store.pdf import read_pdf
 
 Key = tuple[str, str, str]
 """Class, bank, subject."""

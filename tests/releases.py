@@ -25,7 +25,7 @@ from auditor.records import (
 )
 from auditor.statistics.effects import Inference, mean_effects
 from auditor.statistics.probability import TEMPERATURES, Tempered
-from auditor.store import write_audit
+from auditor.store.directory import write_audit
 
 MARGIN, CONTRAST_MARGIN = 0.1, 0.015
 

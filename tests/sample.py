@@ -41,7 +41,7 @@ from auditor.records import (
     Skipped,
     Variant,
 )
-from auditor.store import write_audit
+from auditor.store.directory import write_audit
 
 Pattern = Callable[[np.random.Generator, int], NDArray[np.float64]]
 

@@ -14,8 +14,8 @@ from auditor.audit.explanation import Explained, layer_rows
 from auditor.audit.forward import Shown
 from auditor.audit.measure import ClassMeasured
 from auditor.banks.bank import ConceptBank
+from auditor.explain.pictures import Album, class_pictures, detector_pictures, overlay_pictures
 from auditor.models.loaded import LoadedModel
-from auditor.pictures import Album, class_pictures, detector_pictures, overlay_pictures
 from auditor.records import (
     BankConcept,
     BankRecord,

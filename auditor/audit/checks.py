@@ -16,9 +16,9 @@ import torch
 from scipy import stats
 from torch import nn
 
-from auditor.afi.occluder import occlude
 from auditor.audit.layout import BankLayout
-from auditor.fitting import ClassFit
+from auditor.explain.occluder import occlude
+from auditor.explain.stage_one import StageOne
 from auditor.models.loaded import LoadedModel
 from auditor.randomness import stream
 from auditor.records import SanityCheck
@@ -99,7 +99,7 @@ def randomised_weights(layout: BankLayout, scores: FloatArray, randomised: Float
     return SanityCheck(**about, observed=found, threshold=ALIKE, passed=found < ALIKE)
 
 
-def random_occluder(fit: ClassFit) -> SanityCheck:
+def random_occluder(fit: StageOne) -> SanityCheck:
     """The occluder's values in random order and sign must change far fewer held-out images than it does."""
     return _occluder_check(
         fit,
@@ -110,7 +110,7 @@ def random_occluder(fit: ClassFit) -> SanityCheck:
     )
 
 
-def another_occluder(model: LoadedModel, fit: ClassFit, others: Sequence[ClassFit]) -> SanityCheck:
+def another_occluder(model: LoadedModel, fit: StageOne, others: Sequence[StageOne]) -> SanityCheck:
     """Other classes' occluders must change far fewer of this class's held-out images than its own."""
     lost = []
     if others and fit.images.record.heldout:
@@ -131,7 +131,7 @@ def another_occluder(model: LoadedModel, fit: ClassFit, others: Sequence[ClassFi
 
 
 def _occluder_check(
-    fit: ClassFit, name: str, expectation: str, observed: float | None, *, note: str = ""
+    fit: StageOne, name: str, expectation: str, observed: float | None, *, note: str = ""
 ) -> SanityCheck:
     """Both shares are of the same held-out images: like with like."""
     success = fit.occluder.success_heldout

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.afi.responses import layer_responses
 from auditor.audit.checks import HELD, another_occluder, random_occluder
 from auditor.audit.context import AuditContext
 from auditor.audit.forward import Shown
 from auditor.audit.layout import BankLayout
 from auditor.errors import InputError, StorageError
-from auditor.fitting import ClassFit, cached_fit
+from auditor.explain.reference_classes import ReferenceClasses, learn_reference_classes
+from auditor.explain.responses import layer_responses
+from auditor.explain.stage_one import StageOne, cached_stage_one
 from auditor.models.loaded import ClassLabel
-from auditor.panel import Panel, learn_panel
 from auditor.randomness import stream
 from auditor.records import (
     ClassLayer,
@@ -35,8 +35,8 @@ from auditor.statistics.agreement import Specificity, class_specificity
 from auditor.statistics.arrays import FloatArray
 from auditor.statistics.effects import describe, standardised_effects
 from auditor.statistics.mmd import paper_scores
-from auditor.statistics.samples import CONTROL, RANDOM
-from auditor.store import WORK
+from auditor.statistics.samples import RANDOM, REFERENCE
+from auditor.store.directory import WORK
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Explained:
     """Stage one of one class, as far as it could be done."""
 
     label: ClassLabel
-    fit: ClassFit | None
+    fit: StageOne | None
     record: Explanation
     specificity: Specificity | None = None
     checks: tuple[SanityCheck, ...] = ()
@@ -56,8 +56,8 @@ class Explanations:
     """Stage one of every class, and the reference classes."""
 
     classes: tuple[Explained, ...]
-    panel: Panel
-    held: tuple[ClassFit, ...] = field(default=())
+    references: ReferenceClasses
+    held: tuple[StageOne, ...] = field(default=())
     """Of the classes whose occluder holds; their detectors are read off the banks, in this order."""
 
     def place(self, index: int) -> int | None:
@@ -73,8 +73,8 @@ def explain(context: AuditContext) -> Explanations:
     """
     found = [_learn(context, label) for label in context.classes]
     held = tuple(one.fit for one in found if one.fit is not None and one.record.measured)
-    panel = (
-        learn_panel(
+    references = (
+        learn_reference_classes(
             context.model,
             context.classes,
             context.layers,
@@ -84,15 +84,15 @@ def explain(context: AuditContext) -> Explanations:
             cache=context.cache,
         )
         if held
-        else Panel((), (), {layer.name: layer.channels for layer in context.layers})
+        else ReferenceClasses((), (), {layer.name: layer.channels for layer in context.layers})
     )
-    return Explanations(tuple(_checked(context, one, panel) for one in found), panel, held)
+    return Explanations(tuple(_checked(context, one, references) for one in found), references, held)
 
 
 def _learn(context: AuditContext, label: ClassLabel) -> Explained:
     folder = context.settings.out / WORK
     try:
-        fit = cached_fit(
+        fit = cached_stage_one(
             context.model,
             label,
             context.layer_names,
@@ -111,7 +111,7 @@ def _learn(context: AuditContext, label: ClassLabel) -> Explained:
     return Explained(label, fit, explanation_of(fit), skipped=fit.images.skipped)
 
 
-def explanation_of(fit: ClassFit) -> Explanation:
+def explanation_of(fit: StageOne) -> Explanation:
     """Whether the occluder holds on images that it never saw."""
     share, held = fit.occluder.success_heldout, fit.images.record.heldout
     if share is None or not held:
@@ -123,10 +123,10 @@ def explanation_of(fit: ClassFit) -> Explanation:
     return Explanation(measured=True, reason=changed)
 
 
-def _checked(context: AuditContext, one: Explained, panel: Panel) -> Explained:
+def _checked(context: AuditContext, one: Explained, references: ReferenceClasses) -> Explained:
     if one.fit is None:
         return one
-    checks = (random_occluder(one.fit), another_occluder(context.model, one.fit, panel.fits))
+    checks = (random_occluder(one.fit), another_occluder(context.model, one.fit, references.fits))
     if not one.record.measured:
         return Explained(one.label, one.fit, one.record, None, checks, one.skipped)
     failed = [check for check in checks if check.passed is False]
@@ -135,7 +135,7 @@ def _checked(context: AuditContext, one: Explained, panel: Panel) -> Explained:
         names = " and ".join(f"'{check.name}'" for check in failed)
         record = Explanation(measured=False, reason=f"the sanity check {names} failed")
     refits = {layer: _refit_rows(rows) for layer, rows in one.fit.importance.items()}
-    reference = {layer: panel.importance(layer) for layer in context.layer_names}
+    reference = {layer: references.importance(layer) for layer in context.layer_names}
     specificity = class_specificity(refits, reference)
     return Explained(one.label, one.fit, record, specificity, checks, one.skipped)
 
@@ -174,16 +174,16 @@ def concept_details(
     place = explanations.place(one.label.index)
     if one.fit is None or place is None or not one.record.measured:
         return details
-    maps = {layer: shown.probe.maps[layer][:, place] for layer in context.layer_names}
+    maps = {layer: shown.forward.maps[layer][:, place] for layer in context.layer_names}
     random = np.flatnonzero(layout.labels == RANDOM)
     paper = paper_scores(
         maps,
-        np.maximum(layout.labels, CONTROL),
+        np.maximum(layout.labels, REFERENCE),
         benchmark=random if len(random) else None,
         runs=context.settings.runs,
         rng=stream(context.settings.seed, "benchmark sets", layout.bank.name, one.label.index),
     )
-    layers = _layer_effects(layout, one.fit, explanations.panel, shown, context)
+    layers = _layer_effects(layout, one.fit, explanations.references, shown, context)
     return [
         detail.model_copy(
             update={
@@ -197,14 +197,14 @@ def concept_details(
 
 
 def _layer_effects(
-    layout: BankLayout, fit: ClassFit, panel: Panel, shown: Shown, context: AuditContext
+    layout: BankLayout, fit: StageOne, references: ReferenceClasses, shown: Shown, context: AuditContext
 ) -> dict[str, list[LayerEffect]]:
     by_layer = layer_responses(
-        shown.probe.channels,
+        shown.forward.channels,
         profile={layer: fit.clean[layer][0] for layer in context.layer_names},
-        reference={layer: panel.clean(layer) for layer in context.layer_names},
+        reference={layer: references.clean(layer) for layer in context.layer_names},
     )
-    own = np.flatnonzero(layout.labels >= CONTROL)
+    own = np.flatnonzero(layout.labels >= REFERENCE)
     found = standardised_effects(
         np.stack([values[own] for values in by_layer.values()]),
         layout.labels[own],
@@ -246,7 +246,7 @@ def layer_rows(one: Explained) -> list[ClassLayer]:
     return rows
 
 
-def class_arrays(fits: Sequence[ClassFit]) -> dict[str, NDArray[np.generic]]:
+def class_arrays(fits: Sequence[StageOne]) -> dict[str, NDArray[np.generic]]:
     """Occluders and channel importance, for ``arrays.npz``."""
     arrays: dict[str, NDArray[np.generic]] = {}
     for fit in fits:

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from auditor.afi.detector import Probe, probe
 from auditor.audit.context import AuditContext
 from auditor.audit.layout import BankLayout, lay_out, shown_images
 from auditor.banks.bank import ConceptBank
 from auditor.banks.clusters import THUMBNAIL, clusters_of
 from auditor.errors import InputError
-from auditor.fitting import ClassFit
+from auditor.explain.detector import ForwardPass, forward_pass
+from auditor.explain.stage_one import StageOne
 from auditor.images.decode import decode_image, list_images
 from auditor.images.inputs import preprocessing
 from auditor.images.technical import TECHNICAL, technical_properties
@@ -33,7 +33,7 @@ class Shown:
     """What the model made of one bank."""
 
     layout: BankLayout
-    probe: Probe
+    forward: ForwardPass
     technical: FloatArray
     """[images, properties] Technical properties of the pictures; no columns where no contrast needs them."""
     clusters: str
@@ -42,13 +42,13 @@ class Shown:
     @property
     def logits(self) -> NDArray[np.float32]:
         """[images, classes]."""
-        return self.probe.logits
+        return self.forward.logits
 
 
 def show_bank(
-    context: AuditContext, bank: ConceptBank, random: Sequence[Path], fits: Sequence[ClassFit]
+    context: AuditContext, bank: ConceptBank, random: Sequence[Path], fits: Sequence[StageOne]
 ) -> Shown:
-    """One pass over a bank, its control images and random photos.
+    """One pass over a bank, its reference images and random photos.
 
     Args:
         context: The audit.
@@ -70,7 +70,7 @@ def show_bank(
     layout = lay_out(bank, random=len(random))
     with context.progress.stage(f"bank {bank.name}", len(layout.labels)) as stage:
         batches = looked.batches(pictures, context.settings.batch_size, stage)
-        found = probe(model, batches, layers, detectors or None)
+        found = forward_pass(model, batches, layers, detectors or None)
     declared = [image.cluster for image in shown_images(bank)]
     clusters = clusters_of(
         declared,
@@ -83,7 +83,7 @@ def show_bank(
     of_image = np.concatenate([clusters.of_image, len(declared) + np.arange(len(random))])
     return Shown(
         layout=replace(layout, sample=replace(layout.sample, clusters=of_image)),
-        probe=found,
+        forward=found,
         technical=looked.technical(),
         clusters=clusters.words,
     )
@@ -106,7 +106,7 @@ def show_few(
     looked = _Look(model, technical=False)
     pictures = (image.load() for image in shown_images(bank, most=most))
     with progress.stage(name, len(layout.labels)) as stage:
-        found = probe(model, looked.batches(pictures, batch, stage), ())
+        found = forward_pass(model, looked.batches(pictures, batch, stage), ())
     return layout, found.logits
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from auditor.banks.bank import BankImage, ConceptBank, GroupContrast
 from auditor.statistics.arrays import IntArray
-from auditor.statistics.samples import CONTROL, RANDOM, ConceptSample
+from auditor.statistics.samples import RANDOM, REFERENCE, ConceptSample
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class BankLayout:
 
     @property
     def labels(self) -> IntArray:
-        """[images] Position of the concept in the bank, ``CONTROL`` or ``RANDOM``."""
+        """[images] Position of the concept in the bank, ``REFERENCE`` or ``RANDOM``."""
         return self.sample.labels
 
     @property
@@ -50,8 +50,8 @@ class BankLayout:
         """What concepts are compared with, in words."""
         if self.sample.counterfactual is not None:
             return "the same pictures without the concept"
-        if self.bank.control is not None:
-            return "the bank's control images"
+        if self.bank.reference is not None:
+            return "the bank's reference images"
         return "the bank's other concepts"
 
     def positions(self, concept: str) -> IntArray:
@@ -68,7 +68,7 @@ class BankLayout:
 
 
 def shown_images(bank: ConceptBank, *, most: int | None = None) -> Iterator[BankImage]:
-    """A bank's own images in the order of a layout: concept by concept, then control images.
+    """A bank's own images in the order of a layout: concept by concept, then reference images.
 
     Args:
         bank: The bank.
@@ -76,8 +76,8 @@ def shown_images(bank: ConceptBank, *, most: int | None = None) -> Iterator[Bank
     """
     for concept in bank.concepts:
         yield from concept.images[:most]
-    if bank.control is not None:
-        yield from bank.control.images
+    if bank.reference is not None:
+        yield from bank.reference.images
 
 
 def lay_out(bank: ConceptBank, *, random: int = 0, most: int | None = None) -> BankLayout:
@@ -89,7 +89,7 @@ def lay_out(bank: ConceptBank, *, random: int = 0, most: int | None = None) -> B
         most: Most images of a concept; all where ``None``.
     """
     labels = [c for c, concept in enumerate(bank.concepts) for _ in concept.images[:most]]
-    labels += [CONTROL] * (len(bank.control.images) if bank.control else 0)
+    labels += [REFERENCE] * (len(bank.reference.images) if bank.reference else 0)
     labels += [RANDOM] * random
     return BankLayout(
         bank=bank,
@@ -102,20 +102,20 @@ def lay_out(bank: ConceptBank, *, random: int = 0, most: int | None = None) -> B
 
 
 def _counterfactuals(bank: ConceptBank, most: int | None, count: int) -> IntArray | None:
-    """[count] position of every concept image's counterfactual among the control images, -1 for others.
+    """[count] position of every concept image's counterfactual among the reference images, -1 for others.
 
-    A counterfactual has the concept image's name below the control folder: ``banded/7.png`` and
+    A counterfactual has the concept image's name below the folder of reference images: ``banded/7.png`` and
     ``without/banded/7.png``. Pairs count only if every image has one: half a pairing would compare two
     kinds of things.
     """
-    if bank.control is None:
+    if bank.reference is None:
         return None
     place = {
         image.name: i
         for i, image in enumerate(image for concept in bank.concepts for image in concept.images[:most])
     }
     found = np.full(count, -1, dtype=np.int64)
-    for i, image in enumerate(bank.control.images):
+    for i, image in enumerate(bank.reference.images):
         parts = image.name.split("/")
         tails = ("/".join(parts[k:]) for k in range(1, len(parts)))
         for original in (tail for tail in tails if tail in place):

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 
-from auditor.afi.precision import resolve
 from auditor.audit.context import AuditContext
 from auditor.audit.forward import random_photos
 from auditor.banks import ConceptBank, load_bank
@@ -20,10 +19,11 @@ from auditor.images.folder import class_folder
 from auditor.models import InputOverrides, LoadedModel, Request, find_classes, load_model
 from auditor.models.layers import choose_layers
 from auditor.models.loaded import ClassLabel
+from auditor.models.precision import resolve
 from auditor.progress import Progress
 from auditor.settings import IMPRESSIONS, Settings, parse_arguments
 from auditor.statistics.multiplicity import check_permutations
-from auditor.store import AUDIT_FILE, read_audit
+from auditor.store.directory import AUDIT_FILE, read_audit
 
 
 @dataclass(frozen=True)

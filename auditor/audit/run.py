@@ -22,7 +22,7 @@ from auditor.progress import Progress, silent
 from auditor.records import Audit, ClassResult, Finding
 from auditor.report import write_reports
 from auditor.settings import Settings
-from auditor.store import AUDIT_FILE, WORK, read_audit, write_audit
+from auditor.store.directory import AUDIT_FILE, WORK, read_audit, write_audit
 
 
 def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
@@ -55,7 +55,7 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
         family=family_words(len(classes), measured.associations, measured.contrasts),
         method=METHOD,
         skipped=[
-            *explanations.panel.skipped,
+            *explanations.references.skipped,
             *(skip for bank in ready.banks for skip in bank.skipped),
         ],
     )

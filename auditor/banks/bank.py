@@ -72,7 +72,7 @@ class ConceptBank:
     datasheet: Mapping[str, str] = field(default_factory=dict)
     cluster_of: str = "cluster"
     """What clusters are, in a word: ``person``, ``source photo``."""
-    control: Concept | None = None
+    reference: Concept | None = None
     """Images of the same domain to measure a concept against; None: the bank's other concepts."""
 
     @property

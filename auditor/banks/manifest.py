@@ -107,12 +107,12 @@ class ClusterEntry(_Part):
         return self
 
 
-class ControlEntry(_Part):
+class ReferenceEntry(_Part):
     """What a concept is measured against: other images of the same domain."""
 
     description: Text
     folder: str = ""
-    """Folder of control images; empty: the bank's other concepts."""
+    """Folder of reference images; empty: the bank's other concepts."""
 
     _inside = field_validator("folder")(ConceptEntry._inside.__func__)  # type: ignore[attr-defined]
 
@@ -173,7 +173,7 @@ class Manifest(_Part):
     covariates: dict[str, CovariateEntry] = {}
     cluster: ClusterEntry | None = None
     """Without it, a covariate called ``cluster`` is taken where images state one."""
-    control: ControlEntry | None = None
+    reference: ReferenceEntry | None = None
     sources: Annotated[tuple[SourceEntry, ...], Field(min_length=1)]
     datasheet: Datasheet
 

@@ -7,8 +7,8 @@ import os
 import re
 from pathlib import Path
 
-from auditor.banks.folder import subfolders
 from auditor.banks.manifest import FILE_NAME, Manifest, parse_manifest
+from auditor.banks.read.folder import subfolders
 from auditor.errors import InputError, StorageError
 from auditor.resources import resource
 

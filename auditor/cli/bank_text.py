@@ -51,8 +51,8 @@ def described(manifest: Manifest) -> list[str]:
     lines += ["", "Datasheet"]
     for key, text in manifest.datasheet.model_dump().items():
         lines += _paragraph(key.replace("_", " "), text)
-    if manifest.control:
-        lines += _paragraph("control pool", manifest.control.description)
+    if manifest.reference:
+        lines += _paragraph("reference images", manifest.reference.description)
     missing = not_stated(manifest)
     if missing:
         lines += ["", f"{len(missing)} entries are still to be written: {', '.join(missing[:6])}"]

@@ -10,7 +10,7 @@ import typer
 from auditor.cli.text import columns
 
 if TYPE_CHECKING:
-    from auditor.banks.importing import Imported
+    from auditor.banks.importing.run import Imported
     from auditor.progress import Progress
 
 BankArgument = Annotated[
@@ -66,10 +66,10 @@ def show(bank: BankArgument) -> None:
 
     auditor banks show textures
     """
-    from auditor.banks.folder import subfolders
-    from auditor.banks.loading import find_bank
     from auditor.banks.lock import has_lock, read_lock
     from auditor.banks.manifest import read_manifest
+    from auditor.banks.read.folder import subfolders
+    from auditor.banks.read.loading import find_bank
     from auditor.cli.bank_text import described, described_lock
     from auditor.images.decode import list_images
 
@@ -120,8 +120,8 @@ def import_(
 
         auditor banks import utkface ~/UTKFace
     """
-    from auditor.banks.importers import Options
-    from auditor.banks.importing import import_bank
+    from auditor.banks.importing import Options
+    from auditor.banks.importing.run import import_bank
     from auditor.banks.places import imported_root
 
     imported = import_bank(
@@ -151,8 +151,8 @@ def fetch(
     """
     import sys
 
-    from auditor.banks.fetch import fetch_bank, terms_of
-    from auditor.banks.importers import Options
+    from auditor.banks.fetch.run import fetch_bank, terms_of
+    from auditor.banks.importing import Options
     from auditor.banks.places import cache_root, imported_root
 
     for line in terms_of(name):
@@ -218,9 +218,9 @@ def verify(bank: BankArgument) -> None:
 
     auditor banks verify utkface
     """
-    from auditor.banks.loading import find_bank
     from auditor.banks.lock import has_lock, read_lock
     from auditor.banks.lock import verify as verified
+    from auditor.banks.read.loading import find_bank
     from auditor.errors import InputError
 
     found = find_bank(bank)
@@ -246,11 +246,11 @@ def preview(
     """
     from auditor.banks import load_bank
     from auditor.banks.preview import contact_sheet
-    from auditor.banks.writing import write_text
+    from auditor.files import write_bytes
 
     loaded = load_bank(bank, min_images=1, progress=_progress())
     path = out or Path(f"{loaded.name.replace(':', '-')}.html")
-    write_text(path, contact_sheet(loaded, per_concept=images, progress=_progress()))
+    write_bytes(path, contact_sheet(loaded, per_concept=images, progress=_progress()).encode())
     print(f"wrote {path}" + ("" if loaded.report_images else "; it shows images that must not be published"))
 
 

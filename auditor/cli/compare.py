@@ -55,8 +55,8 @@ def compare(
 
         auditor compare audits/v1 audits/v2 --format html:changes.html
     """
-    from auditor.releases import compare_releases
-    from auditor.store import write_bytes
+    from auditor.files import write_bytes
+    from auditor.policy.releases import compare_releases
 
     wanted = [_parse(text) for text in formats or ["markdown"]]
     found = compare_releases(old, new, tolerance=tolerance, contrast_tolerance=contrast_tolerance)
@@ -78,25 +78,25 @@ def _parse(text: str) -> tuple[str, Path | None]:
 
 
 def _markdown(found: Comparison) -> bytes:
-    from auditor.report.comparison import render_markdown
+    from auditor.report.formats.comparison import render_markdown
 
     return render_markdown(found).encode()
 
 
 def _json(found: Comparison) -> bytes:
-    from auditor.report.comparison import render_json
+    from auditor.report.formats.comparison import render_json
 
     return render_json(found).encode()
 
 
 def _html(found: Comparison) -> bytes:
-    from auditor.report.comparison import render_html
+    from auditor.report.formats.comparison import render_html
 
     return render_html(found).encode()
 
 
 def _pdf(found: Comparison) -> bytes:
-    from auditor.report.comparison import render_pdf
+    from auditor.report.formats.comparison import render_pdf
 
     return render_pdf(found)
 

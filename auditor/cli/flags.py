@@ -49,7 +49,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "permutations",
         "bootstrap",
         "runs",
-        "panel",
+        "reference_classes",
     ),
     "Preprocessing, instead of the model's own": ("input_size", "crop", "interpolation", "mean", "std"),
 }

@@ -53,8 +53,8 @@ def gate(
 
         auditor gate audit --policy policy.toml --baseline audits/v1 --format junit:gate.xml
     """
-    from auditor.releases import gate_release
-    from auditor.store import write_bytes
+    from auditor.files import write_bytes
+    from auditor.policy.releases import gate_release
 
     wanted = [_parse(text) for text in formats or ["text"]]
     verdict = gate_release(audit, policy, baseline=baseline, today=today.date() if today else date.today())
@@ -79,7 +79,7 @@ def in_actions(verdict: Verdict, *, annotated: bool = False) -> None:
     Raises:
         StorageError: The summary could not be written.
     """
-    from auditor.report.gate_text import github_annotations, verdict_markdown
+    from auditor.report.formats.gate import github_annotations, verdict_markdown
 
     if os.environ.get("GITHUB_ACTIONS") == "true" and not annotated:
         sys.stdout.write(github_annotations(verdict))
@@ -101,45 +101,45 @@ def _parse(text: str) -> tuple[str, Path | None]:
 
 def print_verdict(verdict: Verdict, *, every: bool = False) -> None:
     """On the terminal, in colour where it has any; the signs say the same without."""
-    from auditor.report.gate_text import COLOURS, terminal_lines
+    from auditor.report.formats.gate import COLOURS, terminal_lines
 
     for number, (line, outcome) in enumerate(terminal_lines(verdict, every=every)):
         typer.secho(line, fg=COLOURS[outcome] if outcome else None, bold=number == 0)
 
 
 def _text(verdict: Verdict, every: bool) -> str:
-    from auditor.report.gate_text import terminal_lines
+    from auditor.report.formats.gate import terminal_lines
 
     return "\n".join(line for line, _ in terminal_lines(verdict, every=every)) + "\n"
 
 
 def _github(verdict: Verdict, every: bool) -> str:
-    from auditor.report.gate_text import github_annotations
+    from auditor.report.formats.gate import github_annotations
 
     return github_annotations(verdict)
 
 
 def _markdown(verdict: Verdict, every: bool) -> str:
-    from auditor.report.gate_text import verdict_markdown
+    from auditor.report.formats.gate import verdict_markdown
 
     return verdict_markdown(verdict)
 
 
 def _json(verdict: Verdict, every: bool) -> str:
-    from auditor.report.as_json import render_verdict
+    from auditor.report.formats.json import render_verdict
 
     return render_verdict(verdict)
 
 
 def _junit(verdict: Verdict, every: bool) -> str:
-    from auditor.report.as_junit import render_verdict
+    from auditor.report.formats.junit import render_verdict
 
     return render_verdict(verdict)
 
 
 def _sarif(verdict: Verdict, every: bool) -> str:
     from auditor import __version__
-    from auditor.report.as_sarif import render_verdict
+    from auditor.report.formats.sarif import render_verdict
 
     return render_verdict(verdict, version=__version__)
 

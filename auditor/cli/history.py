@@ -24,8 +24,9 @@ def history(
 
     auditor history audits/v1 audits/v2 audits/v3 --html history.html
     """
-    from auditor.report.history import render_html, render_markdown
-    from auditor.store import read_audit, write_bytes
+    from auditor.files import write_bytes
+    from auditor.report.formats.history import render_html, render_markdown
+    from auditor.store.directory import read_audit
 
     records = [read_audit(path) for path in audits]
     sys.stdout.write(render_markdown(records))

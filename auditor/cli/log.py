@@ -35,9 +35,9 @@ def log(
 
         auditor log audit --to mlflow --policy policy.toml
     """
-    from auditor.releases import gate_release
-    from auditor.store import read_audit
-    from auditor.tracking import open_log
+    from auditor.policy.releases import gate_release
+    from auditor.report.formats.mlflow import open_log
+    from auditor.store.directory import read_audit
 
     if baseline is not None and policy is None:
         raise InputError("--baseline is given without --policy, needed both")

@@ -31,8 +31,9 @@ def init(
 
     auditor policy init audit --out policy.toml
     """
-    from auditor.policy.template import policy_template
-    from auditor.store import read_audit, write_bytes
+    from auditor.files import write_bytes
+    from auditor.report.formats.policy import policy_template
+    from auditor.store.directory import read_audit
 
     if out.exists() and not force:
         raise InputError(f"policy '{out}': exists already; give another --out, or --force to replace it")

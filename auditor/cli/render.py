@@ -52,9 +52,9 @@ def render(
         auditor render audit --format html --format pdf --policy policy.toml
     """
     from auditor.policy.kept import keep_verdict
-    from auditor.releases import gate_release
+    from auditor.policy.releases import gate_release
     from auditor.report import check_formats, write_reports
-    from auditor.store import read_audit
+    from auditor.store.directory import read_audit
 
     wanted = formats or ["html", "pdf"]
     check_formats(wanted)

@@ -19,7 +19,7 @@ from auditor.settings import Settings, load_settings
 if TYPE_CHECKING:
     from auditor.policy import Verdict
     from auditor.records import Audit
-    from auditor.tracking import MlflowLog
+    from auditor.report.formats.mlflow import MlflowLog
 
 
 def register(app: typer.Typer) -> None:
@@ -104,14 +104,14 @@ def _judge(policy: Path | None, baseline: Path | None) -> Callable[[Path], Verdi
             raise InputError("--baseline is given without --gate, needed both")
         return None
     from auditor.policy import load_policy
-    from auditor.store import read_audit
+    from auditor.store.directory import read_audit
 
     loaded = load_policy(policy)
     if baseline is not None:
         read_audit(baseline)
 
     def judge(directory: Path) -> Verdict:
-        from auditor.releases import gate_release
+        from auditor.policy.releases import gate_release
 
         return gate_release(directory, loaded, baseline=baseline)
 
@@ -129,7 +129,7 @@ def _show(verdict: Verdict, settings: Settings) -> None:
     """Put the verdict on the first page of the reports that show it."""
     from auditor.policy.kept import keep_verdict
     from auditor.report import WITH_VERDICT, write_reports
-    from auditor.store import read_audit
+    from auditor.store.directory import read_audit
 
     keep_verdict(settings.out, verdict)
     audit = read_audit(settings.out)  # as it was written: what a report is verified against
@@ -144,7 +144,7 @@ def _tracker(name: str | None) -> MlflowLog | None:
     """
     if name is None:
         return None
-    from auditor.tracking import open_log
+    from auditor.report.formats.mlflow import open_log
 
     return open_log(name)
 
@@ -170,7 +170,7 @@ Everything from a file, one setting overruled:
 
 def summary(audit: Audit, settings: Settings) -> list[str]:
     """What a person at the terminal wants to know: findings, what was left out, where the report is."""
-    from auditor.report.summary import class_summary, titles
+    from auditor.report.view.summary import class_summary, titles
     from auditor.report.words import clean
 
     lines = []

@@ -38,7 +38,7 @@ def sign(
 
         auditor sign audit --key reviewer
     """
-    from auditor import signing
+    from auditor.store import sign as signing
 
     if new_key is not None:
         if audit is not None or key is not None:

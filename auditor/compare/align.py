@@ -13,8 +13,8 @@ MUST_AGREE = ("seed", "runs", "margin", "contrast_margin", "alpha", "min_images"
 
 WORTH_SAYING = (
     "images", "benchmark", "noise", "rotation", "refits", "permutations", "bootstrap", "max_images",
-    "n_impressions", "impression_steps", "heldout", "occluder_iterations", "occluder_lr", "panel", "layers",
-    "precision",
+    "n_impressions", "impression_steps", "heldout", "occluder_iterations", "occluder_lr", "layers",
+    "reference_classes", "precision",
 )  # fmt: skip
 """Settings that may differ, at the price of a note."""
 

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from auditor.afi.transforms import transform, valid_span
 from auditor.errors import InputError
 from auditor.images.folder import class_folder, read_folder
 from auditor.images.hub import read_hub
 from auditor.images.impressions import ImpressionSettings, make_impressions
 from auditor.images.inputs import as_inputs
+from auditor.images.transforms import transform, valid_span
 from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.records import ClassImages, Skipped
 

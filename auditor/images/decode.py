@@ -8,7 +8,6 @@ CMYK converted, 16 bits scaled, transparency laid on white.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import stat
@@ -113,22 +112,6 @@ def read_limited(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     if len(data) > max_bytes:
         raise InputError(f"image '{path}': more than {max_bytes} bytes, which is the limit")
     return data
-
-
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
-    except OSError as error:
-        raise InputError(f"file '{os.fspath(path)}': cannot be read ({error.strerror or error})") from error
-    return digest.hexdigest()
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:

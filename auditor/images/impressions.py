@@ -20,9 +20,9 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from auditor.afi.precision import learning
 from auditor.images.norm_prior import listening
 from auditor.models.loaded import LoadedModel
+from auditor.models.precision import learning
 
 RECIPE = "2"
 """Changes whenever the same settings and seed give other images, so that saved ones are not mistaken."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from auditor.errors import InputError
+from auditor.files import write_bytes
 from auditor.policy.verdict import Verdict
 from auditor.records import Audit
-from auditor.store import write_bytes
 
 VERDICT_FILE = "gate.json"
 

@@ -10,20 +10,20 @@ from importlib import import_module
 from pathlib import Path
 
 from auditor.errors import InputError
+from auditor.files import write_bytes
 from auditor.records import Audit
-from auditor.store import write_bytes
 
 # Name of the format: (file it is written to, "module:function" that renders it). The module is
 # imported when the format is asked for, so that a missing extra hurts only who wants it.
 FORMATS: dict[str, tuple[str, str]] = {
-    "html": ("report.html", "auditor.report.html:render"),
-    "pdf": ("report.pdf", "auditor.report.pdf:render"),
-    "json": ("report.json", "auditor.report.as_json:render"),
-    "markdown": ("report.md", "auditor.report.as_markdown:render"),
-    "junit": ("report.junit.xml", "auditor.report.as_junit:render"),
-    "sarif": ("report.sarif", "auditor.report.as_sarif:render"),
-    "csv": ("findings.csv", "auditor.report.as_csv:render"),
-    "modelcard": ("model-card.md", "auditor.report.as_modelcard:render"),
+    "html": ("report.html", "auditor.report.formats.html:render"),
+    "pdf": ("report.pdf", "auditor.report.formats.pdf:render"),
+    "json": ("report.json", "auditor.report.formats.json:render"),
+    "markdown": ("report.md", "auditor.report.formats.markdown:render"),
+    "junit": ("report.junit.xml", "auditor.report.formats.junit:render"),
+    "sarif": ("report.sarif", "auditor.report.formats.sarif:render"),
+    "csv": ("findings.csv", "auditor.report.formats.csv:render"),
+    "modelcard": ("model-card.md", "auditor.report.formats.modelcard:render"),
 }
 
 WITH_VERDICT = frozenset({"html", "pdf", "markdown"})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from auditor.files import write_bytes
 from auditor.schemas import bank_schema_text, published_bank_schema, published_schema, schema_text
-from auditor.store import write_bytes
 
 
 def main(arguments: list[str]) -> int:

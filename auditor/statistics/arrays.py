@@ -30,7 +30,8 @@ class Groups:
     concepts: int
     """The first so many groups are concepts; a last one may hold the benchmark-only images."""
     against_zero: bool = False
-    """Responses are differences already (an image less its twin); concepts are compared with nothing else."""
+    """Responses are differences already: an image less its counterfactual. Concepts are compared with nothing
+    else."""
 
     @property
     def count(self) -> int:
@@ -78,7 +79,7 @@ def group_images(labels: ArrayLike, concepts: int, *, against_zero: bool = False
             name = "benchmark" if index == concepts else f"concept {index}"
             raise InputError(f"labels: {size} images of {name}, need at least 2")
     if against_zero and count > concepts:
-        raise InputError("labels: benchmark images beside differences from twins, need none")
+        raise InputError("labels: benchmark images beside differences from counterfactuals, need none")
     if count < 2 and not against_zero:
         raise InputError("labels: one concept and no benchmark images, need something to compare with")
     order = np.argsort(group, kind="stable").astype(np.int64)

@@ -120,7 +120,7 @@ def mean_effects(
         inference: Permutations, resamples, level, family.
         rng: Source of every draw.
         clusters: [images] Images of one cluster count as one; ``None``: every image is its own.
-        against_zero: Responses are differences already (an image less its twin).
+        against_zero: Responses are differences already (an image less its counterfactual).
 
     Returns:
         One effect for each concept.

@@ -49,8 +49,8 @@ def permuted_statistics(
     """[permutations, concepts] :func:`studentised` under permuted labels.
 
     A row comes from one permutation of all images, shared by all concepts, as max-T needs. Differences
-    between an image and its twin have no labels to permute: their signs are drawn, which is the same as
-    permuting image and twin within each pair.
+    between an image and its counterfactual have no labels to permute: their signs are drawn, which is the
+    same as permuting image and counterfactual within each pair.
 
     Args:
         values: [images] One response per image, averaged over refits and layers beforehand, so that

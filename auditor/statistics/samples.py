@@ -18,8 +18,8 @@ from auditor.statistics.arrays import FloatArray, IntArray
 from auditor.statistics.effects import Effect, Errors, Inference, effects_with_errors, mean_effects
 from auditor.statistics.units import independent_units
 
-CONTROL = -1
-"""Label of a bank's control images."""
+REFERENCE = -1
+"""Label of a bank's reference images."""
 RANDOM = -2
 """Label of random photos, which only the paper's score is measured against."""
 
@@ -29,7 +29,7 @@ class ConceptSample:
     """Concepts against what they are compared with."""
 
     labels: IntArray
-    """[images] Number of the concept, :data:`CONTROL` or :data:`RANDOM`."""
+    """[images] Number of the concept, :data:`REFERENCE` or :data:`RANDOM`."""
     clusters: IntArray
     """[images] Images of one cluster count as one."""
     counterfactual: IntArray | None = None
@@ -37,8 +37,8 @@ class ConceptSample:
 
     @cached_property
     def units(self) -> dict[int, int]:
-        """Label, of concepts and control images, to its number of independent images."""
-        known = np.unique(self.labels[self.labels >= CONTROL])
+        """Label, of concepts and reference images, to its number of independent images."""
+        known = np.unique(self.labels[self.labels >= REFERENCE])
         return {int(label): len(np.unique(self.clusters[self.labels == label])) for label in known}
 
     @cached_property
@@ -52,9 +52,9 @@ class ConceptSample:
         }
         if self.counterfactual is not None:
             return alone
-        if self.units.get(CONTROL, 2) < 2:
-            return dict.fromkeys(concepts, "the control images are one independent image, need 2") | alone
-        if CONTROL not in self.units and len(concepts) - len(alone) < 2:
+        if self.units.get(REFERENCE, 2) < 2:
+            return dict.fromkeys(concepts, "the reference images are one independent image, need 2") | alone
+        if REFERENCE not in self.units and len(concepts) - len(alone) < 2:
             return dict.fromkeys(concepts, "there is no other concept to compare with") | alone
         return alone
 
@@ -68,13 +68,13 @@ class ConceptSample:
         """[used] Positions of the images that take part."""
         part = np.isin(self.labels, self.measurable)
         if self.counterfactual is None:
-            return np.flatnonzero(part | (self.labels == CONTROL))
+            return np.flatnonzero(part | (self.labels == REFERENCE))
         return np.flatnonzero(part & (self.counterfactual >= 0))
 
     @cached_property
     def columns(self) -> IntArray:
-        """[used] Column of each image's concept, or :data:`CONTROL`."""
-        place = {label: column for column, label in enumerate(self.measurable)} | {CONTROL: CONTROL}
+        """[used] Column of each image's concept, or :data:`REFERENCE`."""
+        place = {label: column for column, label in enumerate(self.measurable)} | {REFERENCE: REFERENCE}
         return np.array([place[int(label)] for label in self.labels[self.used]], dtype=np.int64)
 
     def take(self, values: FloatArray) -> FloatArray:

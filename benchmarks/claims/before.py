@@ -48,7 +48,7 @@ def survives_permuted_channels(
     weights = _head(model)[class_index].astype(np.float64)
     rng = np.random.default_rng([seed, class_index])
     dealt = np.stack([weights, *(rng.permutation(weights) for _ in range(DRAWS))])
-    rows = dealt @ shown.probe.last.T.astype(np.float64) - shown.logits.mean(axis=1, dtype=np.float64)
+    rows = dealt @ shown.forward.last.T.astype(np.float64) - shown.logits.mean(axis=1, dtype=np.float64)
     effects = np.abs(_standardised(groups, standardise_rows(rows))[0])
     return bool(effects[0] > np.quantile(effects[1:], 0.95))
 

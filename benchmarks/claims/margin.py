@@ -17,7 +17,7 @@ def audits_that_claim(images: int, *, repetitions: int, seed: int) -> tuple[floa
     Before: the corrected p-value and the interval of each concept alone. After: the adjusted interval.
 
     Args:
-        images: Of every concept, and of the control images.
+        images: Of every concept, and of the reference images.
         repetitions: Simulated audits.
         seed: Of the simulation.
     """

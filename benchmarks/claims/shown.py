@@ -13,12 +13,12 @@ import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
-from auditor.afi.detector import Probe, probe
 from auditor.audit.forward import Shown
 from auditor.audit.layout import lay_out
 from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast
 from auditor.banks.clusters import THUMBNAIL
 from auditor.banks.measure import sharpness_of
+from auditor.explain.detector import ForwardPass, forward_pass
 from auditor.images.decode import decode_image
 from auditor.images.inputs import preprocessing
 from auditor.images.technical import technical_properties
@@ -97,7 +97,7 @@ def see(
                 waiting = []
 
     with progress.stage(name, len(pictures)) as stage:
-        found = probe(model, batches(), ())
+        found = forward_pass(model, batches(), ())
     return Seen(
         found.logits,
         found.last,
@@ -160,7 +160,7 @@ def shown(
 
     return Shown(
         layout=replace(layout, sample=replace(layout.sample, clusters=own)),
-        probe=Probe(channels={}, maps={}, logits=both("logits"), last=both("last")),
+        forward=ForwardPass(channels={}, maps={}, logits=both("logits"), last=both("last")),
         technical=both("technical"),
         clusters="",
     )

@@ -30,7 +30,7 @@ from benchmarks.planted.report import cell, markdown, plain_table
 
 DRAWS = 500
 """Resamples of clusters behind every interval of the tables."""
-REPEATED = ("auditor, twins", "auditor, control images", "auditor, other concepts")
+REPEATED = ("auditor, counterfactual pairs", "auditor, reference images", "auditor, other concepts")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -31,34 +31,36 @@ ZOOM = 1.4
 
 
 @dataclass(frozen=True)
-class ProbeBank:
+class PlantedBank:
     """Concept images and what they are compared with; no scene of training or truth is among them."""
 
     names: tuple[str, ...]
     concepts: tuple[Images, ...]
     """Per concept [n, side, side, 3]."""
-    twins: tuple[Images, ...] | None
+    counterfactuals: tuple[Images, ...] | None
     """Per concept the very same pictures without it, as a bank that draws its images can make them."""
-    control: Images
+    reference: Images
     """[m, side, side, 3] the same kind of picture with no concept intended, as a user may collect them."""
     random: Images
     """[m, side, side, 3] pictures of the world, whatever they show."""
 
     @property
     def images(self) -> Images:
-        """All of them: concepts, control, random, twins."""
-        return np.concatenate([*self.concepts, self.control, self.random, *(self.twins or ())])
+        """All of them: concepts, reference images, random photos, counterfactuals."""
+        return np.concatenate([*self.concepts, self.reference, self.random, *(self.counterfactuals or ())])
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """What every image is: position in ``names``, or CONTROL, RANDOM, TWIN + position."""
+        """What every image is: position in ``names``, or REFERENCE, RANDOM, COUNTERFACTUAL + position."""
         parts = [np.full(len(images), k) for k, images in enumerate(self.concepts)]
-        parts += [np.full(len(self.control), CONTROL), np.full(len(self.random), RANDOM)]
-        parts += [np.full(len(images), TWIN + k) for k, images in enumerate(self.twins or ())]
+        parts += [np.full(len(self.reference), REFERENCE), np.full(len(self.random), RANDOM)]
+        parts += [
+            np.full(len(images), COUNTERFACTUAL + k) for k, images in enumerate(self.counterfactuals or ())
+        ]
         return np.concatenate(parts).astype(np.int64)
 
 
-CONTROL, RANDOM, TWIN = -1, -2, 1000
+REFERENCE, RANDOM, COUNTERFACTUAL = -1, -2, 1000
 
 
 def make_bank(
@@ -69,15 +71,15 @@ def make_bank(
     rng: np.random.Generator,
     alone: float = ALONE,
     zoom: float = ZOOM,
-) -> ProbeBank:
+) -> PlantedBank:
     """Images of every concept alone or on shapes of no class, nearer than in the world's scenes."""
     scenes = [_showing(k, per_concept, alone=alone, zoom=zoom, rng=rng) for k in range(len(CONCEPTS))]
     labels = rng.integers(0, len(CLASSES), n_random)
-    return ProbeBank(
+    return PlantedBank(
         names=CONCEPTS,
         concepts=tuple(render(s) for s in scenes),
-        twins=tuple(render(s.with_concept(k, False)) for k, s in enumerate(scenes)),
-        control=render(_showing(None, 2 * per_concept, alone=alone, zoom=zoom, rng=rng)),
+        counterfactuals=tuple(render(s.with_concept(k, False)) for k, s in enumerate(scenes)),
+        reference=render(_showing(None, 2 * per_concept, alone=alone, zoom=zoom, rng=rng)),
         random=render(draw(world, labels, rng=rng)),
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.planted import drawing, faces, networks, scenes, social, worlds
-from benchmarks.planted.banks import ProbeBank, class_images, make_bank
+from benchmarks.planted.banks import PlantedBank, class_images, make_bank
 from benchmarks.planted.faces import Faces
 from benchmarks.planted.social import SocialWorld, draw_portraits, make_social_world, render_portraits
 from benchmarks.planted.subject import Fits, Subject, as_loaded, fit_occluders, look
@@ -113,7 +113,7 @@ def build(case: Case, scale: Scale, *, with_occluders: bool) -> Planted:
         model=model,
         layers=layers,
         bank=bank,
-        probed=look(model, bank, layers),
+        seen=look(model, bank, layers),
         class_images=shown,
         fits=fits,
     )
@@ -161,7 +161,7 @@ def build_social(case: Case, scale: Scale, photos: Faces) -> PlantedSocial:
         wanted = np.full(3 * scale.class_images, y)
         pictures = render_portraits(draw_portraits(world, wanted, for_bank, rng=rng), for_bank)
         shown.append(pictures[logits(module, pictures).argmax(axis=1) == y][: scale.class_images])
-    bank = ProbeBank(faces.GROUPS, groups, None, scenery[:0], scenery)
+    bank = PlantedBank(faces.GROUPS, groups, None, scenery[:0], scenery)
     layers = tuple(networks.layer_names(module))
     model = as_loaded(module, name=world.name, architecture=case.architecture, classes=social.OCCUPATIONS)
     subject = Subject(
@@ -170,7 +170,7 @@ def build_social(case: Case, scale: Scale, photos: Faces) -> PlantedSocial:
         model=model,
         layers=layers,
         bank=bank,
-        probed=look(model, bank, layers),
+        seen=look(model, bank, layers),
         class_images=tuple(shown),
         fits=None,
     )

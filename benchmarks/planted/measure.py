@@ -80,7 +80,7 @@ def repeat_on_new_banks(
         bank = make_bank(planted.world, per_concept=per_concept, n_random=2, rng=rng)
         subject = planted.subject
         again = replace(
-            planted, subject=replace(subject, bank=bank, probed=look(subject.model, bank, subject.layers))
+            planted, subject=replace(subject, bank=bank, seen=look(subject.model, bank, subject.layers))
         )
         for estimator in estimators:
             found[estimator.name].append(estimate_all(estimator, again, rng=rng))
@@ -112,8 +112,8 @@ def on_other_banks(
         for model in models:
             size = len(model.subject.bank.concepts[0])
             bank = make_bank(model.world, per_concept=size, n_random=2, alone=alone, zoom=zoom, rng=rng)
-            probed = look(model.subject.model, bank, model.subject.layers)
-            again = replace(model, subject=replace(model.subject, bank=bank, probed=probed))
+            seen = look(model.subject.model, bank, model.subject.layers)
+            again = replace(model, subject=replace(model.subject, bank=bank, seen=seen))
             for estimator in estimators:
                 found[estimator.name].append(estimate_all(estimator, again, rng=rng))
         truths = [model.truth.probability for model in models]

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from auditor.afi import channels, occluder
-from auditor.afi.detector import Probe, probe
+from auditor.explain import channels, occluder
+from auditor.explain.detector import ForwardPass, forward_pass
 from auditor.models.loaded import ClassLabel, LoadedModel, weights_sha256
 from auditor.records import InputSpec
-from benchmarks.planted.banks import ProbeBank
+from benchmarks.planted.banks import PlantedBank
 from benchmarks.planted.drawing import SIDE
 from benchmarks.planted.training import Images, to_input
 
@@ -39,8 +39,8 @@ class Subject:
     architecture: str
     model: LoadedModel
     layers: tuple[str, ...]
-    bank: ProbeBank
-    probed: Probe
+    bank: PlantedBank
+    seen: ForwardPass
     class_images: tuple[Images, ...]
     fits: Fits | None
     """None: no estimator asked for needs an occluder."""
@@ -60,10 +60,12 @@ def as_loaded(module: nn.Module, *, name: str, architecture: str, classes: Seque
     return LoadedModel(name, "planted", architecture, module, spec, labels, weights_sha256(module))
 
 
-def look(model: LoadedModel, bank: ProbeBank, layers: Sequence[str], *, batch: int = 256) -> Probe:
+def look(model: LoadedModel, bank: PlantedBank, layers: Sequence[str], *, batch: int = 256) -> ForwardPass:
     """Logits and channel means of every bank image."""
     images = bank.images
-    return probe(model, (to_input(images[i : i + batch]) for i in range(0, len(images), batch)), layers)
+    return forward_pass(
+        model, (to_input(images[i : i + batch]) for i in range(0, len(images), batch)), layers
+    )
 
 
 def fit_occluders(

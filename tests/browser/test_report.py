@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from auditor.records import Audit
-from auditor.report import html
+from auditor.report.formats import html
 from tests.sample import hostile
 
 sync_api = pytest.importorskip("playwright.sync_api")

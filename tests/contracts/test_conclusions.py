@@ -26,16 +26,17 @@ from hypothesis import strategies as st
 
 from auditor.cli.run import summary
 from auditor.compare import Change, Comparison, compare
-from auditor.evidence import read_pdf
+from auditor.files import load_arrays
 from auditor.findings import conclude_variant, concluded
 from auditor.policy import Policy, judge
 from auditor.records import Audit, Explanation, Finding, Skipped, Variant
-from auditor.report import FORMATS, history, render
-from auditor.report import comparison as comparison_report
-from auditor.report.standing import standings
+from auditor.report import FORMATS, render
+from auditor.report.formats import comparison as comparison_report
+from auditor.report.formats import history
+from auditor.report.formats.mlflow import metrics, tags
+from auditor.report.view.standing import standings
 from auditor.settings import Settings
-from auditor.store import load_arrays
-from auditor.tracking import metrics, tags
+from auditor.store.pdf import read_pdf
 from tests.readers import (
     CLAIMS,
     NOWHERE,
@@ -512,8 +513,8 @@ def test_charts_of_releases_round_as_tables_do() -> None:
 def test_the_pdf_states_what_the_audit_claims(position: int) -> None:
     case, audit = subsets()[position]
     names = Names(audit)
-    evidence = read_pdf(render(audit, NOWHERE, name="pdf"), where="report.pdf")
-    text = " ".join(evidence.pages)
+    pdf = read_pdf(render(audit, NOWHERE, name="pdf"), where="report.pdf")
+    text = " ".join(pdf.pages)
     first = text.partition("Not tested:")[0]
     check_first(audit, sentences(first, names), where=case)
     check_whole(audit, pdf_rows(audit, text), where=case)
@@ -521,7 +522,7 @@ def test_the_pdf_states_what_the_audit_claims(position: int) -> None:
              for owner, chapter in pdf_chapters(audit, text).items()}  # fmt: skip
     check_short(audit, heads, where=case)
     # And what is attached is the audit.
-    check_whole(audit, json_findings(evidence.attachments["audit.json"].decode()), where=case, exact=True)
+    check_whole(audit, json_findings(pdf.attachments["audit.json"].decode()), where=case, exact=True)
 
 
 GRID = st.sampled_from([-0.4, -0.2, -0.11, -0.1, -0.02, -0.015, 0.0, 0.01, 0.015, 0.02, 0.1, 0.11, 0.2, 0.4])

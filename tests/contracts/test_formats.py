@@ -18,10 +18,15 @@ from markdown_it import MarkdownIt
 
 from auditor.cli.run import summary
 from auditor.policy import Policy, Verdict, judge, load_policy, parse_policy
-from auditor.policy.template import policy_template
 from auditor.records import Audit
-from auditor.report import as_csv, as_json, as_junit, as_markdown, as_modelcard, as_sarif
-from auditor.report.gate_text import github_annotations, terminal_lines, verdict_markdown
+from auditor.report.formats import csv as as_csv
+from auditor.report.formats import json as as_json
+from auditor.report.formats import junit as as_junit
+from auditor.report.formats import markdown as as_markdown
+from auditor.report.formats import modelcard as as_modelcard
+from auditor.report.formats import sarif as as_sarif
+from auditor.report.formats.gate import github_annotations, terminal_lines, verdict_markdown
+from auditor.report.formats.policy import policy_template
 from auditor.report.words import clean
 from auditor.settings import Settings
 from tests.hostile import NAMES, hostile

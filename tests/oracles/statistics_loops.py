@@ -115,7 +115,7 @@ def together(first, second):
 
 
 def compared_with(groups, concept):
-    """Labels that a concept is compared with: the control images (-1) alone, or else all other concepts."""
+    """Labels that a concept is compared with: the reference images (-1) alone, or else all other concepts."""
     return [-1] if -1 in groups else [label for label in sorted(groups) if label != concept]
 
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.afi import occluder
-from auditor.afi.channels import channel_importance, mean_activations, neuron_scores
-from auditor.afi.detector import detect, pool, probe
-from auditor.afi.occluder import OccluderSettings, learn, occlude, random_like
-from auditor.afi.precision import resolve
-from auditor.afi.transforms import transform, valid_span
-from auditor.afi.visualise import VisualiseSettings, total_variation, visualise
 from auditor.errors import InputError
+from auditor.explain import occluder
+from auditor.explain.channels import channel_importance, mean_activations, neuron_scores
+from auditor.explain.detector import detect, forward_pass, pool
+from auditor.explain.occluder import OccluderSettings, learn, occlude, random_like
+from auditor.explain.visualise import VisualiseSettings, total_variation, visualise
+from auditor.images.transforms import transform, valid_span
 from auditor.models import taps
+from auditor.models.precision import resolve
 from tests.oracles import afi_loops
 from tests.tiny import striped, tiny_model
 
@@ -169,7 +169,7 @@ def test_rotation_keeps_the_centre_and_stays_within_the_angle() -> None:
 def test_probe_gives_what_a_plain_pass_gives() -> None:
     model, images = tiny_model(), striped(5, vertical=True, rng=RNG(0))
     weights = {"act": torch.tensor([[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]])}
-    found = probe(model, images.split(2), ["act"], weights)
+    found = forward_pass(model, images.split(2), ["act"], weights)
     with taps.record(model.module, ["act"]) as outputs, torch.no_grad():
         logits = model.module(images)
         maps = outputs["act"]

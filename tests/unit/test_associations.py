@@ -145,7 +145,7 @@ def test_the_lead_is_the_difference_of_the_reciprocal_ranks() -> None:
 def test_what_is_read_from_the_cache_is_laid_out_as_it_was_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Twins included: without them the second run would compare concepts with something else."""
+    """Counterfactuals included: without them the second run would compare concepts with something else."""
     rng = np.random.default_rng(0)
 
     def images(names: list[str]) -> tuple[BankImage, ...]:
@@ -156,8 +156,10 @@ def test_what_is_read_from_the_cache_is_laid_out_as_it_was_shown(
         return tuple(drawn(name) for name in names)
 
     concepts = tuple(Concept(c, images([f"{c}/{i}.png" for i in range(3)])) for c in ("one", "two"))
-    twins = Concept("control", images([f"without/{c}/{i}.png" for c in ("one", "two") for i in range(3)]))
-    bank = ConceptBank("b", "B", "test", concepts, digest_of(concepts), control=twins)
+    counterfactuals = Concept(
+        "reference", images([f"without/{c}/{i}.png" for c in ("one", "two") for i in range(3)])
+    )
+    bank = ConceptBank("b", "B", "test", concepts, digest_of(concepts), reference=counterfactuals)
     settings = Settings(model="tiny", classes=("0",))
     first, second = (
         measure(tiny_model(), bank, (), [], settings=settings, cache=tmp_path, progress=silent)

@@ -17,10 +17,11 @@ import auditor.audit
 import auditor.audit.prepare
 from auditor.banks.starting import start_manifest
 from auditor.errors import InputError
+from auditor.files import load_arrays
 from auditor.progress import Silent
 from auditor.records import Audit
 from auditor.settings import Settings
-from auditor.store import load_arrays, read_audit, result_digest
+from auditor.store.directory import read_audit, result_digest
 from tests.tiny import SIDE, striped, tiny_model
 
 CONCEPTS = ("stripes", "crossbars", "dots")
@@ -61,7 +62,7 @@ def settings(bank: Path, out: Path, **more: object) -> Settings:
     values: dict[str, object] = {
         "model": "test:tiny", "classes": ("bright",), "banks": (str(bank),), "out": out,
         "cache": out.parent / "cache", "device": "cpu", "precision": "float32", "formats": ("html",),
-        "n_impressions": 8, "impression_steps": 60, "occluder_lr": 0.05, "refits": 2, "panel": 2,
+        "n_impressions": 8, "impression_steps": 60, "occluder_lr": 0.05, "refits": 2, "reference_classes": 2,
         "runs": 5, "permutations": 199, "bootstrap": 200, "min_images": 10,
     }  # fmt: skip
     return Settings.model_validate({**values, **more})
@@ -130,18 +131,18 @@ def test_a_bank_with_counterfactuals_is_compared_with_them_pair_by_pair(bank: Pa
         for i in range(12):
             values = 127 + rng.normal(0, 12, (SIDE, SIDE))
             Image.fromarray(values.clip(0, 255).astype(np.uint8)).convert("RGB").save(folder / f"{i}.png")
-    text = path.read_text(encoding="utf-8").replace("[control]\n", '[control]\nfolder = "without"\n')
+    text = path.read_text(encoding="utf-8").replace("[reference]\n", '[reference]\nfolder = "without"\n')
     path.write_text(text.replace("min_images = 30", "min_images = 10"), encoding="utf-8")
 
-    found = auditor.audit.run_audit(settings(root, tmp_path / "twins" / "a"))
+    found = auditor.audit.run_audit(settings(root, tmp_path / "counterfactuals" / "a"))
     name = found.banks[0].name
     assert found.banks[0].compared_with == "the same pictures without the concept"
-    arrays = load_arrays(tmp_path / "twins" / "a" / "arrays.npz")
+    arrays = load_arrays(tmp_path / "counterfactuals" / "a" / "arrays.npz")
     response = arrays["class/2/response/" + name][list(arrays["temperatures"]).index(1.0)]
-    twin, cluster = arrays[f"bank/{name}/counterfactual"], arrays[f"bank/{name}/cluster"]
+    counterfactual, cluster = arrays[f"bank/{name}/counterfactual"], arrays[f"bank/{name}/cluster"]
     for place, concept in enumerate(c.name for c in found.banks[0].concepts):
         own = np.flatnonzero(arrays[f"bank/{name}/label"] == place)
-        difference = response[own] - response[twin[own]]
+        difference = response[own] - response[counterfactual[own]]
         units = [difference[cluster[own] == c].mean() for c in np.unique(cluster[own])]
         finding = next(f for f in found.findings if f.subject == concept)
         assert finding.effect == pytest.approx(np.mean(units), abs=2e-4)
@@ -149,7 +150,7 @@ def test_a_bank_with_counterfactuals_is_compared_with_them_pair_by_pair(bank: Pa
 
     (root / "without" / "dots" / "3.png").unlink()  # half a pairing is none
     again = auditor.audit.run_audit(settings(root, tmp_path / "control" / "a"))
-    assert again.banks[0].compared_with == "the bank's control images"
+    assert again.banks[0].compared_with == "the bank's reference images"
     assert {f.n_other for f in again.findings} == {35}
 
 
@@ -205,7 +206,7 @@ def test_benchmark_photos_are_no_control_images(bank: Path, tmp_path: Path) -> N
     "more",
     [
         {"classes": ("horizontal", "bright")},  # another class beside it
-        {"panel": 1},
+        {"reference_classes": 1},
         {"runs": 7},
         {"refits": 3},
     ],

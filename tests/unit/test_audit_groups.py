@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from auditor.afi.detector import Probe
 from auditor.audit.concepts import Response
 from auditor.audit.forward import Shown
 from auditor.audit.groups import (
@@ -24,6 +23,7 @@ from auditor.audit.groups import (
 )
 from auditor.audit.layout import lay_out
 from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast
+from auditor.explain.detector import ForwardPass
 from auditor.findings import conclude_all
 from auditor.images.technical import TECHNICAL
 from auditor.models.loaded import ClassLabel
@@ -66,7 +66,7 @@ def two_groups(
     if technical is None:
         technical = np.random.default_rng(9).normal(size=(len(logits), len(TECHNICAL)))
     seen = logits.astype(np.float32)
-    return Shown(layout, Probe({}, {}, seen, seen), technical, "")
+    return Shown(layout, ForwardPass({}, {}, seen, seen), technical, "")
 
 
 def _never() -> Any:

@@ -17,7 +17,16 @@ from auditor.cli import main
 ZEBRA = 340
 SMALL = (
     *("--min-images", "4", "--permutations", "999", "--bootstrap", "200", "--runs", "2", "--refits", "1"),
-    *("--panel", "0", "--occluder-iterations", "2", "--n-impressions", "4", "--impression-steps", "2"),
+    *(
+        "--reference-classes",
+        "0",
+        "--occluder-iterations",
+        "2",
+        "--n-impressions",
+        "4",
+        "--impression-steps",
+        "2",
+    ),
     *("--formats", "html", "--device", "cpu", "--max-images", "8"),
 )
 
@@ -209,18 +218,18 @@ def test_interrupted_the_same_command_goes_on(
     always_zebra: str, place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import auditor.audit.run
-    from auditor.fitting import fit_class
+    from auditor.explain.stage_one import run_stage_one
 
     learned: list[str] = []
 
     def counted(model: Any, label: Any, *rest: Any, **options: Any) -> Any:
         learned.append(label.name)
-        return fit_class(model, label, *rest, **options)
+        return run_stage_one(model, label, *rest, **options)
 
     def interrupt(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("auditor.fitting.fit_class", counted)
+    monkeypatch.setattr("auditor.explain.stage_one.run_stage_one", counted)
     arch = ("--arch", "timm:test_resnet")
     with monkeypatch.context() as patch:
         patch.setattr(auditor.audit.run, "show_bank", interrupt)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from auditor.banks import load_bank, loading
+from auditor.banks import load_bank
 from auditor.banks.bank import ConceptBank
 from auditor.banks.clusters import (
     BRIGHTNESS_WITHIN,
@@ -24,8 +24,9 @@ from auditor.banks.clusters import (
     proposals,
     same_picture,
 )
-from auditor.banks.importing import Imported, import_bank
+from auditor.banks.importing.run import Imported, import_bank
 from auditor.banks.manifest import Manifest, parse_manifest, read_manifest
+from auditor.banks.read import loading
 from auditor.errors import InputError
 from tests.bank_data import folder_of_folders, picture
 from tests.oracles import statistics_loops as slow
@@ -418,7 +419,7 @@ def test_a_cluster_is_called_something() -> None:
 
 def clusters_in(bank: ConceptBank) -> dict[str, str]:
     images = [image for concept in bank.concepts for image in concept.images]
-    images += bank.control.images if bank.control else ()
+    images += bank.reference.images if bank.reference else ()
     return {image.name: image.cluster for image in images}
 
 
@@ -465,11 +466,11 @@ def test_control_images_have_clusters_as_well(tmp_path: Path) -> None:
     root = photos(tmp_path / "mine")
     for i in range(4):
         picture(root / "rest" / f"photo{i // 2}_{i}.png", 900 + i)
-    extra = "[control]\ndescription = 'd'\nfolder = 'rest'\n\n[cluster]\nname_pattern = '(.*photo[0-9])'\n"
+    extra = "[reference]\ndescription = 'd'\nfolder = 'rest'\n\n[cluster]\nname_pattern = '(.*photo[0-9])'\n"
     (root / "bank.toml").write_text(BANK + extra)
     bank = load_bank(str(root), min_images=2)
-    assert bank.control is not None
-    assert [i.cluster for i in bank.control.images] == ["rest/photo0"] * 2 + ["rest/photo1"] * 2
+    assert bank.reference is not None
+    assert [i.cluster for i in bank.reference.images] == ["rest/photo0"] * 2 + ["rest/photo1"] * 2
 
 
 @pytest.mark.parametrize("entry", ["name_pattern = '(photo[0-9]+)_'", "covariate = 'person'"])
@@ -509,7 +510,7 @@ def few_are_enough(found: Imported, extra: str = "") -> None:
     """A manifest that made-up sets can fill."""
     path = found.folder / "bank.toml"
     text = path.read_text(encoding="utf-8").replace("min_images = 30", "min_images = 2")
-    path.write_text(text.replace("[control]", f"{extra}\n[control]", 1), encoding="utf-8")
+    path.write_text(text.replace("[reference]", f"{extra}\n[reference]", 1), encoding="utf-8")
 
 
 def table(root: Path, column: str, values: list[str]) -> Path:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from auditor.banks import fetch
-from auditor.banks.fetch import ConsentError, Remote, RemoteFile, download, fetch_bank, terms_of
+from auditor.banks.fetch import run as fetch
+from auditor.banks.fetch.run import ConsentError, Remote, RemoteFile, download, fetch_bank, terms_of
 from auditor.errors import AuditorError, InputError, StorageError
 from tests.bank_data import picture
 

@@ -16,9 +16,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from auditor.banks import fetch
-from auditor.banks.fetch import REMOTES, Remote, RemoteFile, fetch_bank, terms_of
-from auditor.banks.importing import Imported
+from auditor.banks.fetch import run as fetch
+from auditor.banks.fetch.run import REMOTES, Remote, RemoteFile, fetch_bank, terms_of
+from auditor.banks.importing.run import Imported
 from auditor.errors import AuditorError, InputError, StorageError
 from auditor.models.torchvision_import import prepare_torchvision
 from tests.bank_data import picture

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from auditor.banks import load_bank, loading, places
-from auditor.banks.importers import Options
-from auditor.banks.importing import import_bank
+from auditor.banks import load_bank, places
+from auditor.banks.importing import Options
+from auditor.banks.importing.run import import_bank
 from auditor.banks.manifest import Manifest, read_manifest
+from auditor.banks.read import loading
 from auditor.banks.starting import start_manifest
 from auditor.errors import InputError, StorageError
 from tests.bank_data import folder_of_folders, picture
@@ -159,15 +160,15 @@ def test_manifest_with_a_control_pool(tmp_path: Path) -> None:
     root = folder_of_folders(tmp_path / "mine", concepts=("dots", "lines", "others"))
     path = start_manifest(root)
     text = path.read_text(encoding="utf-8").replace("min_images = 30", "min_images = 2")
-    text = text.replace("[control]\n", '[control]\nfolder = "others"\n')
+    text = text.replace("[reference]\n", '[reference]\nfolder = "others"\n')
     text = text[: text.index('[[concepts]]\nname = "others"')]
     path.write_text(text, encoding="utf-8")
     bank = load_bank(str(root), min_images=2)
     assert [c.name for c in bank.concepts] == ["dots", "lines"]
-    assert bank.control is not None
-    assert len(bank.control.images) == 4
+    assert bank.reference is not None
+    assert len(bank.reference.images) == 4
     assert not bank.report_images
-    assert bank.datasheet["Control pool"]
+    assert bank.datasheet["Reference images"]
 
 
 def clustered(root: Path, cluster: str) -> Path:

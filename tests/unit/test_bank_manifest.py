@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.banks.importers import IMPORTERS
+from auditor.banks.importing import IMPORTERS
 from auditor.banks.manifest import parse_manifest, read_manifest
 from auditor.banks.places import shipped
 from auditor.errors import InputError

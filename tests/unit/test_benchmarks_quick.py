@@ -33,7 +33,7 @@ def test_planted_truth_is_found_better_than_by_the_others(tmp_path: Path) -> Non
     out = tmp_path / "figures.json"
     text = run("benchmarks.planted", "--quick", "--threads", "2", "--out", str(out), cache=tmp_path)
     figures = json.loads(out.read_text())["all"]
-    for ours in ("auditor, twins", "auditor, control images", "auditor, other concepts"):
+    for ours in ("auditor, counterfactual pairs", "auditor, reference images", "auditor, other concepts"):
         assert figures[ours]["Spearman"]["value"] > figures["TCAV"]["Spearman"]["value"]
         assert figures[ours]["Spearman"]["value"] > figures["paper"]["Spearman"]["value"] + 0.2
         assert figures[ours]["confident sign errors"]["value"] == 0

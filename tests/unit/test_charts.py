@@ -9,8 +9,8 @@ import pytest
 
 from auditor.findings import concluded
 from auditor.records import Audit
-from auditor.report.charts import PRINT, SCREEN, STAND_INS, Chart, ClassCharts, class_charts
-from auditor.report.view import ReportView, build_view
+from auditor.report.charts.classes import PRINT, SCREEN, STAND_INS, Chart, ClassCharts, class_charts
+from auditor.report.view.audit import ReportView, build_view
 from tests.sample import hostile
 
 

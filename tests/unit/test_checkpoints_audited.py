@@ -77,7 +77,8 @@ def audit(spec: str, arch: str, bank: Path, images: Path, out: Path) -> dict[str
         {
             "model": spec, "arch": arch, "classes": ["2"], "images": str(images), "banks": [str(bank)],
             "out": str(out), "formats": ["html"], "cache": str(out.parent / "cache"),
-            "occluder_iterations": 3, "refits": 1, "permutations": 999, "bootstrap": 200, "panel": 0,
+            "occluder_iterations": 3, "refits": 1, "permutations": 999, "bootstrap": 200,
+            "reference_classes": 0,
             "input_size": SIDE, "min_images": 4, "max_images": 8, "runs": 10,
         }
     )  # fmt: skip

@@ -297,7 +297,7 @@ def test_classes_of_a_model(capsys: pytest.CaptureFixture[str], demo_weights: st
 
 def test_the_last_lines_say_what_the_report_says(tmp_path: Path) -> None:
     from auditor.cli.run import summary
-    from auditor.report.summary import class_summary, titles
+    from auditor.report.view.summary import class_summary, titles
 
     audit = sample.build(tmp_path)
     settings = Settings(model="x", classes=("x",), out=tmp_path)

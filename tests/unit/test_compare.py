@@ -15,6 +15,7 @@ from scipy import stats
 from auditor.compare import Change, Comparison, compare
 from auditor.compare.both import Both
 from auditor.errors import InputError
+from auditor.files import load_arrays
 from auditor.findings import conclude_all
 from auditor.records import Audit, Finding
 from auditor.statistics.effects import Effect, Inference
@@ -22,7 +23,6 @@ from auditor.statistics.multiplicity import holm
 from auditor.statistics.probability import AS_IT_IS, TEMPERATURES, Tempered, temperature_between
 from auditor.statistics.samples import RANDOM, ConceptSample, group_sample
 from auditor.statistics.units import joined
-from auditor.store import load_arrays
 from tests.releases import (
     CLASSES,
     CONTRAST_MARGIN,
@@ -644,27 +644,27 @@ def _tempered_alike(folder: Path, which: int, *, seed: int, n: int) -> Release:
 
 # Counterfactuals
 
-TWIN = "bank/textures/counterfactual"
+COUNTERFACTUAL = "bank/textures/counterfactual"
 
 
 def _counterfactual(shift: float, *, noise: int, n: int = 40) -> Release:
-    """Two concepts whose images have twins without the concept; the class rises by ``shift`` on the first."""
+    """Two concepts, each with counterfactuals; the class rises by ``shift`` on the first."""
     rng = _rng(noise)
     labels = np.repeat([0, 1, -1], [n, n, 2 * n])
-    twin = np.concatenate([np.arange(2 * n, 4 * n), np.full(2 * n, -1)])
+    counterfactual = np.concatenate([np.arange(2 * n, 4 * n), np.full(2 * n, -1)])
     pictures = np.tile(_rng(7).normal(size=(2 * n, CLASSES)), (2, 1))
     logits = 2 * pictures + 0.1 * rng.normal(size=(4 * n, CLASSES))
     logits[labels == 0, 0] += shift
     tempered = Tempered(logits)
     response = tempered.log_scaled(0).astype(np.float32)
-    sample = ConceptSample(labels, np.arange(4 * n), twin)
+    sample = ConceptSample(labels, np.arange(4 * n), counterfactual)
     effects = sample.effects(response[AS_IT_IS], inference=Inference(199, 200, 0.05, 2), rng=_rng(0))
     findings = [concept(name, **_numbers(e)) for name, e in zip(("one", "two"), effects, strict=True)]
     arrays: Arrays = {
         "temperatures": np.array(TEMPERATURES),
         LABEL: labels,
         CLUSTER: np.arange(4 * n),
-        TWIN: twin,
+        COUNTERFACTUAL: counterfactual,
         "bank/textures/entropy": tempered.entropy,
         RESPONSE: response,
     }
@@ -703,13 +703,13 @@ def test_twins_that_are_not_the_same_in_both_are_not_used(damage: str, which: st
     audit, arrays = _counterfactual(0.0, noise=1)
     bad = dict(arrays)
     if damage == "none":
-        del bad[TWIN]
+        del bad[COUNTERFACTUAL]
     elif damage == "others":
-        bad[TWIN] = np.roll(arrays[TWIN], 1)
+        bad[COUNTERFACTUAL] = np.roll(arrays[COUNTERFACTUAL], 1)
     elif damage == "out of range":
-        bad[TWIN] = np.where(arrays[TWIN] == 159, 160, arrays[TWIN])
+        bad[COUNTERFACTUAL] = np.where(arrays[COUNTERFACTUAL] == 159, 160, arrays[COUNTERFACTUAL])
     else:
-        bad[TWIN] = arrays[TWIN][:-1]
+        bad[COUNTERFACTUAL] = arrays[COUNTERFACTUAL][:-1]
     old, new = (bad if which in (side, "both") else arrays for side in ("old", "new"))
     comparison = _compared((audit, old), (audit, new))
     assert not any(c.paired for c in comparison.changes)

@@ -17,10 +17,11 @@ from auditor.audit import run_audit
 from auditor.banks import ConceptBank, load_bank
 from auditor.banks.bank import GroupContrast
 from auditor.cli import main
+from auditor.files import load_arrays
 from auditor.models import LoadedModel
-from auditor.releases import compare_releases
+from auditor.policy.releases import compare_releases
 from auditor.statistics.probability import TEMPERATURES
-from auditor.store import load_arrays, read_audit
+from auditor.store.directory import read_audit
 from tests.tiny import tiny_model
 from tests.unit.test_audit import bank as bank  # the bank that the tiny network tells apart
 from tests.unit.test_audit import settings
@@ -81,7 +82,7 @@ def releases(bank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             patch.setattr(
                 auditor.audit.prepare, "load_model", lambda *_args, _change=change, **_more: _release(_change)
             )
-            run_audit(settings(bank, root / name, panel=0, refits=1))
+            run_audit(settings(bank, root / name, reference_classes=0, refits=1))
     return root
 
 

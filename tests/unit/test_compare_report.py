@@ -13,11 +13,11 @@ import pytest
 from auditor.cli import main
 from auditor.compare import Comparison, compare
 from auditor.records import Audit, Finding
-from auditor.report.comparison import headline, render_html, render_json, render_markdown, render_pdf
-from auditor.report.history import histories, release_names
-from auditor.report.history import render_html as history_html
-from auditor.report.history import render_markdown as history_markdown
-from auditor.store import write_audit
+from auditor.report.formats.comparison import headline, render_html, render_json, render_markdown, render_pdf
+from auditor.report.formats.history import histories, release_names
+from auditor.report.formats.history import render_html as history_html
+from auditor.report.formats.history import render_markdown as history_markdown
+from auditor.store.directory import write_audit
 from tests.hostile import NAMES, hostile
 from tests.releases import another_model, audit_of, audited_class, concept, contrast, failed
 

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from auditor.errors import InputError
-from auditor.images.decode import decode_image, list_images, scan_images, sha256_of
+from auditor.files import sha256_of
+from auditor.images.decode import decode_image, list_images, scan_images
 
 RAMP = np.linspace(0, 255, 32 * 24, dtype=np.uint8).reshape(24, 32)
 

@@ -13,9 +13,14 @@ from huggingface_hub import ModelCard
 
 from auditor.errors import InputError
 from auditor.records import Audit, ConceptDetail, SanityCheck
-from auditor.report import as_csv, as_json, as_junit, as_markdown, as_modelcard, as_sarif
 from auditor.report.escape import csv_text, markdown_code, markdown_text, sarif_text
-from auditor.store import parse_audit
+from auditor.report.formats import csv as as_csv
+from auditor.report.formats import json as as_json
+from auditor.report.formats import junit as as_junit
+from auditor.report.formats import markdown as as_markdown
+from auditor.report.formats import modelcard as as_modelcard
+from auditor.report.formats import sarif as as_sarif
+from auditor.store.directory import parse_audit
 from tests.releases import audit_of, audited_class, concept, contrast, failed
 from tests.sample import build
 from tests.sarif import sarif_errors

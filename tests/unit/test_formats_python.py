@@ -13,8 +13,8 @@ import pytest
 
 import auditor
 from auditor.errors import InputError
-from auditor.report.as_csv import COLUMNS
-from auditor.store import write_audit
+from auditor.report.formats.csv import COLUMNS
+from auditor.store.directory import write_audit
 from tests.hostile import NAMES, hostile
 from tests.releases import audit_of, audited_class, concept, contrast, failed
 

@@ -15,7 +15,7 @@ import pytest
 from auditor.cli import main
 from auditor.policy import load_policy
 from auditor.records import Audit, Check, Finding
-from auditor.store import write_audit
+from auditor.store.directory import write_audit
 from tests.releases import (
     MARGIN,
     another_model,
@@ -346,8 +346,8 @@ def test_policy_check_lists_every_fault_with_its_line(capsys: pytest.CaptureFixt
 
 def test_the_gate_needs_no_torch() -> None:
     code = (
-        "import sys, auditor.cli.gate, auditor.cli.policy, auditor.releases, auditor.report.as_sarif\n"
-        "import auditor.report.gate_text, auditor.report.as_junit\n"
+        "import sys, auditor.cli.gate, auditor.cli.policy, auditor.policy.releases\n"
+        "import auditor.report.formats.sarif, auditor.report.formats.gate, auditor.report.formats.junit\n"
         "sys.exit(any(m in sys.modules for m in ('torch', 'weasyprint', 'click')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from auditor.store import write_audit
+from auditor.store.directory import write_audit
 from tests.releases import another_model, audit_of, audited_class, concept
 from tests.sarif import sarif_errors
 

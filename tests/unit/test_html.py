@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from auditor.records import Audit, ClassResult
-from auditor.report import html
-from auditor.report.pictures import encode
+from auditor.report.formats import html
+from auditor.report.thumbnails import encode
 from tests.sample import hostile
 
 MAX_BYTES = 5_000_000

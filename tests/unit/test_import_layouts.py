@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from auditor.banks import load_bank
-from auditor.banks.importers import Options
-from auditor.banks.importing import Imported, import_bank
+from auditor.banks.importing import Options
+from auditor.banks.importing.run import Imported, import_bank
 from auditor.banks.lock import verify
 from auditor.errors import InputError
 from tests.bank_data import picture

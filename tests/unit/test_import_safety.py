@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from auditor.banks import importing, places
-from auditor.banks.archive import extract
+from auditor.banks import places
 from auditor.banks.duplicates import near_duplicates
-from auditor.banks.importing import import_bank
+from auditor.banks.importing import run as importing
+from auditor.banks.importing.archive import extract
+from auditor.banks.importing.run import import_bank
 from auditor.banks.lock import read_lock, verify
 from auditor.banks.measure import measured
 from auditor.errors import InputError, StorageError

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from auditor.fitting import fit_key
+from auditor.explain.stage_one import stage_one_key
 from auditor.images import impressions
 from auditor.images.impressions import ImpressionSettings, make_impressions
 from auditor.images.norm_prior import listening
@@ -169,7 +169,7 @@ def test_batches_are_of_even_size(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_fit_from_impressions_is_named_after_the_prior_and_one_from_photos_is_not() -> None:
     def key(images: str, prior: float) -> str:
         settings = Settings(model="test:normed", classes=("0",), images=images)
-        return fit_key(normed(), normed().labels[0], ["bn"], settings, prior=prior)
+        return stage_one_key(normed(), normed().labels[0], ["bn"], settings, prior=prior)
 
     assert key("impressions", 0.0) != key("impressions", 100.0)
     assert key("photos", 0.0) == key("photos", 100.0)

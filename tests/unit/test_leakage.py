@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from auditor.banks import load_bank
+from auditor.banks.generated.textures import render
 from auditor.banks.leakage import FEATURES, cross_validated, fit_logistic, leakage, trivial_features
-from auditor.banks.textures import render
 from auditor.errors import InputError
 from tests.bank_data import picture
 

@@ -12,9 +12,9 @@ import pytest
 pypdf = pytest.importorskip("pypdf")
 
 from auditor.records import Audit  # noqa: E402
-from auditor.report import pdf  # noqa: E402
+from auditor.report.formats import pdf  # noqa: E402
 from auditor.schemas import schema_text  # noqa: E402
-from auditor.store import audit_bytes  # noqa: E402
+from auditor.store.directory import audit_bytes  # noqa: E402
 from tests.sample import hostile  # noqa: E402
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks.planted import metrics, networks, training
-from benchmarks.planted.banks import CONTROL, RANDOM, TWIN
+from benchmarks.planted.banks import COUNTERFACTUAL, RANDOM, REFERENCE
 from benchmarks.planted.estimators import Estimate, Estimator, ours
 from benchmarks.planted.estimators.baselines import chance
 from benchmarks.planted.measure import Measured, as_pairs
@@ -19,18 +19,18 @@ from benchmarks.planted.report import markdown
 def subject_with(logits, labels, names=("a", "b", "c")):
     """What an estimator reads of a subject, with numbers of our own."""
     return SimpleNamespace(
-        probed=SimpleNamespace(logits=logits), bank=SimpleNamespace(labels=labels, names=names)
+        seen=SimpleNamespace(logits=logits), bank=SimpleNamespace(labels=labels, names=names)
     )
 
 
 def planted_logits(rng, *, n=60, shift=3.0):
-    """Concept a raises class 0, b lowers it, c does nothing; twins and controls have none of them."""
+    """Concept a raises class 0, b lowers it, c does nothing; reference images have none of them."""
     labels = np.concatenate(
         [
             np.repeat([0, 1, 2], n),
-            np.full(2 * n, CONTROL),
+            np.full(2 * n, REFERENCE),
             np.full(9, RANDOM),
-            np.repeat([TWIN, TWIN + 1, TWIN + 2], n),
+            np.repeat([COUNTERFACTUAL, COUNTERFACTUAL + 1, COUNTERFACTUAL + 2], n),
         ]
     )
     base = rng.normal(size=(n, 3, 4))
@@ -46,7 +46,7 @@ def planted_logits(rng, *, n=60, shift=3.0):
     return z, labels
 
 
-@pytest.mark.parametrize("estimate", [ours.against_twins, ours.against_control])
+@pytest.mark.parametrize("estimate", [ours.against_counterfactuals, ours.against_references])
 def test_ours_has_sign_size_and_significance(estimate):
     rng = np.random.default_rng(0)
     found = estimate(subject_with(*planted_logits(rng)), 0, rng)
@@ -65,7 +65,7 @@ def test_other_concepts_move_the_zero_point_and_twins_do_not():
     z[labels == 1, 0] += 6.0  # now a and b both raise the class
     subject = subject_with(z, labels)
     assert ours.against_others(subject, 0, rng).effects[2] < -0.3
-    assert abs(ours.against_twins(subject, 0, rng).effects[2]) < 0.02
+    assert abs(ours.against_counterfactuals(subject, 0, rng).effects[2]) < 0.02
 
 
 def test_contrast_is_the_first_group_against_the_second():

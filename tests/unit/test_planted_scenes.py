@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from benchmarks.planted import build
-from benchmarks.planted.banks import CONTROL, RANDOM, TWIN, make_bank
+from benchmarks.planted.banks import COUNTERFACTUAL, RANDOM, REFERENCE, make_bank
 from benchmarks.planted.faces import Faces
 from benchmarks.planted.scenes import CLASSES, CONCEPTS, render, sample
 from benchmarks.planted.social import draw_portraits, make_social_world, render_portraits
@@ -108,12 +108,14 @@ def test_a_bank_keeps_twins_beside_their_pictures():
     bank = make_bank(make_world("w", 5), per_concept=6, n_random=5, rng=np.random.default_rng(0))
     labels, images = bank.labels, bank.images
     assert len(labels) == len(images) == 60 + 12 + 5 + 60
-    assert (labels == CONTROL).sum() == 12
+    assert (labels == REFERENCE).sum() == 12
     assert (labels == RANDOM).sum() == 5
     frame = CONCEPTS.index("frame")
-    same = images[labels == frame][:, 20:44, 20:44] == images[labels == TWIN + frame][:, 20:44, 20:44]
+    same = (
+        images[labels == frame][:, 20:44, 20:44] == images[labels == COUNTERFACTUAL + frame][:, 20:44, 20:44]
+    )
     assert same.all()
-    assert (images[labels == frame] != images[labels == TWIN + frame]).any(axis=(1, 2, 3)).all()
+    assert (images[labels == frame] != images[labels == COUNTERFACTUAL + frame]).any(axis=(1, 2, 3)).all()
 
 
 def test_showing_another_group_changes_only_the_face():

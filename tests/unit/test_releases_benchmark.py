@@ -111,7 +111,7 @@ def test_the_gate_stops_the_planted_release_and_names_it(
     monkeypatch.setenv("AUDITOR_CACHE", str(tmp_path / "cache"))
     settings: dict[str, Any] = {
         "--n-impressions": 4, "--impression-steps": 16, "--occluder-iterations": 4, "--refits": 1,
-        "--panel": 0, "--heldout": 0, "--bootstrap": 400, "--permutations": 499,
+        "--reference-classes": 0, "--heldout": 0, "--bootstrap": 400, "--permutations": 499,
     }  # fmt: skip
     size = Size(flags=tuple(str(word) for pair in settings.items() for word in pair), faces=160, photos=60)
     gated = planted_release(tmp_path, faces, size, classes="apron", seed=0)

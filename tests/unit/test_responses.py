@@ -11,21 +11,21 @@ import torch
 from scipy import stats
 from torch import nn
 
-from auditor.afi.detector import Probe
-from auditor.afi.responses import detector_response, layer_responses
 from auditor.audit import checks
 from auditor.audit.concepts import Response
 from auditor.audit.forward import Shown
 from auditor.audit.groups import EveryClass, contrasts, sample_groups
 from auditor.audit.layout import BankLayout, lay_out
 from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast, digest_of
+from auditor.explain.detector import ForwardPass
+from auditor.explain.responses import detector_response, layer_responses
 from auditor.models.head import hear_last
 from auditor.models.loaded import ClassLabel
 from auditor.randomness import stream
 from auditor.settings import Settings
 from auditor.statistics.classwise import FEWEST_CLASSES
 from auditor.statistics.probability import Tempered
-from auditor.statistics.samples import CONTROL, RANDOM
+from auditor.statistics.samples import RANDOM, REFERENCE
 from tests.oracles import statistics_loops as slow
 
 SETTINGS = Settings(model="tiny", classes=("2",), permutations=199, bootstrap=200)
@@ -203,8 +203,8 @@ def test_random_concept_check_fails_where_so_few_images_are_claimed_for_nothing(
 
 
 def test_random_concept_check_is_that_of_the_loops() -> None:
-    """On the same draws; control images and random photos are not drawn."""
-    labels = np.array([0] * 12 + [1] * 9 + [CONTROL] * 5 + [RANDOM] * 5)
+    """On the same draws; reference images and random photos are not drawn."""
+    labels = np.array([0] * 12 + [1] * 9 + [REFERENCE] * 5 + [RANDOM] * 5)
     clusters = np.where(np.arange(31) < 4, np.arange(31) // 2, np.arange(31))
     plain = layout(2, 12)
     drawn_from = replace(plain, sample=replace(plain.sample, labels=labels, clusters=clusters))
@@ -271,7 +271,7 @@ def test_a_contrast_has_the_share_of_classes_and_the_difference_of_the_logarithm
     grouped = replace(plain, bank=bank)
     logits = rng.normal(size=(80, classes)).astype(np.float32)
     logits[:40, 2] += 1.5
-    shown = Shown(grouped, Probe({}, {}, logits, logits), rng.normal(size=(80, 6)), "")
+    shown = Shown(grouped, ForwardPass({}, {}, logits, logits), rng.normal(size=(80, 6)), "")
     response = Response(Tempered(logits).log_scaled(2), logits.argmax(axis=1) == 2)
     every = EveryClass.of(logits)
     [groups] = sample_groups(grouped, settings=SETTINGS)

@@ -16,7 +16,7 @@ from auditor.schemas import (
     schema_text,
 )
 from auditor.schemas.__main__ import main
-from auditor.store import parse_audit
+from auditor.store.directory import parse_audit
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from auditor import signing
 from auditor.cli import main
 from auditor.errors import InputError
-from auditor.store import write_audit
+from auditor.store import sign as signing
+from auditor.store.directory import write_audit
 from tests.releases import audit_of, audited_class, concept
 
 

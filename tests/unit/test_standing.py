@@ -9,15 +9,15 @@ import pytest
 
 from auditor.cli import main
 from auditor.errors import InputError
-from auditor.evidence import read_pdf
 from auditor.findings import concluded
 from auditor.policy.kept import VERDICT_FILE, keep_verdict, kept_verdict
+from auditor.policy.releases import gate_release
 from auditor.policy.verdict import Verdict
 from auditor.records import Audit, Explanation, Finding, SanityCheck
-from auditor.releases import gate_release
 from auditor.report import render, write_reports
-from auditor.report.standing import Standing, standings
-from auditor.store import read_audit, write_audit
+from auditor.report.view.standing import Standing, standings
+from auditor.store.directory import read_audit, write_audit
+from auditor.store.pdf import read_pdf
 from auditor.verify import verify
 from tests import sample
 from tests.hostile import NAMES, hostile
@@ -184,10 +184,10 @@ def test_a_report_begins_with_verdicts_findings_and_what_was_not_tested(tmp_path
     keep_verdict(tmp_path, gate_release(tmp_path, tmp_path / "policy.toml"))
     audit = read_audit(tmp_path)
     pdf = render(audit, tmp_path, name="pdf")
-    evidence = read_pdf(pdf, where="report.pdf")
+    pdf = read_pdf(pdf, where="report.pdf")
     # The verdicts stand at the top; with three of them, what follows may run over to the second page.
-    first = " ".join(evidence.pages[:2])
-    assert all(words in evidence.pages[0] for words in ("Release gate: ✗ failed", "Scores: ✓ usable"))
+    first = " ".join(pdf.pages[:2])
+    assert all(words in pdf.pages[0] for words in ("Release gate: ✗ failed", "Scores: ✓ usable"))
     for words in (
         "Release gate",
         "failed",
@@ -203,7 +203,7 @@ def test_a_report_begins_with_verdicts_findings_and_what_was_not_tested(tmp_path
     (only,) = read_pdf(without, where="report.pdf").pages[:1]
     assert all(words in only for words in ("Scores", "Explanations", "What was found", "Not tested"))
     assert "Release gate" not in only
-    assert evidence.attachments[VERDICT_FILE] == (tmp_path / VERDICT_FILE).read_bytes()
+    assert pdf.attachments[VERDICT_FILE] == (tmp_path / VERDICT_FILE).read_bytes()
     page = render(audit, tmp_path, name="html").decode()
     assert page.index('id="verdict"') < page.index('id="found"') < page.index('id="not-tested"')
     assert "Release gate" in page

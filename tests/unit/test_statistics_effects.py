@@ -31,7 +31,7 @@ from tests.oracles import statistics_loops as slow
 SIZES = (6, 9, 7)
 CONTROLS = 8
 LABELS = np.repeat([2, 0, 1, -1], [SIZES[2], SIZES[0], SIZES[1], CONTROLS])
-"""With control images, which concepts are then compared with."""
+"""With reference images, which concepts are then compared with."""
 OTHERS = LABELS[LABELS >= 0]
 """Without: concepts are compared with each other."""
 BOTH = pytest.mark.parametrize("labels", [LABELS, OTHERS], ids=["control", "others"])

@@ -1,4 +1,4 @@
-"""Who is compared with whom: concepts against others, control images or counterfactuals; groups; pairs."""
+"""Who is compared with whom: concepts against others, reference images or counterfactuals; groups; pairs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from auditor.errors import InputError
 from auditor.statistics.effects import Effect, Inference
-from auditor.statistics.samples import CONTROL, RANDOM, ConceptSample, GroupSample, group_sample
+from auditor.statistics.samples import RANDOM, REFERENCE, ConceptSample, GroupSample, group_sample
 from tests.oracles import statistics_loops as slow
 
 quick = settings(max_examples=20, deadline=None)
@@ -24,7 +24,7 @@ def concepts(
 ) -> tuple[ConceptSample, np.ndarray]:
     """Three concepts in a jumble, with random photos among them, and a response."""
     rng = np.random.default_rng(seed)
-    labels = np.repeat([0, 1, 2, CONTROL if control else 1, RANDOM], [18, 25, 20, 30, 9])
+    labels = np.repeat([0, 1, 2, REFERENCE if control else 1, RANDOM], [18, 25, 20, 30, 9])
     labels = rng.permutation(labels)
     clusters = rng.integers(0, 40, len(labels)) if clustered else np.arange(len(labels))
     values = rng.gamma(2.0, size=len(labels)) + 0.6 * labels + 0.5 * rng.normal(size=41)[clusters % 41]
@@ -34,7 +34,7 @@ def concepts(
 def with_counterfactuals(seed: int = 0) -> tuple[ConceptSample, np.ndarray, list[float]]:
     """Two concepts whose pictures all exist without the concept as well; the last are the differences."""
     rng = np.random.default_rng(seed)
-    labels = np.repeat([0, 1, CONTROL], [14, 12, 26])
+    labels = np.repeat([0, 1, REFERENCE], [14, 12, 26])
     counterfactual = np.full(52, -1)
     counterfactual[:26] = 26 + rng.permutation(26)
     clusters = np.concatenate([rng.integers(0, 9, 14), rng.integers(20, 28, 12), np.arange(50, 76)])
@@ -49,7 +49,7 @@ def with_counterfactuals(seed: int = 0) -> tuple[ConceptSample, np.ndarray, list
 @pytest.mark.parametrize("control", [True, False], ids=["control", "others"])
 @pytest.mark.parametrize("clustered", [True, False])
 def test_concepts_are_those_of_the_loops(control: bool, clustered: bool) -> None:
-    sample, values = concepts(control=control, clustered=clustered)
+    sample, values = concepts(reference=control, clustered=clustered)
     groups = slow.unit_values(values, sample.labels, sample.clusters)
     groups.pop(RANDOM)  # only the paper's score is measured against random photos
     assert sample.units == {label: len(units) for label, units in groups.items()}
@@ -72,7 +72,7 @@ def test_concepts_are_those_of_the_loops(control: bool, clustered: bool) -> None
 
 def test_random_photos_are_not_heard() -> None:
     sample, values = concepts()
-    assert (CONTROL, RANDOM) == (-1, -2)  # as they stand in the arrays of every audit
+    assert (REFERENCE, RANDOM) == (-1, -2)  # as they stand in the arrays of every audit
     shouted = np.where(sample.labels == RANDOM, 1e6, values)
     np.testing.assert_array_equal(sample.errors(values[None]).effect, sample.errors(shouted[None]).effect)
     assert not (sample.labels[sample.used] == RANDOM).any()
@@ -122,7 +122,12 @@ def test_images_left_out_with_counterfactuals() -> None:
     ("labels", "clusters", "measurable", "reasons"),
     [
         # Three images of one photo are one independent image.
-        ([0, 0, 0, 1, 1, CONTROL, CONTROL], [5, 5, 5, 6, 7, 8, 9], [1], {0: "1 independent image, need 2"}),
+        (
+            [0, 0, 0, 1, 1, REFERENCE, REFERENCE],
+            [5, 5, 5, 6, 7, 8, 9],
+            [1],
+            {0: "1 independent image, need 2"},
+        ),
         ([0, 0, 1, 1, 2], [0, 1, 2, 3, 4], [0, 1], {2: "1 independent image, need 2"}),
         # Of two concepts one is left: there is nothing to compare it with.
         (
@@ -132,18 +137,18 @@ def test_images_left_out_with_counterfactuals() -> None:
             {0: "there is no other concept to compare with", 1: "1 independent image, need 2"},
         ),
         ([0, 0, 0], [0, 1, 2], [], {0: "there is no other concept to compare with"}),
-        # A lone concept may be compared with control images, unless they are all one.
-        ([0, 0, CONTROL, CONTROL], [0, 1, 2, 3], [0], {}),
+        # A lone concept may be compared with reference images, unless they are all one.
+        ([0, 0, REFERENCE, REFERENCE], [0, 1, 2, 3], [0], {}),
         (
-            [0, 0, 1, 1, CONTROL, CONTROL],
+            [0, 0, 1, 1, REFERENCE, REFERENCE],
             [0, 1, 2, 3, 4, 4],
             [],
             {
-                0: "the control images are one independent image, need 2",
-                1: "the control images are one independent image, need 2",
+                0: "the reference images are one independent image, need 2",
+                1: "the reference images are one independent image, need 2",
             },
         ),
-        # Random photos are no control images.
+        # Random photos are no reference images.
         ([0, 0, RANDOM, RANDOM], [0, 1, 2, 3], [], {0: "there is no other concept to compare with"}),
     ],
 )
@@ -166,7 +171,7 @@ def test_a_concept_that_cannot_be_measured_is_not_compared_with_either() -> None
 
 
 def test_counterfactuals_need_no_control_images_of_their_own() -> None:
-    labels = np.array([0, 0, 0, CONTROL, CONTROL, CONTROL])
+    labels = np.array([0, 0, 0, REFERENCE, REFERENCE, REFERENCE])
     sample = ConceptSample(labels, np.array([0, 1, 2, 9, 9, 9]), np.array([3, 4, 5, -1, -1, -1]))
     assert sample.measurable == [0]
     found = sample.errors(np.array([[1.0, 2.0, 6.0, 0.0, 0.0, 3.0]]))
@@ -174,7 +179,7 @@ def test_counterfactuals_need_no_control_images_of_their_own() -> None:
 
 
 def test_images_without_a_counterfactual_take_no_part() -> None:
-    labels = np.array([0, 0, 0, 1, 1, CONTROL, CONTROL, CONTROL, CONTROL])
+    labels = np.array([0, 0, 0, 1, 1, REFERENCE, REFERENCE, REFERENCE, REFERENCE])
     sample = ConceptSample(labels, np.arange(9), np.array([5, -1, 6, 7, 8, -1, -1, -1, -1]))
     values = np.array([3.0, 100.0, 5.0, 7.0, 9.0, 1.0, 1.0, 2.0, 2.0])
     assert sample.used.tolist() == [0, 2, 3, 4]
@@ -186,7 +191,7 @@ def test_images_without_a_counterfactual_take_no_part() -> None:
 
 
 def test_concepts_keep_their_columns_when_one_in_the_middle_cannot_be_measured() -> None:
-    labels, clusters = np.array([0, 0, 1, 2, 2, CONTROL, CONTROL]), np.arange(7)
+    labels, clusters = np.array([0, 0, 1, 2, 2, REFERENCE, REFERENCE]), np.arange(7)
     sample = ConceptSample(labels, clusters)
     assert sample.measurable == [0, 2]
     found = sample.errors(np.array([[1.0, 1.0, 50.0, 3.0, 3.0, 0.0, 0.0]]))

@@ -11,19 +11,17 @@ import pytest
 
 from auditor.cli import main
 from auditor.errors import InputError, StorageError
+from auditor.files import load_arrays, save_arrays, write_bytes
 from auditor.findings import concluded
 from auditor.records import FORMAT_VERSION, Audit
-from auditor.store import (
+from auditor.store.directory import (
     audit_bytes,
     audit_digest,
     inside,
-    load_arrays,
     parse_audit,
     read_audit,
     result_digest,
-    save_arrays,
     write_audit,
-    write_bytes,
 )
 from tests.sample import build
 

@@ -8,7 +8,7 @@ import pytest
 
 from auditor.findings import concluded
 from auditor.records import Audit, Finding, Variant
-from auditor.report.summary import (
+from auditor.report.view.summary import (
     MOST_CLAIMS,
     all_claims,
     claim,
@@ -160,18 +160,18 @@ def test_a_claim_about_groups_is_always_among_the_first() -> None:
 def test_a_claim_says_what_how_much_and_of_how_many() -> None:
     said = claim(concept(**UP, independent=41, p_adjusted=0.0004, taken_for_class=3), title)
     assert said.sentence == "The class “zebra” is associated with images labelled “banded”."
-    assert said.evidence == (
+    assert said.numbers == (
         "effect 0.30 [0.20, 0.40], corrected p < 0.001, 41 independent images; 10% of the model's other "
         "classes respond at least as strongly; the model takes 3 of 60 images for the class itself"
     )
     said = claim(concept(**DOWN, class_share=None), title)
     assert said.sentence == "The class “zebra” is negatively associated with images labelled “banded”."
-    assert said.evidence == "effect −0.30 [−0.40, −0.20], corrected p = 0.001, 60 independent images"
+    assert said.numbers == "effect −0.30 [−0.40, −0.20], corrected p = 0.001, 60 independent images"
 
 
 def test_the_interval_of_a_claim_is_the_one_it_rests_on() -> None:
     finding = concept(effect=0.3, low=0.25, high=0.35, adjusted_low=0.2, adjusted_high=0.4)
-    assert "0.30 [0.20, 0.40]," in claim(finding, title).evidence
+    assert "0.30 [0.20, 0.40]," in claim(finding, title).numbers
 
 
 @pytest.mark.parametrize(("numbers", "first", "second"), [(MORE, "women", "men"), (LESS, "men", "women")])
@@ -182,10 +182,10 @@ def test_a_contrast_is_said_the_right_way_round(numbers: dict[str, Any], first: 
     said = claim(finding, title)
     assert said.sentence == f"The class “zebra” is {words}."
     sign = "−" if numbers is LESS else ""
-    assert said.evidence.startswith(f"effect {sign}0.050 [")
-    assert said.evidence.endswith("corrected p = 0.001, 88 matched pairs")
+    assert said.numbers.startswith(f"effect {sign}0.050 [")
+    assert said.numbers.endswith("corrected p = 0.001, 88 matched pairs")
     plain = claim(contrast(**numbers, independent=90, independent_other=80, class_share=None), title)
-    assert plain.evidence.endswith("90 and 80 images, not matched on anything")
+    assert plain.numbers.endswith("90 and 80 images, not matched on anything")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_contrast_is_said_the_right_way_round(numbers: dict[str, Any], first: 
 )
 def test_how_many_other_classes_respond_as_strongly(share: float, words: str) -> None:
     assert share_words(share) == words
-    assert words in claim(concept(**UP, class_share=share), title).evidence
+    assert words in claim(concept(**UP, class_share=share), title).numbers
 
 
 VARIANTS = [
@@ -212,12 +212,12 @@ VARIANTS = [
 
 
 def test_a_claim_says_in_what_it_would_not_stand() -> None:
-    evidence = claim(concept(**UP, variants=VARIANTS), title).evidence
+    evidence = claim(concept(**UP, variants=VARIANTS), title).numbers
     assert evidence.endswith(
         "would not be claimed at temperature 1.50, without images taken for the class and at equal image "
         "quality"
     )
-    assert "would not be claimed" not in claim(concept(**UP, variants=VARIANTS[:1]), title).evidence
+    assert "would not be claimed" not in claim(concept(**UP, variants=VARIANTS[:1]), title).numbers
 
 
 def test_how_a_finding_moves() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from auditor.banks.generated.textures import TEXTURES, render
 from auditor.banks.manifest import read_manifest
 from auditor.banks.places import shipped
-from auditor.banks.textures import TEXTURES, render
 from auditor.errors import InputError
 
 

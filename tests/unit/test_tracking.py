@@ -20,11 +20,11 @@ import pytest
 
 from auditor.cli import main
 from auditor.errors import InputError, StorageError
+from auditor.policy.releases import gate_release
 from auditor.policy.verdict import Verdict
 from auditor.records import Audit
-from auditor.releases import gate_release
-from auditor.store import read_audit, write_audit
-from auditor.tracking import metrics, open_log, params, tags
+from auditor.report.formats.mlflow import metrics, open_log, params, tags
+from auditor.store.directory import read_audit, write_audit
 from tests.hostile import NAMES, hostile
 from tests.releases import audit_of, audited_class, concept, contrast
 

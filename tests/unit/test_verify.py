@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from auditor.cli import main
-from auditor.evidence import read_pdf
 from auditor.records import Picture
 from auditor.report import render, write_reports
-from auditor.store import write_audit
+from auditor.store.directory import write_audit
+from auditor.store.pdf import read_pdf
 from auditor.verify import Verification, first_difference, verify
 from tests.releases import audit_of, audited_class, concept
 

@@ -9,9 +9,9 @@ import pytest
 
 from auditor.findings import concluded
 from auditor.records import CLAIMS, Audit, Conclusion, Explanation, Finding, Picture
-from auditor.report.class_view import MAX_CHART_CONCEPTS, ClassView
-from auditor.report.pictures import picture_paths
-from auditor.report.view import ReportView, build_view
+from auditor.report.thumbnails import picture_paths
+from auditor.report.view.audit import ReportView, build_view
+from auditor.report.view.classes import MAX_CHART_CONCEPTS, ClassView
 from auditor.report.words import (
     CONCLUSIONS,
     clean,
@@ -28,7 +28,7 @@ from auditor.report.words import (
     said,
     unit_share,
 )
-from auditor.store import audit_bytes, parse_audit
+from auditor.store.directory import audit_bytes, parse_audit
 from tests.releases import audit_of, audited_class, concept, contrast
 from tests.sample import build
 
@@ -251,7 +251,7 @@ def test_a_contrast_found_is_said_the_right_way_round(audit: Audit, sign: int, f
     assert f"associated more with images labelled “{first}” than" in heard[0].sentence
     assert heard[0].anchor == view.classes[1].contrasts[0].anchor
     assert (heard[0].symbol, heard[0].tone) == ("▲", "found")  # of groups, either way is an association
-    assert "88 matched pairs" in heard[0].evidence
+    assert "88 matched pairs" in heard[0].numbers
     assert view.classes[1].contrasts[0].word.text == f"more with {first.lower()}"
 
 
@@ -282,7 +282,7 @@ def test_claims_point_at_their_rows(view: ReportView) -> None:
     for claim in view.claims:
         row = anchors[claim.anchor]
         assert f"labelled “{row.title}”." in claim.sentence
-        assert f"effect {row.effect} {row.interval}" in claim.evidence
+        assert f"effect {row.effect} {row.interval}" in claim.numbers
         assert (claim.symbol, claim.tone) == (row.word.symbol, row.word.tone)
 
 

@@ -11,9 +11,15 @@ __all__ = ["Estimate", "Estimator", "all_estimators", "ours"]
 def all_estimators(*, tcav_sets: int = 20) -> list[Estimator]:
     """Ours first, then what it is compared with."""
     return [
-        Estimator("auditor, twins", ours.against_twins, what="against the same pictures without the concept"),
         Estimator(
-            "auditor, control images", ours.against_control, what="against other pictures of the same kind"
+            "auditor, counterfactual pairs",
+            ours.against_counterfactuals,
+            what="against the same pictures without the concept",
+        ),
+        Estimator(
+            "auditor, reference images",
+            ours.against_references,
+            what="against other pictures of the same kind",
         ),
         Estimator("auditor, other concepts", ours.against_others, what="against the bank's other concepts"),
         Estimator(
@@ -23,9 +29,9 @@ def all_estimators(*, tcav_sets: int = 20) -> list[Estimator]:
             "TCAV", baselines.Tcav(tcav_sets), what="Captum, default classifier, random pictures of the world"
         ),
         Estimator(
-            "TCAV, controls",
-            baselines.Tcav(tcav_sets, from_control=True),
-            what="the same, random sets of control images",
+            "TCAV, reference images",
+            baselines.Tcav(tcav_sets, from_references=True),
+            what="the same, random sets of reference images",
         ),
         Estimator("chance", baselines.chance),
     ]

@@ -11,9 +11,9 @@ import torch
 from scipy import stats
 from torch.utils.data import DataLoader
 
-from auditor.afi.detector import probe
+from auditor.explain.detector import forward_pass
 from auditor.statistics.mmd import paper_scores
-from benchmarks.planted.banks import CONTROL, TWIN
+from benchmarks.planted.banks import COUNTERFACTUAL, REFERENCE
 from benchmarks.planted.estimators.interface import Estimate, without_tests
 from benchmarks.planted.subject import Subject
 from benchmarks.planted.training import Images, to_input
@@ -33,11 +33,11 @@ def paper(subject: Subject, class_index: int, rng: np.random.Generator, *, runs:
         layer: torch.from_numpy(w[class_index].mean(axis=0, keepdims=True)).float()
         for layer, w in subject.fits.importance.items()
     }
-    images = bank.images[(bank.labels < TWIN) & (bank.labels != CONTROL)]
+    images = bank.images[(bank.labels < COUNTERFACTUAL) & (bank.labels != REFERENCE)]
     batches = (to_input(images[i : i + 256]) for i in range(0, len(images), 256))
-    maps = probe(subject.model, batches, subject.layers, detectors).maps
-    # Its labels know concepts and "none"; twins are no part of the paper's recipe.
-    used = (bank.labels < TWIN) & (bank.labels != CONTROL)
+    maps = forward_pass(subject.model, batches, subject.layers, detectors).maps
+    # Its labels know concepts and "none"; counterfactuals are no part of the paper's recipe.
+    used = (bank.labels < COUNTERFACTUAL) & (bank.labels != REFERENCE)
     labels = np.maximum(bank.labels[used], -1)
     scores = paper_scores(
         {layer: values[:, 0] for layer, values in maps.items()},
@@ -57,9 +57,9 @@ class Tcav:
     TCAV per subject learns them once.
     """
 
-    def __init__(self, sets: int = 20, layers: int = 2, *, from_control: bool = False):
+    def __init__(self, sets: int = 20, layers: int = 2, *, from_references: bool = False):
         self.sets = sets
-        self.from_control = from_control
+        self.from_references = from_references
         self.layers = layers
         self._for: str | None = None
         self._scores: np.ndarray[Any, np.dtype[np.float64]] | None = None
@@ -85,7 +85,7 @@ class Tcav:
 
         bank = subject.bank
         size = len(bank.concepts[0])
-        pool = bank.control if self.from_control else bank.random
+        pool = bank.reference if self.from_references else bank.random
 
         def concept(number: int, name: str, images: Images) -> Any:
             return Concept(number, name, DataLoader(to_input(images), batch_size=size))  # type: ignore[arg-type]

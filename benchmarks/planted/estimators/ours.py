@@ -1,7 +1,7 @@
 """Ours: auditor's own score and contrast, by the functions and with the settings that an audit uses.
 
 The score depends on what the bank offers for comparison: counterfactual pairs (the very same pictures
-without the concept), control images (other pictures of the same kind), or nothing but its other
+without the concept), reference images (other pictures of the same kind), or nothing but its other
 concepts. The p-value is that of "no more than the margin either way"; the sharper null "no difference at
 all" is rejected for any two sets of pictures that differ in trifles, see
 docs/decisions/0004-estimator-log.md.
@@ -16,7 +16,7 @@ from scipy import stats
 from auditor.settings import Settings
 from auditor.statistics.effects import Effect, Inference, mean_effects
 from auditor.statistics.probability import log_scaled
-from benchmarks.planted.banks import CONTROL, TWIN
+from benchmarks.planted.banks import COUNTERFACTUAL, REFERENCE
 from benchmarks.planted.estimators.interface import Estimate
 from benchmarks.planted.subject import Subject
 
@@ -25,32 +25,32 @@ CONTRAST_MARGIN: float = Settings.model_fields["contrast_margin"].default
 _INFERENCE = Inference(permutations=199, bootstrap=999, alpha=0.05)
 
 
-def against_twins(subject: Subject, class_index: int, rng: np.random.Generator) -> Estimate:
+def against_counterfactuals(subject: Subject, class_index: int, rng: np.random.Generator) -> Estimate:
     """Paired: a picture with the concept and the same picture without."""
-    values, labels = log_scaled(subject.probed.logits)[:, class_index], subject.bank.labels
-    shown = (labels >= 0) & (labels < TWIN)
-    # Twins lie in the order of the images that they are twins of.
-    differences = values[shown] - values[labels >= TWIN]
+    values, labels = log_scaled(subject.seen.logits)[:, class_index], subject.bank.labels
+    shown = (labels >= 0) & (labels < COUNTERFACTUAL)
+    # Counterfactuals lie in the order of the images that they are counterfactuals of.
+    differences = values[shown] - values[labels >= COUNTERFACTUAL]
     return _score(differences, labels[shown], subject, rng, against_zero=True)
 
 
-def against_control(subject: Subject, class_index: int, rng: np.random.Generator) -> Estimate:
-    """Unpaired: concept images and control images."""
+def against_references(subject: Subject, class_index: int, rng: np.random.Generator) -> Estimate:
+    """Unpaired: concept images and reference images."""
     labels = subject.bank.labels
-    used = (labels >= CONTROL) & (labels < TWIN)
-    return _score(log_scaled(subject.probed.logits)[used, class_index], labels[used], subject, rng)
+    used = (labels >= REFERENCE) & (labels < COUNTERFACTUAL)
+    return _score(log_scaled(subject.seen.logits)[used, class_index], labels[used], subject, rng)
 
 
 def against_others(subject: Subject, class_index: int, rng: np.random.Generator) -> Estimate:
     """Concept images and those of the bank's other concepts."""
     labels = subject.bank.labels
-    used = (labels >= 0) & (labels < TWIN)
-    return _score(log_scaled(subject.probed.logits)[used, class_index], labels[used], subject, rng)
+    used = (labels >= 0) & (labels < COUNTERFACTUAL)
+    return _score(log_scaled(subject.seen.logits)[used, class_index], labels[used], subject, rng)
 
 
 def contrast(subject: Subject, class_index: int, rng: np.random.Generator) -> Estimate:
     """The bank's first group of images against its second, unmatched, one number."""
-    values, labels = log_scaled(subject.probed.logits)[:, class_index], subject.bank.labels
+    values, labels = log_scaled(subject.seen.logits)[:, class_index], subject.bank.labels
     used = (labels == 0) | (labels == 1)
     found = mean_effects(values[used], labels[used], concepts=2, inference=_INFERENCE, rng=rng)
     return _estimate(found[:1], margin=CONTRAST_MARGIN)

@@ -1,1 +1,0 @@
-"""Attacking for Interpretability: occluder, channel importance, meta-detector, responses."""

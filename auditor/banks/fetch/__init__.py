@@ -1,0 +1,1 @@
+"""Image sets that may be fetched."""

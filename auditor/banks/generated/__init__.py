@@ -1,0 +1,1 @@
+"""Banks whose images auditor draws itself."""

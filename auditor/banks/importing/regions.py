@@ -1,0 +1,66 @@
+"""Regions of labelled images, cut out and stored in the bank: a lock file names files, not parts of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from auditor.banks.importing import Row
+from auditor.errors import InputError
+from auditor.images.decode import decode_image
+from auditor.progress import Progress, silent
+from auditor.records import Skipped
+
+FEWEST_PIXELS = 32
+"""Shorter side of a region below which nothing can be seen in it."""
+
+
+def write_regions(
+    rows: list[Row], root: Path, into: Path, *, progress: Progress = silent
+) -> tuple[list[Row], list[Skipped]]:
+    """Cuts each row's box out of its image and writes it below ``into``, without loss.
+
+    Returns:
+        Rows that name the new files, relative to ``into``, and what was left out.
+
+    Raises:
+        OSError: the disk cannot be written.
+    """
+    written: list[Row] = []
+    left_out: list[Skipped] = []
+    with progress.stage("cutting regions", len(rows)) as stage:
+        for row in rows:
+            stage.advance()
+            try:
+                region = _cut(row, root)
+            except InputError as error:
+                reason = str(error).rpartition("': ")[2]
+                left_out.append(Skipped(what=f"image '{row.file}'", reason=reason))
+                continue
+            file = f"{row.file}.png"
+            (into / file).parent.mkdir(parents=True, exist_ok=True)
+            region.save(into / file)
+            written.append(replace(row, file=file, box=None))
+    return written, left_out
+
+
+def _cut(row: Row, root: Path) -> Image.Image:
+    path = root / row.file
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise InputError(f"image '{row.file}': a link that leads out of the folder")
+    image = decode_image(path)
+    left, top, right, bottom = row.box or (0.0, 0.0, 1.0, 1.0)
+    box = (
+        round(left * image.width),
+        round(top * image.height),
+        round(right * image.width),
+        round(bottom * image.height),
+    )
+    width, height = box[2] - box[0], box[3] - box[1]
+    if min(width, height) < FEWEST_PIXELS:
+        raise InputError(
+            f"image '{row.file}': a region of {width} x {height} pixels, need {FEWEST_PIXELS} each way"
+        )
+    return image.crop(box)

@@ -1,0 +1,1 @@
+"""A bank on disk becomes a bank in memory."""

@@ -1,0 +1,178 @@
+"""Pictures of an audit: what stood for the class, what the occluder is, where the detector fires."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+import torch
+import torch.nn.functional as nnf
+from numpy.typing import NDArray
+from PIL import Image
+
+from auditor.banks.bank import BankImage
+from auditor.explain.detector import detect
+from auditor.explain.occluder import occlude
+from auditor.explain.stage_one import StageOne
+from auditor.explain.visualise import VisualiseSettings, visualise
+from auditor.images.inputs import as_inputs
+from auditor.models import taps
+from auditor.models.loaded import LoadedModel
+from auditor.records import LayerRecord, Picture
+
+SHOWN = 8
+"""Most images of a class in a report."""
+SIDE = 192
+"""Longest side of a stored picture in pixels."""
+
+Pixels = NDArray[np.float32]
+"""[height, width, 3] in [0, 1]."""
+
+
+class Album:
+    """Collects pictures of one class: encoded files and their records, in order."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.records: list[Picture] = []
+        self.files: dict[str, bytes] = {}
+
+    def include(self, records: Sequence[Picture], files: Mapping[str, bytes]) -> None:
+        """Add pictures that are encoded already, such as those that all classes share."""
+        self.records += records
+        self.files |= files
+
+    def add(self, pixels: Pixels, kind: str, alt: str, **more: object) -> None:
+        """Encode a picture (JPEG, quality 88) and note what it shows."""
+        side = max(pixels.shape[:2])
+        values = np.broadcast_to(pixels, (*pixels.shape[:2], 3))  # grey in three equal channels
+        picture = Image.fromarray((np.clip(values, 0, 1) * 255).round().astype(np.uint8), "RGB")
+        if side > SIDE:
+            factor = SIDE / side
+            picture = picture.resize(
+                (round(picture.width * factor), round(picture.height * factor)), Image.Resampling.LANCZOS
+            )
+        stream = io.BytesIO()
+        picture.save(stream, "JPEG", quality=88, optimize=True)
+        path = f"pictures/{self.prefix}-{kind}-{sum(r.kind == kind for r in self.records) + 1:02d}.jpg"
+        self.files[path] = stream.getvalue()
+        self.records.append(
+            Picture.model_validate(
+                {
+                    "path": path,
+                    "kind": kind,
+                    "alt": alt,
+                    "width": picture.width,
+                    "height": picture.height,
+                    **more,
+                }
+            )
+        )
+
+
+def class_pictures(model: LoadedModel, fit: StageOne, album: Album, *, occluded: bool) -> None:
+    """The class's images; where asked for, the occluder, and the same images with it subtracted."""
+    index, name = fit.label.index, fit.label.name
+    made = fit.images.record.source == "impressions"
+    inputs = fit.images.inputs(model)
+    learned = fit.images.record.learned
+    # Held-out images first in the pairs below: what happens to them is the evidence.
+    order = [*range(learned, len(inputs)), *range(learned)][:SHOWN]
+    shown = inputs[order]
+    delta = torch.from_numpy(fit.perturbations[0]).to(model.device)
+    changed = occlude(model, shown, delta)
+    with torch.inference_mode():
+        before = model.module(shown).float().softmax(1)[:, index].tolist()
+        after = model.module(changed).float().softmax(1)[:, index].tolist()
+    for place, (image, p) in enumerate(zip(shown, before, strict=True)):
+        part = "held out" if order[place] >= learned else "learned on"
+        kind = "impression" if made else "photo"
+        what = f"Class impression of {name}, made from the model" if made else f"Photo used for {name}"
+        album.add(_pixels(model, image), kind, f"{what} ({part}).", probability=p)
+    if not occluded:
+        return
+    album.add(_visible(delta), "occluder", f"Feature occluder of {name}; contrast raised to be visible.")
+    for image, p in zip(changed[:4], after[:4], strict=True):
+        album.add(
+            _pixels(model, image),
+            "occluded",
+            f"The image with the occluder of {name} subtracted.",
+            probability=p,
+        )
+
+
+def detector_pictures(
+    model: LoadedModel,
+    fit: StageOne,
+    layers: Sequence[LayerRecord],
+    album: Album,
+    *,
+    precision: str,
+    seed: int,
+) -> None:
+    """Images that excite the meta-detector of up to four layers, middle to last."""
+    chosen = sorted({round(len(layers) * share) - 1 for share in (0.4, 0.6, 0.8, 1.0)} - {-1})
+    for place in chosen:
+        layer = layers[place]
+        weights = torch.from_numpy(fit.importance[layer.name][0]).to(model.device)
+        if not bool(weights.any()):
+            continue
+        image = visualise(
+            model,
+            layer.name,
+            weights,
+            settings=VisualiseSettings(precision=precision),
+            generator=torch.Generator().manual_seed(seed),
+        )
+        alt = f"Image made to excite the meta-detector of {fit.label.name} in layer {layer.name}."
+        album.add(image.permute(1, 2, 0).float().cpu().numpy(), "detector", alt, layer=layer.name)
+
+
+def overlay_pictures(
+    model: LoadedModel,
+    fit: StageOne,
+    layer: str,
+    bank: str,
+    concept: str,
+    images: Sequence[BankImage],
+    album: Album,
+) -> None:
+    """Where the meta-detector of ``layer`` fires on concept images."""
+    inputs = as_inputs(model, (image.load() for image in images))
+    weights = torch.from_numpy(fit.importance[layer][0]).to(model.device)
+    with torch.inference_mode(), taps.record(model.module, [layer]) as outputs:
+        probabilities = model.module(inputs).float().softmax(1)[:, fit.label.index].tolist()
+        maps = detect(outputs[layer].float(), weights)[:, None]
+    size = (int(inputs.shape[2]), int(inputs.shape[3]))
+    fired = nnf.interpolate(maps, size=size, mode="bilinear", align_corners=False)[:, 0].cpu().numpy()
+    # One scale for all images of the concept, so that a weak response looks weak.
+    low, high = np.quantile(fired, 0.05), np.quantile(fired, 0.995)
+    colours = mpl.colormaps["inferno"]
+    for image, heat, p in zip(inputs, fired, probabilities, strict=True):
+        strength = np.clip((heat - low) / max(high - low, 1e-9), 0, 1)
+        grey = _pixels(model, image).mean(axis=2, keepdims=True)
+        mixed = (1 - 0.75 * strength[..., None]) * grey + 0.75 * strength[..., None] * colours(strength)[
+            ..., :3
+        ]
+        alt = (
+            f"Image labelled {concept} in bank {bank}; bright where the meta-detector of {fit.label.name} "
+            f"in {layer} fires."
+        )
+        album.add(
+            mixed.astype(np.float32), "overlay", alt, layer=layer, bank=bank, concept=concept, probability=p
+        )
+
+
+def _pixels(model: LoadedModel, image: torch.Tensor) -> Pixels:
+    found: Pixels = model.pixels(image[None])[0].permute(1, 2, 0).float().cpu().numpy()
+    return found
+
+
+def _visible(delta: torch.Tensor) -> Pixels:
+    """Grey where nothing is subtracted; the 99.5th percentile of the absolute value at full contrast."""
+    values = delta.permute(1, 2, 0).float().cpu().numpy()
+    reach = max(float(np.quantile(np.abs(values), 0.995)), 1e-9)
+    shown: Pixels = (values / (2 * reach) + 0.5).clip(0, 1).astype(np.float32)
+    return shown

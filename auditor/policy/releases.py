@@ -1,0 +1,86 @@
+"""Releases on disk: reads audits and policies, compares, judges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from auditor.compare import Comparison, compare
+from auditor.files import load_arrays
+from auditor.policy import LoadedPolicy, Verdict, judge, load_policy
+from auditor.records import Audit
+from auditor.store.directory import inside, read_audit
+
+
+def gate_release(
+    audit: Path, policy: Path | LoadedPolicy, *, baseline: Path | None = None, today: date | None = None
+) -> Verdict:
+    """The verdict on an audit on disk.
+
+    Args:
+        audit: Its directory, or its ``audit.json``.
+        policy: The policy, or its file.
+        baseline: The audit of the release before, for limits on growth.
+        today: The day that waivers are held against; today where left out.
+
+    Raises:
+        InputError: A file is missing, damaged or of another version, the policy is not valid, or the
+            baseline cannot be compared with the audit.
+    """
+    loaded = policy if isinstance(policy, LoadedPolicy) else load_policy(policy)
+    candidate = read_audit(audit)
+    before = comparison = None
+    if baseline is not None:
+        before = read_audit(baseline)
+        comparison = _compare(baseline, before, audit, candidate)
+    return judge(candidate, loaded, today=today or date.today(), baseline=before, comparison=comparison)
+
+
+def compare_releases(
+    old: Path, new: Path, *, tolerance: float | None = None, contrast_tolerance: float | None = None
+) -> Comparison:
+    """What changed from one audited release to the next.
+
+    Args:
+        old: The audit of the release before: its directory, or its ``audit.json``.
+        new: The candidate's.
+        tolerance: Largest change of a score that counts as unchanged, by default the
+            audits' equivalence margin.
+        contrast_tolerance: The same for contrasts.
+
+    Raises:
+        InputError: A file is missing or damaged, or the audits cannot be compared.
+    """
+    return _compare(
+        old, read_audit(old), new, read_audit(new), tolerance=tolerance, contrast_tolerance=contrast_tolerance
+    )
+
+
+def _compare(
+    old_path: Path,
+    old: Audit,
+    new_path: Path,
+    new: Audit,
+    *,
+    tolerance: float | None = None,
+    contrast_tolerance: float | None = None,
+) -> Comparison:
+    """With the arrays that lie beside the audits."""
+    return compare(
+        old,
+        new,
+        old_arrays=_arrays(old_path, old),
+        new_arrays=_arrays(new_path, new),
+        tolerance=tolerance,
+        contrast_tolerance=contrast_tolerance,
+    )
+
+
+def _arrays(path: Path, audit: Audit) -> Mapping[str, NDArray[Any]] | None:
+    directory = path if path.is_dir() else path.parent
+    file = inside(directory, audit.arrays)
+    return load_arrays(file) if file.exists() else None

@@ -1,0 +1,1 @@
+"""One file for each report format: an audit in, text or bytes out."""

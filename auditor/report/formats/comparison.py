@@ -1,0 +1,248 @@
+"""Two releases side by side: the comparison as Markdown, JSON, HTML and PDF."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from markupsafe import Markup
+
+from auditor.compare import Change, Comparison, Release
+from auditor.records import Status
+from auditor.report.charts.classes import PRINT, SCREEN, Chart
+from auditor.report.charts.releases import release_chart
+from auditor.report.escape import markdown_code, markdown_text
+from auditor.report.formats.markdown import table
+from auditor.report.templates import environment, static
+from auditor.report.words import Word, clean, count, digits_of, interval, listing, moment, number, p_text
+
+STATUSES: dict[Status, Word] = {
+    "new": Word("new", "✚", "bad"),
+    "grown": Word("grown", "▲", "bad"),
+    "shrunk": Word("shrunk", "▼", "good"),
+    "gone": Word("gone", "✖", "good"),
+    "inconclusive": Word("inconclusive", "?", "open"),
+    "unchanged": Word("unchanged", "●", "none"),
+}
+"""In the order in which a reader wants them."""
+
+MAX_ROWS = 40
+MAX_DRAWN = 24
+"""Findings of a class that its chart shows, those that changed most."""
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    """A change as a table shows it."""
+
+    name: str
+    old: str
+    old_interval: str
+    new: str
+    new_interval: str
+    difference: str
+    difference_interval: str
+    p: str
+    status: Word
+    reason: str
+
+
+@dataclass(frozen=True)
+class ClassChanges:
+    """The changes of one class."""
+
+    anchor: str
+    name: str
+    sentence: str
+    rows: tuple[ChangeRow, ...]
+    chart: Chart
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the releases."""
+
+    label: str
+    model: str
+    weights: str
+    created: str
+
+
+def headline(comparison: Comparison) -> str:
+    """How many findings have which status: ``Of 26 findings 1 is new and 25 are unchanged.``."""
+    verbs: dict[Status, tuple[str, str]] = {
+        "new": ("is new", "are new"),
+        "grown": ("has grown", "have grown"),
+        "shrunk": ("has shrunk", "have shrunk"),
+        "gone": ("is gone", "are gone"),
+        "inconclusive": ("is inconclusive", "are inconclusive"),
+        "unchanged": ("is unchanged", "are unchanged"),
+    }
+    counted = [(n, verbs[s][n != 1]) for s in STATUSES if (n := comparison.count(s))]
+    if not counted:
+        return "The audits have no finding in common."
+    text = listing([f"{n} {words}" for n, words in counted])
+    return f"Of {count(len(comparison.changes), 'finding')} {text}."
+
+
+def render_markdown(comparison: Comparison) -> str:
+    """Short enough for a comment on a pull request: what changed, then how many did not."""
+    old, new = (markdown_code(r.model) for r in (comparison.old, comparison.new))
+    changed = [c for c in _ordered(comparison.changes) if c.status not in ("unchanged", "inconclusive")]
+    parts = [f"## Concept audits compared: {old} → {new}", markdown_text(headline(comparison))]
+    header = ("class", "finding", "old", "new", "change", "adjusted interval", "corrected p", "")
+    rows = [_markdown_row(c) for c in changed]
+    if rows:
+        parts.append(table(header, rows[:MAX_ROWS], right=(2, 3, 4, 6)))
+    if len(rows) > MAX_ROWS:
+        parts.append(f"{len(rows) - MAX_ROWS} more changed.")
+    parts += ["\n".join(f"- {markdown_text(note)}" for note in comparison.notes)] if comparison.notes else []
+    parts.append(
+        f"<sub>unchanged: the whole adjusted interval of the change within ±{comparison.tolerance:g} "
+        f"(associations) or ±{comparison.contrast_tolerance:g} (contrasts); changed: it excludes 0 and the "
+        f"corrected p is at most {comparison.alpha:g}</sub>"
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def render_json(comparison: Comparison) -> str:
+    """Every number of the comparison."""
+    text = json.dumps(comparison.model_dump(), indent=2, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "replace").decode() + "\n"
+
+
+def render_html(comparison: Comparison) -> str:
+    """One file that needs nothing else: no network, no script."""
+    style = static("report.css") + static("comparison.css")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+    def drawn(chart: Chart) -> Markup:
+        return Markup(chart.svg)  # noqa: S704 - our own chart, its texts escaped by the XML writer
+
+    return _page(comparison, SCREEN, style=style, policy=policy, draw=drawn)
+
+
+def render_pdf(comparison: Comparison) -> bytes:
+    """For print and for the file; tagged, with the comparison attached as JSON."""
+    from auditor.report.formats.pdf import printed, stated_time
+
+    numbers = render_json(comparison).encode()
+    content: dict[str, tuple[bytes, str]] = {}
+
+    def drawn(chart: Chart) -> Markup:
+        name = f"report:/chart/{chart.key}"
+        content[name] = (chart.svg.encode(), "image/svg+xml")
+        words = f"{chart.title}. {chart.description}"
+        return Markup('<img class="plot" src="{}" alt="{}">').format(name, words)
+
+    page = _page(comparison, PRINT, style="", policy="", draw=drawn)
+    return printed(
+        page,
+        styles=[static("print.css"), static("comparison-print.css")],
+        content=content,
+        created=stated_time(comparison.new.created),
+        identifier=hashlib.sha256(numbers).hexdigest()[:32],
+        attachments=[("comparison.json", numbers, "Every number of this comparison", "Data")],
+    )
+
+
+def _page(
+    comparison: Comparison,
+    colours: Mapping[str, str],
+    *,
+    style: str,
+    policy: str,
+    draw: Callable[[Chart], Markup],
+) -> str:
+    classes = [
+        _class_changes(position, name, list(changes), colours)
+        for position, (name, changes) in enumerate(groupby(comparison.changes, key=lambda c: c.class_name))
+    ]
+    return (
+        environment()
+        .get_template("comparison.html.j2")
+        .render(
+            title=f"{clean(comparison.old.model)} → {clean(comparison.new.model)}",
+            headline=headline(comparison),
+            sides=[_side("before", comparison.old), _side("after", comparison.new)],
+            statuses=[(word, comparison.count(status)) for status, word in STATUSES.items()],
+            classes=classes,
+            notes=[clean(note) for note in comparison.notes],
+            tolerance=f"{comparison.tolerance:g}",
+            contrast_tolerance=f"{comparison.contrast_tolerance:g}",
+            alpha=f"{comparison.alpha:g}",
+            style=Markup(style),  # noqa: S704 - our own style sheet
+            policy=policy,
+            draw=draw,
+        )
+    )
+
+
+def _side(label: str, release: Release) -> Side:
+    return Side(label, clean(release.model), release.weights_sha256, moment(release.created))
+
+
+def _class_changes(
+    position: int, name: str, changes: list[Change], colours: Mapping[str, str]
+) -> ClassChanges:
+    ordered = _ordered(changes)
+    statuses = [
+        f"{n} {word.text}" for s, word in STATUSES.items() if (n := sum(c.status == s for c in changes))
+    ]
+    return ClassChanges(
+        anchor=f"class-{position}",
+        name=clean(name),
+        sentence=f"{count(len(changes), 'finding')}: {listing(statuses)}.",
+        rows=tuple(_row(c) for c in ordered),
+        chart=release_chart(
+            [(f"{STATUSES[c.status].symbol} {_name(c)}", c) for c in ordered[:MAX_DRAWN]],
+            key=f"c{position}",
+            of=f"of {clean(name)}",
+            colours=colours,
+        ),
+    )
+
+
+def _ordered(changes: Sequence[Change]) -> list[Change]:
+    order = list(STATUSES)
+    return sorted(changes, key=lambda c: (order.index(c.status), -abs(c.difference or 0.0)))
+
+
+def _name(change: Change) -> str:
+    matched = {True: " (matched)", False: " (not matched)", None: ""}[change.matched]
+    return clean(f"{change.bank}/{change.subject}") + matched
+
+
+def _row(change: Change) -> ChangeRow:
+    digits = digits_of(change.kind)
+    return ChangeRow(
+        name=_name(change),
+        old=number(change.old, digits=digits),
+        old_interval=interval(change.old_low, change.old_high, digits=digits),
+        new=number(change.new, digits=digits),
+        new_interval=interval(change.new_low, change.new_high, digits=digits),
+        difference=number(change.difference, digits=digits),
+        difference_interval=interval(change.adjusted_low, change.adjusted_high, digits=digits),
+        p=p_text(change.p_adjusted),
+        status=STATUSES[change.status],
+        reason=clean(change.reason),
+    )
+
+
+def _markdown_row(change: Change) -> tuple[str, ...]:
+    row = _row(change)
+    return (
+        markdown_code(change.class_name),
+        markdown_code(row.name),
+        row.old,
+        row.new,
+        row.difference,
+        row.difference_interval,
+        row.p.replace("<", "&lt;").replace(">", "&gt;"),
+        f"{row.status.symbol} {row.status.text}",
+    )

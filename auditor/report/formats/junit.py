@@ -1,0 +1,121 @@
+"""JUnit XML: an audit's sanity checks and findings, or a verdict, as test cases.
+
+JUnit knows no "could not tell". In a verdict an inconclusive ruling is an ``error``, so that no
+dashboard shows it green; in an audit alone, which judges nothing, it is ``skipped``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from xml.etree import ElementTree
+
+from auditor.policy.verdict import Ruling, Verdict
+from auditor.records import Audit, ClassResult, Finding, SanityCheck
+from auditor.report.view.gate import sentence
+from auditor.report.words import clean, effect_text, interval_text, number, p_phrase, said
+
+Case = ElementTree.Element
+
+
+def render(audit: Audit, directory: Path) -> str:
+    """One suite for every class: each sanity check passes or fails, each finding is reported.
+
+    Without a policy nothing is forbidden, so an association is no failure; ``auditor gate`` judges.
+    """
+    suites = [_suite(c.name, _class_cases(c, audit.of_class(c.index))) for c in audit.classes]
+    return _document(f"auditor: {audit.model.name}", suites)
+
+
+def render_verdict(verdict: Verdict) -> str:
+    """One suite for every rule of the policy, one case for every ruling."""
+    suites = [
+        _suite(rule, [_ruling_case(r) for r in rulings])
+        for rule, rulings in groupby(verdict.rulings, key=lambda r: r.rule)
+    ]
+    if not suites:
+        case = _case("policy", "rulings")
+        _add(case, "error", "nothing was tested", kind="inconclusive")
+        suites = [_suite("policy", [case])]
+    return _document(f"auditor gate: {verdict.audit.model}", suites)
+
+
+def _class_cases(result: ClassResult, findings: list[Finding]) -> list[Case]:
+    return [_check(result.name, c) for c in result.sanity_checks] + [_finding_case(f) for f in findings]
+
+
+def _finding_case(finding: Finding) -> Case:
+    subject = finding.subject
+    if finding.kind == "contrast":
+        matched = "matched" if finding.matched else "not matched"
+        subject = f"{finding.more} against {finding.less} ({matched})"
+    case = _case(finding.class_name, f"{finding.bank}/{subject}")
+    text = (
+        f"{said(finding).text}: effect {effect_text(finding)} {interval_text(finding)}, "
+        f"{p_phrase(finding.p_adjusted, name='corrected p')}"
+    )
+    if finding.conclusion in ("inconclusive", "not measured"):
+        _add(case, "skipped", f"{text}. {finding.reason}".strip())
+    else:
+        ElementTree.SubElement(case, "system-out").text = clean(text)
+    return case
+
+
+def _check(owner: str, check: SanityCheck) -> Case:
+    bank = f", {check.bank}" if check.bank else ""
+    case = _case(owner, f"sanity check: {check.name}{bank}")
+    text = f"{check.expectation}. Observed {number(check.observed)} {check.unit}, "
+    text += f"threshold {number(check.threshold)}. {check.note}".strip()
+    if check.passed is False:
+        _add(case, "failure", text, kind="sanity check")
+    elif check.passed is None:
+        _add(case, "skipped", f"not run. {check.note}".strip())
+    return case
+
+
+def _ruling_case(ruling: Ruling) -> Case:
+    about = "/".join(part for part in (ruling.bank, ruling.subject) if part) or ruling.kind
+    suffix = " (growth)" if ruling.kind.endswith("growth") else ""
+    case = _case(ruling.class_name or ruling.rule, about + suffix)
+    if ruling.outcome == "fail":
+        _add(case, "failure", sentence(ruling), kind=ruling.kind)
+    elif ruling.outcome == "inconclusive":
+        _add(case, "error", sentence(ruling), kind="inconclusive")
+    else:
+        ElementTree.SubElement(case, "system-out").text = clean(sentence(ruling))
+    return case
+
+
+def _case(owner: str, name: str) -> Case:
+    return ElementTree.Element("testcase", classname=clean(owner), name=clean(name), time="0")
+
+
+def _add(case: Case, tag: str, message: str, *, kind: str = "") -> None:
+    attributes = {"message": clean(message)} | ({"type": kind} if kind else {})
+    ElementTree.SubElement(case, tag, attributes).text = clean(message)
+
+
+def _suite(name: str, cases: Iterable[Case]) -> Case:
+    suite = ElementTree.Element("testsuite", name=clean(name))
+    suite.extend(cases)
+    _count(suite, [suite])
+    return suite
+
+
+def _document(name: str, suites: list[Case]) -> str:
+    root = ElementTree.Element("testsuites", name=clean(name))
+    root.extend(suites)
+    _count(root, suites)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=False).join(
+        ('<?xml version="1.0" encoding="UTF-8"?>\n', "\n")
+    )
+
+
+def _count(element: Case, suites: list[Case]) -> None:
+    cases = [case for suite in suites for case in suite.iter("testcase")]
+    element.set("tests", str(len(cases)))
+    for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        element.set(attribute, str(sum(case.find(tag) is not None for case in cases)))
+    element.set("time", "0")

@@ -1,0 +1,124 @@
+"""An audit in Markdown, short enough for a comment on a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from auditor.policy.kept import kept_verdict
+from auditor.records import Audit, Finding
+from auditor.report.escape import markdown_code, markdown_text
+from auditor.report.view.audit import ReportView, build_view
+from auditor.report.words import effect_text, interval_text, p_text, said
+
+MAX_ROWS = 40
+"""Concepts shown over all classes; a comment may hold 65,536 characters, a reader holds fewer."""
+
+PER_CLASS = 5
+MAX_LISTED = 10
+
+
+def render(audit: Audit, directory: Path) -> str:
+    """The first page of the report: what was found, what can be used, what was not tested."""
+    view = build_view(audit, kept_verdict(directory, audit))
+    parts = [
+        f"## Concept audit of {markdown_code(audit.model.name)}",
+        *_standings(view),
+        markdown_text(view.headline),
+        *_banners(view),
+        *_claims(view),
+        *_strongest(audit),
+        *_trust(view),
+        *_listed("Not tested", view.not_tested),
+        f"<sub>weights {markdown_code(audit.model.weights_sha256[:12])} · "
+        f"{markdown_text(view.created)} · auditor {markdown_text(audit.environment.auditor)}</sub>",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
+    """A Markdown table of cells that are escaped already."""
+    rule = ["---:" if i in right else "---" for i in range(len(header))]
+    lines = [" | ".join(cells) for cells in (header, rule, *rows)]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _standings(view: ReportView) -> list[str]:
+    return [
+        f"**{s.symbol} {s.kind}: {markdown_text(s.word)}.** {markdown_text(s.text)}"
+        + "".join(f"\n- {markdown_text(detail)}" for detail in s.details)
+        for s in view.standings
+    ]
+
+
+def _banners(view: ReportView) -> list[str]:
+    return [f"> **{markdown_text(b.title)}** {markdown_text(b.text)}" for b in view.banners]
+
+
+def _claims(view: ReportView) -> list[str]:
+    if not view.claims:
+        return [markdown_text(view.no_claims)]
+    return ["\n".join(f"- {markdown_text(c.sentence)} ({markdown_text(c.numbers)})" for c in view.claims)]
+
+
+def _strongest(audit: Audit) -> list[str]:
+    header = ("class", "concept", "", "effect", "adjusted interval", "corrected p", "n")
+    rows = [row for result in audit.classes for row in _class_rows(audit.of_class(result.index))]
+    if not rows:
+        return []
+    parts = ["### Strongest per class", table(header, rows[:MAX_ROWS], right=(3, 5, 6))]
+    if len(rows) > MAX_ROWS:
+        parts.append(f"{len(rows) - MAX_ROWS} more rows are in the report.")
+    return parts
+
+
+def _class_rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
+    measured = [f for f in findings if f.kind == "association" and f.effect is not None]
+    measured.sort(key=lambda f: -abs(f.effect or 0.0))
+    return [_row(f) for f in (*measured[:PER_CLASS], *(f for f in findings if f.kind == "contrast"))]
+
+
+def _row(finding: Finding) -> tuple[str, ...]:
+    about = markdown_code(f"{finding.bank}/{finding.subject}")
+    n = str(finding.independent)
+    if finding.kind == "contrast":
+        about = f"{markdown_code(f'{finding.bank}/{finding.more}')} against {markdown_code(finding.less)}"
+        about += "" if finding.matched else " (not matched)"
+        n = f"{finding.independent} pairs" if finding.matched else f"{n} + {finding.independent_other}"
+    word = said(finding)
+    return (
+        markdown_code(finding.class_name),
+        about,
+        f"{word.symbol} {markdown_text(word.text)}",
+        effect_text(finding),
+        interval_text(finding),
+        _p(finding.p_adjusted),
+        n,
+    )
+
+
+def _p(value: float | None) -> str:
+    return p_text(value).replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _trust(view: ReportView) -> list[str]:
+    header = ("class", "sanity checks", "explanation", "images")
+    rows = [
+        (
+            markdown_code(row.name),
+            f"{row.checks.symbol} {markdown_text(row.checks.text)}",
+            markdown_text(row.explanation),
+            markdown_text(row.images),
+        )
+        for row in view.trust[:MAX_ROWS]
+    ]
+    return ["### What can be used", table(header, rows)] if rows else []
+
+
+def _listed(title: str, items: Sequence[str]) -> list[str]:
+    if not items:
+        return []
+    lines = [f"- {markdown_text(item)}" for item in items[:MAX_LISTED]]
+    if len(items) > MAX_LISTED:
+        lines.append(f"- and {len(items) - MAX_LISTED} more")
+    return [f"### {title}", "\n".join(lines)]

@@ -1,0 +1,222 @@
+"""The report for print: a tagged PDF/A-3 that carries its own evidence.
+
+It is laid out from its own template, not printed from the web page. ``audit.json`` and its schema
+are attached. The same audit gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import weasyprint
+from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
+
+from auditor.policy.kept import VERDICT_FILE, kept_verdict, verdict_bytes
+from auditor.records import Audit
+from auditor.report.charts.classes import PRINT, Chart, class_charts
+from auditor.report.templates import environment, static
+from auditor.report.thumbnails import encode, picture_paths
+from auditor.report.view.audit import build_view
+from auditor.schemas import SCHEMA_FILE, schema_text
+from auditor.store.directory import AUDIT_FILE, audit_bytes, audit_digest
+
+PICTURE_BUDGET = 6_000_000
+"""Bytes of pictures in the file."""
+PICTURE_SIDE = 300
+"""Longest side in pixels: about 300 per inch at the size of a picture on the page."""
+
+_SCHEME = "report:/"
+# The clock of the whole process is set by an environment variable while a file is made.
+_CLOCK = threading.Lock()
+
+# PDF/A-3 asks that a file which also calls itself PDF/UA describes that word in its metadata.
+_PDF_UA = b"""<rdf:Description rdf:about=""
+ xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/" pdfuaid:part="1"/>
+<rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/"
+ xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#"
+ xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">
+<pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource">
+<pdfaSchema:schema>PDF/UA identification schema</pdfaSchema:schema>
+<pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI>
+<pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix>
+<pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">
+<pdfaProperty:name>part</pdfaProperty:name><pdfaProperty:valueType>Integer</pdfaProperty:valueType>
+<pdfaProperty:category>internal</pdfaProperty:category>
+<pdfaProperty:description>Part of ISO 14289 that the file conforms to</pdfaProperty:description>
+</rdf:li></rdf:Seq></pdfaSchema:property>
+</rdf:li></rdf:Bag></pdfaExtension:schemas></rdf:Description>
+</rdf:RDF>"""
+
+
+def render(audit: Audit, directory: Path) -> bytes:
+    """Render the report.
+
+    Args:
+        audit: The audit.
+        directory: Where its pictures lie, and the gate's verdict if there is one; nothing else is read
+            but the shipped templates.
+    """
+    verdict = kept_verdict(directory, audit)
+    view = build_view(audit, verdict)
+    charts = {
+        section.anchor: class_charts(
+            section,
+            margin=view.margin,
+            contrast_margin=view.contrast_margin,
+            colours=PRINT,
+            side_by_side=True,
+        )
+        for section in view.classes
+    }
+    encoded = encode(directory, picture_paths(view), kind="JPEG", budget=PICTURE_BUDGET, side=PICTURE_SIDE)
+    names = {path: f"{_SCHEME}picture/{i}" for i, path in enumerate(encoded)}
+    content = {names[path]: (picture.data, picture.media_type) for path, picture in encoded.items()}
+
+    def source(chart: Chart) -> str:
+        name = f"{_SCHEME}chart/{chart.key}"
+        content[name] = (chart.svg.encode(), "image/svg+xml")
+        return name
+
+    created = stated_time(audit.created)
+    page = (
+        environment()
+        .get_template("print.html.j2")
+        .render(
+            view=view,
+            charts=charts,
+            pictures=names,
+            source=source,
+            created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            digest=audit_digest(audit),
+        )
+    )
+    return printed(
+        page,
+        styles=[static("print.css")],
+        content=content,
+        created=created,
+        identifier=audit_digest(audit)[:32],
+        attachments=[
+            (AUDIT_FILE, audit_bytes(audit), "The audit: every number of this report", "Data"),
+            (SCHEMA_FILE, schema_text().encode(), "JSON Schema of audit.json", "Supplement"),
+            *(
+                [(VERDICT_FILE, verdict_bytes(verdict), "The verdict of the release gate", "Data")]
+                if verdict is not None
+                else []
+            ),
+        ],
+    )
+
+
+def printed(
+    page: str,
+    *,
+    styles: Sequence[str],
+    content: Mapping[str, tuple[bytes, str]],
+    created: datetime,
+    identifier: str,
+    attachments: Sequence[tuple[str, bytes, str, str]],
+) -> bytes:
+    """A page as a tagged PDF/A-3 with attachments; the same input gives the same bytes.
+
+    Args:
+        page: HTML.
+        styles: Style sheets.
+        content: URL to bytes and media type of everything the page may show; nothing else is read.
+        created: The time that the file states.
+        identifier: 32 signs that name the document.
+        attachments: Name, bytes, description and relationship of each file inside.
+    """
+    fetcher = _OnlyGiven(content)
+    with _clock(created):
+        document = weasyprint.HTML(string=page, url_fetcher=fetcher, base_url=_SCHEME).render(
+            stylesheets=[weasyprint.CSS(string=style, url_fetcher=fetcher) for style in styles],
+            pdf_variant="pdf/a-3a",
+        )
+        _call_it_pdf_ua(document.metadata)
+        pdf: bytes = document.write_pdf(
+            pdf_variant="pdf/a-3a",
+            finisher=_scope_headers,
+            pdf_identifier=identifier.encode(),
+            attachments=[
+                weasyprint.Attachment(
+                    string=data,
+                    name=name,
+                    description=description,
+                    created=created,
+                    modified=created,
+                    relationship=relationship,
+                )
+                for name, data, description, relationship in attachments
+            ],
+        )
+    return pdf
+
+
+class _OnlyGiven(URLFetcher):  # type: ignore[misc]
+    """Serves the pictures and charts it was given, and nothing else: no file, no network."""
+
+    def __init__(self, content: Mapping[str, tuple[bytes, str]]) -> None:
+        super().__init__(allowed_protocols=())
+        self._content = content
+
+    def fetch(self, url: str, headers: Mapping[str, str] | None = None) -> URLFetcherResponse:
+        if url not in self._content:
+            raise FatalURLFetchingError(
+                f"the print template asks for {url!r}, which is not part of the report"
+            )
+        data, media_type = self._content[url]
+        return URLFetcherResponse(url, data, {"Content-Type": media_type})
+
+
+def stated_time(created: str) -> datetime:
+    """The time that an audit states, in UTC; 1980 where it states none."""
+    try:
+        when = datetime.fromisoformat(created)
+    except ValueError:
+        return datetime(1980, 1, 1, tzinfo=UTC)
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+@contextmanager
+def _clock(when: datetime) -> Iterator[None]:
+    """Give the writers of fonts and dates the audit's time; whatever was set before is set again."""
+    with _CLOCK:
+        before = os.environ.get("SOURCE_DATE_EPOCH")
+        os.environ["SOURCE_DATE_EPOCH"] = str(max(0, int(when.timestamp())))
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["SOURCE_DATE_EPOCH"]
+            else:
+                os.environ["SOURCE_DATE_EPOCH"] = before
+
+
+def _scope_headers(_document: Any, pdf: Any) -> None:
+    """Say of every table head whether it heads a column or a row, for readers that do not follow ids.
+
+    WeasyPrint names a head ``<table>-<row>-<column>``, counted within a page; in our tables the first
+    row, which is repeated on every page, heads columns, and any other head its row.
+    """
+    for item in pdf.objects:
+        if isinstance(item, dict) and item.get("S") == "/TH" and "ID" in item:
+            row = item["ID"].string.split("-")[1]
+            item["A"]["Scope"] = "/Column" if row == "0" else "/Row"
+
+
+def _call_it_pdf_ua(metadata: Any) -> None:
+    """Add PDF/UA to the metadata of a PDF/A: WeasyPrint writes one or the other."""
+    generate = metadata.generate_rdf_metadata
+
+    def generate_both(*args: Any, **kwargs: Any) -> bytes:
+        rdf: bytes = generate(*args, **kwargs)
+        return rdf.replace(b"</rdf:RDF>", _PDF_UA)
+
+    metadata.generate_rdf_metadata = generate_both

@@ -1,0 +1,168 @@
+"""SARIF 2.1.0: an audit's failed sanity checks and claims, or a verdict, as static analysis results.
+
+A finding has no line of code. A verdict points at the rule in the policy file that it broke, an
+audit at ``audit.json``; class and concept are the logical location. A waiver is a suppression.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path, PurePath
+from typing import Any
+
+from auditor.policy.verdict import Ruling, Verdict
+from auditor.records import Audit, ClassResult, Finding, SanityCheck
+from auditor.report.escape import sarif_text, uri
+from auditor.report.view.gate import sentence
+from auditor.report.words import clean, effect_text, interval_text, number, p_phrase, said
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+RULES = {
+    "association": "A class is associated with a concept more strongly than tolerated.",
+    "contrast": "A class is associated with one group more than with another beyond what is tolerated.",
+    "association-growth": "An association grew over the baseline beyond what is tolerated.",
+    "contrast-growth": "A contrast grew over the baseline beyond what is tolerated.",
+    "coverage": "Something that the policy names was not tested.",
+    "sanity-check": "A measurement whose outcome is known beforehand came out otherwise.",
+}
+"""Identifier to description."""
+
+
+def render(audit: Audit, directory: Path) -> str:
+    """Failed sanity checks as warnings, claims for information; an audit alone judges nothing."""
+    results = [_check_result(c, check) for c in audit.classes for check in c.sanity_checks]
+    found = [r for r in results if r is not None] + [_claim(f) for f in audit.findings if f.claimed]
+    return _log(found, audit.environment.auditor, audit.model.name, audit.model.weights_sha256)
+
+
+def render_verdict(verdict: Verdict, *, version: str) -> str:
+    """Failures as errors, what could not be decided as warnings, the rest as passed.
+
+    Args:
+        verdict: The gate's answer.
+        version: Of auditor.
+    """
+    place = _place(uri(_relative(verdict.policy_path) or "policy.toml"))
+    results = []
+    for ruling in verdict.rulings:
+        place_of_rule = json.loads(json.dumps(place))
+        place_of_rule["physicalLocation"]["region"] = {"startLine": max(ruling.line, 1)}
+        results.append(_ruling_result(ruling, place_of_rule))
+    return _log(results, version, verdict.audit.model, verdict.audit.weights_sha256)
+
+
+def _ruling_result(ruling: Ruling, place: dict[str, Any]) -> dict[str, Any]:
+    levels = {"fail": ("fail", "error"), "inconclusive": ("fail", "warning"), "pass": ("pass", "none")}
+    # A waived failure is still a failure; the suppression says who answers for it.
+    kind, level = levels["fail" if ruling.waiver and ruling.measured == "fail" else ruling.outcome]
+    about = (ruling.class_name, ruling.bank, ruling.subject)
+    result = _result(
+        ruling.kind.replace(" ", "-"),
+        f"{ruling.title}: {sentence(ruling)}",
+        kind=kind,
+        level=level,
+        place=place | _logical(*about),
+        identity=(ruling.rule, ruling.kind, str(ruling.matched), *about),
+    )
+    result["properties"] = {
+        "rule": clean(ruling.rule),
+        "measured": ruling.measured,
+        "outcome": ruling.outcome,
+        "trusted": ruling.trusted,
+    } | {
+        key: value
+        for key in ("effect", "low", "high", "p_adjusted", "n", "tolerance", "alpha", "minimum_detectable")
+        if (value := getattr(ruling, key)) is not None
+    }
+    if ruling.waiver:
+        words = f"{ruling.waiver.owner}, until {ruling.waiver.expires}: {ruling.waiver.reason}"
+        result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": clean(words)}]
+    return result
+
+
+def _claim(finding: Finding) -> dict[str, Any]:
+    about = (finding.class_name, finding.bank, finding.subject)
+    labelled = (
+        f"images labelled {finding.subject}"
+        if finding.kind == "association"
+        else f"images labelled {finding.more} against {finding.less}"
+    )
+    text = (
+        f"{finding.class_name}, {labelled} in bank {finding.bank}: {said(finding).text}, effect "
+        f"{effect_text(finding)} {interval_text(finding)}, {p_phrase(finding.p_adjusted, name='corrected p')}"
+    )
+    return _result(
+        finding.kind,
+        text,
+        kind="informational",
+        level="none",
+        place=_place("audit.json") | _logical(*about),
+        identity=(finding.kind, *about),
+    )
+
+
+def _check_result(seen: ClassResult, check: SanityCheck) -> dict[str, Any] | None:
+    if check.passed is not False:
+        return None
+    text = f"{seen.name}, sanity check {check.name} failed: {check.expectation}. "
+    text += f"Observed {number(check.observed)}, threshold {number(check.threshold)}. {check.note}"
+    place = _place("audit.json") | _logical(seen.name, check.bank, check.name)
+    identity = ("sanity-check", seen.name, check.bank, check.name)
+    return _result("sanity-check", text.strip(), kind="fail", level="warning", place=place, identity=identity)
+
+
+def _result(
+    rule: str, text: str, *, kind: str, level: str, place: dict[str, Any], identity: tuple[str, ...]
+) -> dict[str, Any]:
+    digest = hashlib.sha256("\0".join(identity).encode("utf-8", "replace")).hexdigest()
+    return {
+        "ruleId": rule,
+        "ruleIndex": list(RULES).index(rule),
+        "kind": kind,
+        "level": level,
+        "message": {"text": sarif_text(text)},
+        "locations": [place],
+        "partialFingerprints": {"auditor/v1": digest},
+    }
+
+
+def _place(where: str) -> dict[str, Any]:
+    return {"physicalLocation": {"artifactLocation": {"uri": where}, "region": {"startLine": 1}}}
+
+
+def _logical(*parts: str) -> dict[str, Any]:
+    names = [clean(part) for part in parts if part]
+    if not names:
+        return {}
+    return {"logicalLocations": [{"name": names[-1], "fullyQualifiedName": " / ".join(names)}]}
+
+
+def _relative(path: str) -> str:
+    """Relative to where the command runs, which in a pipeline is the repository's root."""
+    if not path:
+        return ""
+    try:
+        return Path(path).resolve().relative_to(Path.cwd().resolve()).as_posix()
+    except (OSError, ValueError):
+        return PurePath(path).name
+
+
+def _log(results: list[dict[str, Any]], version: str, model: str, weights: str) -> str:
+    driver = {
+        "name": "auditor",
+        "semanticVersion": clean(version),
+        "rules": [
+            {"id": name, "shortDescription": {"text": text}, "defaultConfiguration": {"level": "error"}}
+            for name, text in RULES.items()
+        ],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "utf16CodeUnits",
+        "properties": {"model": clean(model), "weights_sha256": weights},
+        "results": results,
+    }
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json.dumps(log, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,1 @@
+"""From records to what a report shows: words, rounding, order and tone."""

@@ -1,0 +1,441 @@
+"""From an audit to what a report shows: words, rounding, order and tone are decided here, once.
+
+``build_view`` is a pure function; HTML and PDF templates loop over its result and branch, no more.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from auditor.policy.verdict import Verdict
+from auditor.records import Audit, BankRecord, Skipped
+from auditor.report.view.classes import ClassView, Fact, class_view, item_anchor, source_words
+from auditor.report.view.prose import (
+    FEW_CLASSES,
+    GLOSSARY,
+    IMPRESSIONS_MEASURED,
+    IMPRESSIONS_WARNING,
+    LIMITS,
+    SIGNATURE_FIELDS,
+    TWO_CLASSES,
+)
+from auditor.report.view.standing import Standing, standings
+from auditor.report.view.summary import Claim, first_claims, titles
+from auditor.report.words import (
+    Word,
+    capital,
+    clean,
+    count,
+    duration,
+    listing,
+    moment,
+    quoted,
+)
+from auditor.statistics.classwise import FEWEST_CLASSES
+from auditor.statistics.probability import chance_level
+from auditor.store.directory import audit_digest, result_digest
+
+MAX_NAMED = 3
+"""Names in a sentence before it says how many more there are."""
+
+
+_CROPPED = {"center": "", "squash": ", squashed to a square", "border": ", with a border"}
+_AT_THE_HEAD = ("Weights, SHA-256", "Class images", "Concept banks", "Settings")
+
+
+@dataclass(frozen=True)
+class Banner:
+    """A warning at the head of the report."""
+
+    tone: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ClaimView:
+    """A claim with its numbers and where its evidence is."""
+
+    sentence: str
+    numbers: str
+    symbol: str
+    tone: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class TrustRow:
+    """What of one class's results can be used."""
+
+    name: str
+    anchor: str
+    images: str
+    explanation: str
+    checks: Word
+
+
+@dataclass(frozen=True)
+class BankView:
+    """A bank and its datasheet."""
+
+    anchor: str
+    title: str
+    facts: tuple[Fact, ...]
+    datasheet: tuple[Fact, ...]
+    concepts: tuple[tuple[str, str, str], ...]
+    """Title, definition, number of images."""
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """A whole report, ready to be laid out."""
+
+    title: str
+    subtitle: str
+    model: str
+    created: str
+    created_iso: str
+    identity: tuple[Fact, ...]
+    """The few facts that stand at the head: which weights, which images, which banks, which settings."""
+    facts: tuple[Fact, ...]
+    standings: tuple[Standing, ...]
+    """The gate's verdict, where there is one, and what of the audit can be used."""
+    banners: tuple[Banner, ...]
+    headline: str
+    claims: tuple[ClaimView, ...]
+    no_claims: str
+    trust: tuple[TrustRow, ...]
+    not_tested: tuple[str, ...]
+    classes: tuple[ClassView, ...]
+    margin: float | None
+    contrast_margin: float | None
+    measured: str
+    """What was measured and how it was corrected, in a sentence or two."""
+    method: tuple[Fact, ...]
+    limits: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+    glossary: tuple[tuple[str, str], ...]
+    banks: tuple[BankView, ...]
+    settings: tuple[Fact, ...]
+    environment: tuple[Fact, ...]
+    hashes: tuple[Fact, ...]
+    signature: tuple[tuple[str, str], ...]
+
+
+def build_view(audit: Audit, verdict: Verdict | None = None) -> ReportView:
+    """Decide how a report says what an audit concluded, and the gate's verdict if there is one."""
+    title = titles(audit)
+    classes = tuple(
+        class_view(
+            i, result, audit.of_class(result.index), layers=audit.layers, banks=audit.banks, title=title
+        )
+        for i, result in enumerate(audit.classes)
+    )
+    facts = _facts(audit)
+    claims = first_claims([f for r in audit.classes for f in audit.of_class(r.index)], title)
+    return ReportView(
+        title=f"Concept audit of {clean(audit.model.name)}",
+        subtitle="What the image classifier has learned to associate with "
+        + count(len(classes), "class", "classes"),
+        model=clean(audit.model.name),
+        created=moment(audit.created),
+        created_iso=clean(audit.created),
+        identity=tuple(
+            Fact(fact.label, f"{fact.value[:16]}…" if fact.code else fact.value, code=fact.code)
+            for fact in facts
+            if fact.label in _AT_THE_HEAD
+        ),
+        facts=facts,
+        standings=standings(audit, verdict),
+        banners=_banners(audit),
+        headline=_headline(classes),
+        claims=tuple(_claim_view(audit, claim) for claim in claims),
+        no_claims=""
+        if claims
+        else "Nothing is claimed. That is not evidence that there is nothing: see below what was "
+        "inconclusive and what was not tested.",
+        trust=tuple(_trust_row(audit, i, view) for i, view in enumerate(classes)),
+        not_tested=_not_tested(audit),
+        classes=classes,
+        margin=_setting(audit, "margin"),
+        contrast_margin=_setting(audit, "contrast_margin"),
+        measured=_measured(audit),
+        method=tuple(Fact(clean(name), clean(text)) for name, text in audit.method.items()),
+        limits=LIMITS,
+        skipped=tuple(Skipped(what=clean(s.what), reason=clean(s.reason)) for s in audit.skipped),
+        glossary=GLOSSARY,
+        banks=tuple(_bank_view(i, bank) for i, bank in enumerate(audit.banks)),
+        settings=tuple(Fact(clean(key), _value(value), code=True) for key, value in audit.settings.items()),
+        environment=_environment(audit),
+        hashes=_hashes(audit),
+        signature=SIGNATURE_FIELDS,
+    )
+
+
+def _claim_view(audit: Audit, claim: Claim) -> ClaimView:
+    finding = claim.finding
+    position = [c.index for c in audit.classes].index(finding.class_index)
+    alike = [f for f in audit.of_class(finding.class_index) if f.kind == finding.kind]
+    kind = "concept" if finding.kind == "association" else "contrast"
+    against = finding.conclusion == "negatively associated" and finding.kind == "association"
+    return ClaimView(
+        claim.sentence,
+        claim.numbers,
+        *(("▼", "against") if against else ("▲", "found")),
+        anchor=item_anchor(f"class-{position + 1}", kind, alike.index(finding)),
+    )
+
+
+def _facts(audit: Audit) -> tuple[Fact, ...]:
+    model = audit.model
+    channels, height, width = model.input.size
+    shown = [c.images for c in audit.classes if c.images is not None]
+    sources = list(dict.fromkeys(source_words(images.source) for images in shown))
+    used = sum(images.used for images in shown)
+    concepts = sum(len(b.concepts) for b in audit.banks)
+    images = sum(c.n for b in audit.banks for c in b.concepts)
+    settings = [
+        f"{label} {audit.settings[key]:g}"
+        for key, label in (
+            ("alpha", "alpha"),
+            ("margin", "equivalence margin"),
+            ("contrast_margin", "of contrasts"),
+        )
+        if isinstance(audit.settings.get(key), int | float)
+    ]
+    facts = [
+        Fact("Model", clean(model.name)),
+        Fact(
+            "Architecture",
+            f"{clean(model.architecture)}, {model.parameters:,} parameters, {model.classes:,} classes",
+        ),
+        Fact("Weights, SHA-256", model.weights_sha256, code=True),
+        Fact(
+            "Input",
+            f"{width} × {height} pixels, {count(channels, 'channel')}, crop {model.input.crop:g}"
+            f"{_CROPPED[model.input.crop_mode]}, {clean(model.input.interpolation)}",
+        ),
+        Fact("Classes", listing([clean(c.name) for c in audit.classes])),
+        Fact("Class images", f"{used:,} used: {listing(sources)}" if sources else "none"),
+        Fact(
+            "Concept banks",
+            f"{listing([clean(b.title) for b in audit.banks])}: {count(concepts, 'concept')}, "
+            f"{count(images, 'image')}"
+            if audit.banks
+            else "none",
+        ),
+        Fact("Settings", ", ".join([*settings, f"seed {audit.settings.get('seed', 'not recorded')}"])),
+        Fact(
+            "Made",
+            f"{moment(audit.created)}, in {duration(audit.duration_s)} on {clean(audit.environment.device)}, "
+            f"by auditor {clean(audit.environment.auditor)}",
+        ),
+    ]
+    if model.notes:
+        facts.insert(2, Fact("Note", "; ".join(clean(note) for note in model.notes)))
+    return tuple(facts)
+
+
+def _banners(audit: Audit) -> tuple[Banner, ...]:
+    banners = []
+    failed = [
+        f"{quoted(check.name)} for {quoted(result.name)}"
+        + (f", bank {quoted(check.bank)}" if check.bank else "")
+        for result in audit.classes
+        for check in result.sanity_checks
+        if check.passed is False
+    ]
+    if failed:
+        shown = failed[:MAX_NAMED]
+        more = len(failed) - len(shown)
+        banners.append(
+            Banner(
+                "bad",
+                f"{count(len(failed), 'sanity check')} failed",
+                f"A measurement whose outcome is known beforehand came out otherwise: {listing(shown)}"
+                f"{f' and {more} more' if more else ''}. What it tests is withheld, nothing else is.",
+            )
+        )
+    classes = audit.model.classes
+    if classes < FEWEST_CLASSES:
+        text = FEW_CLASSES.format(classes=classes, chance=chance_level(classes))
+        text = f"{text} {TWO_CLASSES}" if classes == 2 else text
+        banners.append(Banner("warn", "A model of few classes", text))
+    made = [
+        quoted(c.name) for c in audit.classes if c.images is not None and c.images.source == "impressions"
+    ]
+    if made:
+        everything = len(made) == len(audit.classes) and len(made) > 1
+        banners.append(
+            Banner(
+                "warn",
+                "Made without photos",
+                IMPRESSIONS_WARNING.format(
+                    classes="any of the classes" if everything else listing(made), **IMPRESSIONS_MEASURED
+                ),
+            )
+        )
+    return tuple(banners)
+
+
+def _headline(classes: tuple[ClassView, ...]) -> str:
+    total = len(classes)
+    tones = [view.summary.tone for view in classes]
+    if not total:
+        return "No class could be audited; the reasons are listed below."
+    parts: list[str] = []
+    for tone, text in (
+        ("found", "an association was found"),
+        ("against", "only a negative association was found"),
+        ("none", "no association was found"),
+        ("open", "the result is inconclusive"),
+        ("bad", "every finding is withheld"),
+    ):
+        n = tones.count(tone)
+        if n:
+            parts.append(
+                f"for {'all' if n == total and n > 1 else n} of {count(total, 'class', 'classes')} {text}"
+                if not parts
+                else f"for {n} {text}"
+            )
+    sentence = listing(parts)
+    return capital(sentence) + "."
+
+
+def _trust_row(audit: Audit, position: int, view: ClassView) -> TrustRow:
+    result = audit.classes[position]
+    if result.images is None:
+        images = "none"
+    else:
+        images = f"{result.images.used} {'impressions' if view.from_impressions else 'photos'}"
+    word = "measured" if result.explanation.measured else "not measured"
+    reason = clean(result.explanation.reason)
+    return TrustRow(
+        name=view.name,
+        anchor=view.anchor,
+        images=images,
+        explanation=f"{word}: {reason}" if reason else word,
+        checks=view.checks_summary,
+    )
+
+
+def _not_tested(audit: Audit) -> tuple[str, ...]:
+    said = []
+    others = audit.model.classes - len(audit.classes)
+    if others > 0:
+        said.append(f"{count(others, 'other class', 'other classes')} of the model.")
+    if audit.banks:
+        said.append(f"Concepts outside {listing([quoted(b.title) for b in audit.banks])}.")
+    if not any(f.kind == "contrast" for f in audit.findings):
+        said.append("Whether the model responds differently to groups of people: no contrast was measured.")
+    else:
+        said.append("Intersections of groups, and groups that no bank labels.")
+    if audit.skipped:
+        named = [f"{clean(s.what)} ({clean(s.reason)})" for s in audit.skipped[:MAX_NAMED]]
+        more = len(audit.skipped) - len(named)
+        said.append(f"Skipped: {'; '.join(named)}{f'; and {more} more' if more else ''}.")
+    missing = list(
+        dict.fromkeys(clean(c.name) for r in audit.classes for c in r.sanity_checks if c.passed is None)
+    )
+    if missing:
+        word = "Sanity check" if len(missing) == 1 else "Sanity checks"
+        said.append(f"{word} not run: {listing([quoted(m) for m in missing])}.")
+    said.append(
+        "Accuracy, error rates and selection rates for groups, and whether an association changes a decision."
+    )
+    return tuple(said)
+
+
+def _measured(audit: Audit) -> str:
+    permutations = audit.settings.get("permutations")
+    parts = []
+    if audit.family:
+        parts.append(f"{clean(audit.family).rstrip('.')}.")
+    alpha = _setting(audit, "alpha")
+    if alpha is not None:
+        parts.append(
+            f"Of all claims of a kind, the chance that any is false is at most {alpha:.0%}: intervals are "
+            "widened and p-values corrected for that."
+        )
+    if isinstance(permutations, int):
+        parts.append(f"p-values come from {permutations:,} permutations.")
+    margin, contrast_margin = _setting(audit, "margin"), _setting(audit, "contrast_margin")
+    if margin is not None:
+        parts.append(f"Associations within ±{margin:g} are called not relevant.")
+    if contrast_margin is not None and any(f.kind == "contrast" for f in audit.findings):
+        parts.append(f"So are differences between groups within ±{contrast_margin:g}.")
+    return " ".join(parts)
+
+
+def _setting(audit: Audit, name: str) -> float | None:
+    value = audit.settings.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return clean(value) or "(empty)"
+    if value is None:
+        return "not set"
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return clean(", ".join(value)) or "(none)"
+    return clean(json.dumps(value, ensure_ascii=False))
+
+
+def _bank_view(position: int, bank: BankRecord) -> BankView:
+    facts = [
+        Fact("Source", clean(bank.source)),
+        Fact("Licence", clean(bank.licence) or "not stated"),
+        Fact("Terms", clean(bank.terms) or "not stated"),
+        Fact(
+            "Images in this report",
+            "allowed" if bank.report_images else "not allowed; only numbers are shown",
+        ),
+        Fact("Compared with", clean(bank.compared_with) or "not stated"),
+        Fact("Independent images", clean(bank.clusters) or "not stated"),
+        Fact("SHA-256", clean(bank.digest), code=True),
+    ]
+    return BankView(
+        anchor=f"bank-{position + 1}",
+        title=clean(bank.title or bank.name),
+        facts=tuple(facts),
+        datasheet=tuple(Fact(clean(heading), clean(text)) for heading, text in bank.datasheet.items()),
+        concepts=tuple(
+            (
+                clean(c.title or c.name),
+                clean(c.definition),
+                f"{c.n:,}" if c.n == c.independent else f"{c.n:,} ({c.independent:,} independent)",
+            )
+            for c in bank.concepts
+        ),
+    )
+
+
+def _environment(audit: Audit) -> tuple[Fact, ...]:
+    e = audit.environment
+    facts = [
+        Fact("auditor", e.auditor),
+        Fact("Python", e.python),
+        Fact("Platform", e.platform),
+        Fact("Device", e.device),
+        Fact("Precision", e.precision),
+        Fact("Threads", str(e.threads)),
+        *(Fact(name, version) for name, version in e.packages.items()),
+    ]
+    return tuple(Fact(clean(f.label), clean(f.value), code=True) for f in facts)
+
+
+def _hashes(audit: Audit) -> tuple[Fact, ...]:
+    return (
+        Fact("audit.json", audit_digest(audit), code=True),
+        Fact("Result without times", result_digest(audit), code=True),
+        Fact("Model weights", audit.model.weights_sha256, code=True),
+        *(Fact(f"Bank {quoted(b.title or b.name)}", clean(b.digest), code=True) for b in audit.banks),
+        *(
+            Fact(f"Images of {quoted(c.name)}", clean(c.images.digest), code=True)
+            for c in audit.classes
+            if c.images is not None
+        ),
+    )

@@ -1,0 +1,110 @@
+"""What stands at the very top of a report: the gate's verdict if there is one, and what can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from auditor.policy.verdict import Outcome, Verdict
+from auditor.records import Audit, ClassResult
+from auditor.report.view.gate import condensed, headline, sentence
+from auditor.report.words import capital, clean, count, listing, quoted
+
+MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One verdict: a word, why, and what it rests on."""
+
+    kind: str
+    """``Release gate``, ``Scores`` or ``Explanations``."""
+    word: str
+    symbol: str
+    tone: str
+    text: str
+    details: tuple[str, ...] = ()
+
+
+_GATE: dict[Outcome, tuple[str, str, str]] = {
+    "pass": ("passed", "✓", "good"),
+    "fail": ("failed", "✗", "bad"),
+    "inconclusive": ("inconclusive", "?", "warn"),
+}
+
+
+def standings(audit: Audit, verdict: Verdict | None = None) -> tuple[Standing, ...]:
+    """The gate's verdict first, where a policy was given; then what of the audit can be used."""
+    gate = [_gate(verdict)] if verdict is not None else []
+    return (*gate, _scores(audit), _explanations(audit))
+
+
+def _gate(verdict: Verdict) -> Standing:
+    word, symbol, tone = _GATE[verdict.outcome]
+    against = f", compared with {clean(verdict.baseline.model)}" if verdict.baseline else ""
+    decisive = [r for r in verdict.rulings if r.outcome == verdict.outcome != "pass"]
+    # An established excess before an open question that the policy counts as failure.
+    decisive.sort(key=lambda r: r.measured != "fail")
+    named = list(condensed(decisive))
+    details = [f"{clean(r.title)}: {clean(sentence(r))}" for r, _ in named[:MOST_NAMED]]
+    if len(named) > MOST_NAMED:
+        details.append(f"and {len(named) - MOST_NAMED} more; 'auditor gate' lists them")
+    head = headline(verdict).partition(": ")[2]
+    return Standing(
+        kind="Release gate",
+        word=word,
+        symbol=symbol,
+        tone=tone,
+        text=f"{capital(head)}. Policy {quoted(verdict.policy)}, on "
+        f"{verdict.day.day} {verdict.day:%B %Y}{against}.",
+        details=tuple(details),
+    )
+
+
+def _scores(audit: Audit) -> Standing:
+    """Whether what is read off the output can be used."""
+    if not audit.findings:
+        return Standing("Scores", "not measured", "✗", "bad", "Nothing was measured.")
+    withheld = [f for f in audit.findings if f.withheld]
+    missing = [f for f in audit.findings if f.conclusion == "not measured"]
+    reasons = list(dict.fromkeys(clean(f.reason) for f in [*withheld, *missing]))
+    shown = reasons[:MOST_NAMED]
+    if len(reasons) > MOST_NAMED:
+        shown.append(f"and {count(len(reasons) - MOST_NAMED, 'other reason')}")
+    total = len(audit.findings)
+    if len(withheld) + len(missing) == total:
+        text = "Every finding is withheld by a check, or was not measured."
+        return Standing("Scores", "not usable", "✗", "bad", text, tuple(shown))
+    if withheld or missing:
+        text = f"Checks withhold {len(withheld)} of {count(total, 'finding')}"
+        text += f"; {len(missing)} not measured." if missing else "."
+        return Standing("Scores", "usable in part", "!", "warn", text, tuple(shown))
+    text = "Every check that concerns them held. What an audit cannot say stands below all the same."
+    return Standing("Scores", "usable", "✓", "good", text)
+
+
+def _explanations(audit: Audit) -> Standing:
+    """Whether what rests on the occluder can be used."""
+    usable = [c for c in audit.classes if c.explanation.measured]
+    absent = [c for c in audit.classes if not c.explanation.measured]
+    if not absent:
+        text = "Layers and detector pictures rest on an occluder that holds on images it never saw."
+        return Standing("Explanations", "usable", "✓", "good", text)
+    reasons: dict[str, list[ClassResult]] = {}
+    for result in absent:
+        reasons.setdefault(clean(result.explanation.reason), []).append(result)
+    named = list(reasons.items())[:MOST_NAMED]
+    details = [f"{_named(classes, audit)}: {reason}" for reason, classes in named]
+    if len(reasons) > MOST_NAMED:
+        details.append(f"and {count(len(reasons) - MOST_NAMED, 'other reason')}")
+    text = "Layers, detector pictures and the paper's score are not shown; scores do not rest on them."
+    word = "usable in part" if usable else "not measured"
+    return Standing("Explanations", word, "!", "warn", text, tuple(details))
+
+
+def _named(classes: Sequence[ClassResult], audit: Audit) -> str:
+    if len(classes) == len(audit.classes) > 1:
+        return "every class"
+    names = [quoted(c.name) for c in classes[:MOST_NAMED]]
+    more = len(classes) - len(names)
+    return listing([*names, f"{more} more"] if more else names)

@@ -1,0 +1,1 @@
+"""The audit on disk: the directory, the attachments of a PDF, signatures."""
