@@ -156,6 +156,11 @@ class Settings(BaseModel):
     min_images: int = Field(
         30, ge=2, le=100_000, description="Fewest independent images, or pairs, that a finding needs."
     )
+    scores_only: bool = Field(
+        False,
+        description="Only the scores, which are read off the model's output: no occluders, no layers, no "
+        "pictures of detectors. Class images are not needed.",
+    )
     reference_classes: int = Field(
         3, ge=0, le=100, description="Reference classes that tell whether a layer speaks about this class."
     )

@@ -52,6 +52,8 @@ class Groups:
     balance: tuple[CovariateBalance, ...] = ()
     reason: str = ""
     """Why the groups cannot be compared; empty if they can."""
+    unmatched: Groups | None = None
+    """Of matched groups: all their images, to show what matching changed."""
 
     @property
     def subject(self) -> str:
@@ -115,7 +117,13 @@ def _matched(layout: BankLayout, contrast: GroupContrast, settings: Settings) ->
             unit[members] = pair
         units.append(unit)
     sample = group_sample(units[0], units[1], matched=True)
-    return Groups(contrast=contrast, sample=sample, balance=matching.balance, reason=matching.reason)
+    return Groups(
+        contrast=contrast,
+        sample=sample,
+        balance=matching.balance,
+        reason=matching.reason,
+        unmatched=plain_groups(layout, contrast),
+    )
 
 
 def _units(layout: BankLayout, group: str) -> list[list[int]]:
@@ -184,7 +192,7 @@ class EveryClass:
         return self.against.of(class_index)
 
 
-def contrasts(
+def contrast(
     groups: Groups,
     shown: Shown,
     label: ClassLabel,
@@ -205,31 +213,14 @@ def contrasts(
         settings: Permutations, resamples, level, margin, fewest images, seed.
         family: Contrasts corrected together over the audit.
     """
-    layout, sample = shown.layout, groups.sample
-    about: dict[str, Any] = {
-        "kind": "contrast",
-        "class_index": label.index,
-        "class_name": label.name,
-        "bank": layout.bank.name,
-        "subject": groups.subject,
-        "more": groups.contrast.more,
-        "less": groups.contrast.less,
-        "matched": sample.matched,
-        "alpha": settings.alpha,
-        "margin": settings.contrast_margin,
-        "n": len(sample.positions[0]),
-        "n_other": len(sample.positions[1]),
-        "independent": sample.units[0],
-        "independent_other": sample.units[1],
-    }
+    sample, about = groups.sample, _about(groups, shown.layout, label, settings)
     units = "independent pairs" if sample.matched else "independent images of a group"
+    few = enough(min(sample.units), settings, what=units)
     if not groups.measurable:
-        few = enough(min(sample.units), settings, what=units)
-        reason = groups.reason or few.reason
-        check = few.model_copy(update={"passed": False, "reason": reason})
+        check = few.model_copy(update={"passed": False, "reason": groups.reason or few.reason})
         return Finding(**about, **numbers(None), family=0, class_share=None, checks=[check])
     inference = Inference(settings.permutations, settings.bootstrap, settings.alpha, family)
-    purpose = ("contrast", layout.bank.name, groups.subject, label.index)
+    purpose = ("contrast", shown.layout.bank.name, groups.subject, label.index)
     effect = sample.effect(response.plain, inference=inference, rng=stream(settings.seed, *purpose))
     means = [share(mean) for mean in sample.side_means(response.plain)]
     told: dict[str, Any] = {"level": settings.alpha / family, "margin": settings.contrast_margin}
@@ -245,13 +236,33 @@ def contrasts(
         log_difference=logs[0],
         log_difference_low=logs[1],
         log_difference_high=logs[2],
-        checks=[enough(min(sample.units), settings, what=units), *_log_checks(effect, logs, every), *checks],
+        checks=[few, *_log_checks(effect, logs, every), *checks],
         variants=[
             *variants_of(MOVED, sample.errors(response.moved), **told),
             *quality,
-            *_not_matched(groups, layout, response, **told),
+            *_not_matched(groups, response, **told),
         ],
     )
+
+
+def _about(groups: Groups, layout: BankLayout, label: ClassLabel, settings: Settings) -> dict[str, Any]:
+    sample = groups.sample
+    return {
+        "kind": "contrast",
+        "class_index": label.index,
+        "class_name": label.name,
+        "bank": layout.bank.name,
+        "subject": groups.subject,
+        "more": groups.contrast.more,
+        "less": groups.contrast.less,
+        "matched": sample.matched,
+        "alpha": settings.alpha,
+        "margin": settings.contrast_margin,
+        "n": len(sample.positions[0]),
+        "n_other": len(sample.positions[1]),
+        "independent": sample.units[0],
+        "independent_other": sample.units[1],
+    }
 
 
 def detail(groups: Groups, layout: BankLayout) -> ContrastDetail:
@@ -340,12 +351,9 @@ def _quality(
     return variants, [comparable, check]
 
 
-def _not_matched(
-    groups: Groups, layout: BankLayout, response: Response, *, level: float, margin: float
-) -> list[Variant]:
-    """What the same images say without matching: the difference that matching made."""
-    plain = plain_groups(layout, groups.contrast)
-    if not groups.sample.matched or not plain.measurable:
+def _not_matched(groups: Groups, response: Response, *, level: float, margin: float) -> list[Variant]:
+    """The contrast of all images of both groups: the difference that matching made."""
+    if groups.unmatched is None or not groups.unmatched.measurable:
         return []
-    errors = plain.sample.errors(response.plain[None])
+    errors = groups.unmatched.sample.errors(response.plain[None])
     return variants_of([UNMATCHED], errors, level=level, margin=margin)

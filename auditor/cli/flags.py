@@ -34,6 +34,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "banks",
         "benchmark",
         "layers",
+        "scores_only",
     ),
     "Where to, and in which form": ("out", "formats", "overwrite", "strict", "cache"),
     "Computing": ("device", "precision", "batch_size", "seed"),

@@ -222,9 +222,9 @@ def test_interrupted_the_same_command_goes_on(
 
     learned: list[str] = []
 
-    def counted(model: Any, label: Any, *rest: Any, **options: Any) -> Any:
+    def counted(context: Any, label: Any, **options: Any) -> Any:
         learned.append(label.name)
-        return run_stage_one(model, label, *rest, **options)
+        return run_stage_one(context, label, **options)
 
     def interrupt(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from auditor.context import AuditContext
 from auditor.explain.stage_one import stage_one_key
 from auditor.images import impressions
 from auditor.images.impressions import ImpressionSettings, make_impressions
 from auditor.images.norm_prior import listening
 from auditor.models.loaded import ClassLabel, LoadedModel, freeze, weights_sha256
-from auditor.records import InputSpec
+from auditor.progress import silent
+from auditor.records import InputSpec, LayerRecord
 from auditor.settings import Settings
 from tests.tiny import tiny_model
 
@@ -169,7 +172,9 @@ def test_batches_are_of_even_size(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_fit_from_impressions_is_named_after_the_prior_and_one_from_photos_is_not() -> None:
     def key(images: str, prior: float) -> str:
         settings = Settings(model="test:normed", classes=("0",), images=images)
-        return stage_one_key(normed(), normed().labels[0], ["bn"], settings, prior=prior)
+        layers = (LayerRecord(name="bn", channels=3, height=4, width=4),)
+        context = AuditContext(normed(), settings, (), layers, "float32", silent, Path())
+        return stage_one_key(context, normed().labels[0], prior=prior)
 
     assert key("impressions", 0.0) != key("impressions", 100.0)
     assert key("photos", 0.0) == key("photos", 100.0)

@@ -13,11 +13,10 @@ from torch import nn
 
 from auditor.audit import checks
 from auditor.audit.concepts import Response
-from auditor.audit.forward import Shown
-from auditor.audit.groups import EveryClass, contrasts, sample_groups
+from auditor.audit.forward import ForwardPass, Shown
+from auditor.audit.groups import EveryClass, contrast, sample_groups
 from auditor.audit.layout import BankLayout, lay_out
 from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast, digest_of
-from auditor.explain.detector import ForwardPass
 from auditor.explain.responses import detector_response, layer_responses
 from auditor.models.head import hear_last
 from auditor.models.loaded import ClassLabel
@@ -50,8 +49,8 @@ def layout(concepts: int, each: int, *, copies: int = 1) -> BankLayout:
 # --- detectors in layers ---
 
 
-def response_in_loops(channels: np.ndarray, profile: np.ndarray, reference: np.ndarray) -> list[float]:
-    """A channel's weight: its share of the class's profile less its mean share of the references', each
+def response_in_loops(channels: np.ndarray, activation: np.ndarray, reference: np.ndarray) -> list[float]:
+    """A channel's weight: its share of the class's activation less its mean share of the references', each
     counted in standard deviations of the channel and scaled to length 1."""
     count = channels.shape[1]
     spread = [
@@ -63,7 +62,7 @@ def response_in_loops(channels: np.ndarray, profile: np.ndarray, reference: np.n
         length = np.sqrt(sum(v**2 for v in scaled))
         return [v / length for v in scaled]
 
-    weights = shares(profile)
+    weights = shares(activation)
     for row in reference:
         weights = [w - s / len(reference) for w, s in zip(weights, shares(row), strict=True)]
     return slow.standardised(
@@ -77,23 +76,23 @@ def response_in_loops(channels: np.ndarray, profile: np.ndarray, reference: np.n
 @pytest.mark.parametrize("classes", [0, 1, 3])
 def test_detector_response_is_that_of_the_loops(classes: int) -> None:
     rng = np.random.default_rng(1)
-    channels, profile = rng.gamma(1.0, size=(12, 5)), rng.gamma(1.0, size=5)
+    channels, activation = rng.gamma(1.0, size=(12, 5)), rng.gamma(1.0, size=5)
     reference = rng.gamma(1.0, size=(classes, 5))
-    found = detector_response(channels, profile, reference)
+    found = detector_response(channels, activation, reference)
     assert found.shape == (12,)
-    np.testing.assert_allclose(found, response_in_loops(channels, profile, reference))
+    np.testing.assert_allclose(found, response_in_loops(channels, activation, reference))
 
 
 def test_detector_response_ignores_the_scale_of_a_channel_and_dead_channels() -> None:
     rng = np.random.default_rng(2)
-    channels, profile, reference = rng.normal(size=(12, 5)), rng.normal(size=5), rng.normal(size=(2, 5))
-    plain = detector_response(channels, profile, reference)
+    channels, activation, reference = rng.normal(size=(12, 5)), rng.normal(size=5), rng.normal(size=(2, 5))
+    plain = detector_response(channels, activation, reference)
     factor, shift = np.array([1.0, 10.0, 0.1, 3.0, 7.0]), rng.normal(size=5)
     np.testing.assert_allclose(
-        detector_response(channels * factor + shift, profile * factor, reference * factor), plain
+        detector_response(channels * factor + shift, activation * factor, reference * factor), plain
     )
     dead = np.hstack([channels, np.full((12, 1), 4.0)])
-    with_dead = detector_response(dead, np.append(profile, 1.0), np.hstack([reference, np.ones((2, 1))]))
+    with_dead = detector_response(dead, np.append(activation, 1.0), np.hstack([reference, np.ones((2, 1))]))
     np.testing.assert_allclose(with_dead, plain)
 
 
@@ -101,32 +100,34 @@ def test_what_excites_a_channel_for_any_class_says_nothing_about_this_one() -> N
     """Channel 0 is loud for every class, channel 1 for this class alone."""
     rng = np.random.default_rng(3)
     channels = rng.normal(size=(200, 3))
-    profile, reference = np.array([5.0, 2.0, 0.0]), np.array([[5.0, 0.0, 0.1], [5.0, 0.0, -0.1]])
-    alone = detector_response(channels, profile, reference[:0])
-    against = detector_response(channels, profile, reference)
+    activation, reference = np.array([5.0, 2.0, 0.0]), np.array([[5.0, 0.0, 0.1], [5.0, 0.0, -0.1]])
+    alone = detector_response(channels, activation, reference[:0])
+    against = detector_response(channels, activation, reference)
     assert np.corrcoef(alone, channels[:, 0])[0, 1] > 0.9
     assert np.corrcoef(against, channels[:, 1])[0, 1] > 0.9
 
 
 def test_a_class_like_any_other_has_no_response() -> None:
     rng = np.random.default_rng(4)
-    channels, profile = rng.normal(size=(9, 4)), rng.gamma(1.0, size=4)
-    np.testing.assert_array_equal(detector_response(channels, profile, np.stack([profile, profile])), 0.0)
-    np.testing.assert_array_equal(detector_response(np.ones((9, 4)), profile, np.zeros((0, 4))), 0.0)
-    np.testing.assert_array_equal(detector_response(channels, 0 * profile, np.zeros((0, 4))), 0.0)
+    channels, activation = rng.normal(size=(9, 4)), rng.gamma(1.0, size=4)
+    np.testing.assert_array_equal(
+        detector_response(channels, activation, np.stack([activation, activation])), 0.0
+    )
+    np.testing.assert_array_equal(detector_response(np.ones((9, 4)), activation, np.zeros((0, 4))), 0.0)
+    np.testing.assert_array_equal(detector_response(channels, 0 * activation, np.zeros((0, 4))), 0.0)
 
 
 def test_every_layer_has_the_response_of_its_own_detector() -> None:
     rng = np.random.default_rng(5)
     channels = {"b": rng.normal(size=(10, 4)), "a": rng.normal(size=(10, 6))}
-    profile = {"a": rng.normal(size=6), "b": rng.normal(size=4)}
+    activation = {"a": rng.normal(size=6), "b": rng.normal(size=4)}
     reference = {"a": np.zeros((0, 6)), "b": rng.normal(size=(2, 4))}
-    found = layer_responses(channels, profile=profile, reference=reference)
+    found = layer_responses(channels, activation=activation, reference=reference)
     assert list(found) == ["b", "a"]
     for layer, values in found.items():
         assert values.shape == (10,)
         np.testing.assert_allclose(
-            values, response_in_loops(channels[layer], profile[layer], reference[layer])
+            values, response_in_loops(channels[layer], activation[layer], reference[layer])
         )
 
 
@@ -276,7 +277,7 @@ def test_a_contrast_has_the_share_of_classes_and_the_difference_of_the_logarithm
     every = EveryClass.of(logits)
     [groups] = sample_groups(grouped, settings=SETTINGS)
     label = ClassLabel(2, "two", "", ("two",))
-    found = contrasts(groups, shown, label, response, every, settings=SETTINGS, family=1)
+    found = contrast(groups, shown, label, response, every, settings=SETTINGS, family=1)
     e = every.log_scaled
     effects = [[slow.mean(row[:40]) - slow.mean(row[40:])] for row in e.tolist()]
     assert found.effect == pytest.approx(effects[2][0])
