@@ -99,7 +99,7 @@ class Settings(BaseModel):
     )
     layers: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (),
-        description="Layers to listen to, as patterns (blocks.*, layer4); none: the outputs of all blocks.",
+        description="Layers to read, as patterns (blocks.*, layer4); none: the outputs of all blocks.",
     )
     out: Path = Field(Path("audit"), description="Directory that receives the audit.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of every random draw.")

@@ -68,7 +68,7 @@ def forward_pass(
     with (
         torch.inference_mode(),
         taps.record(model.module, layers) as outputs,
-        hear_last(model.module, len(model.labels)) as heard,
+        hear_last(model.module, len(model.labels)) as last_inputs,
     ):
         for batch in batches:
             logits.append(model.module(batch).float().cpu())
@@ -78,7 +78,7 @@ def forward_pass(
                 if detectors:
                     maps[layer].append(detect(pooled, detectors[layer]).flatten(2).cpu())
     made = torch.cat(logits).numpy()
-    last = torch.cat(heard).numpy() if heard else made
+    last = torch.cat(last_inputs).numpy() if last_inputs else made
     return ForwardPass(
         channels={layer: torch.cat(found).numpy() for layer, found in channels.items()},
         maps={layer: torch.cat(found).numpy() for layer, found in maps.items()},

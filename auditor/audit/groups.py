@@ -135,7 +135,7 @@ def _units(layout: BankLayout, group: str) -> list[list[int]]:
 
 
 def _together(images: Sequence[BankImage]) -> BankImage:
-    """One image that stands for several: mean numbers, most frequent categories."""
+    """One image in place of several: mean numbers, most frequent categories."""
     if len(images) == 1:
         return images[0]
     covariates: dict[str, str | float] = {}
@@ -187,7 +187,7 @@ class EveryClass:
     def logarithm(self, class_index: int) -> FloatArray:
         """[images] Logarithm of the class's probability, less the mean over others where there are many."""
         if self.against is None:
-            # Of a few classes, what one gains the others lose: less their mean, all would be told twice.
+            # Of few classes, what one gains the others lose. Less their mean, it would count twice.
             return np.asarray(self.logarithms[class_index])
         return self.against.of(class_index)
 
@@ -223,7 +223,7 @@ def contrast(
     purpose = ("contrast", shown.layout.bank.name, groups.subject, label.index)
     effect = sample.effect(response.plain, inference=inference, rng=stream(settings.seed, *purpose))
     means = [share(mean) for mean in sample.side_means(response.plain)]
-    told: dict[str, Any] = {"level": settings.alpha / family, "margin": settings.contrast_margin}
+    judged_at: dict[str, Any] = {"level": settings.alpha / family, "margin": settings.contrast_margin}
     logs = _log_difference(sample, every.logarithm(label.index), settings.alpha)
     quality, checks = _quality(sample, response.plain, shown.technical, effect, settings, family)
     return Finding(
@@ -238,9 +238,9 @@ def contrast(
         log_difference_high=logs[2],
         checks=[few, *_log_checks(effect, logs, every), *checks],
         variants=[
-            *variants_of(MOVED, sample.errors(response.moved), **told),
+            *variants_of(MOVED, sample.errors(response.moved), **judged_at),
             *quality,
-            *_not_matched(groups, response, **told),
+            *_not_matched(groups, response, **judged_at),
         ],
     )
 
@@ -318,7 +318,7 @@ def _quality(
     settings: Settings,
     family: int,
 ) -> tuple[list[Variant], list[Check]]:
-    """The contrast with technical differences removed, and whether it can be told at all."""
+    """The contrast with technical differences removed, and whether the groups can be compared at all."""
     rows = sample.unit_values(np.vstack([response[None], technical.T]))
     first = None if sample.matched else sample.first
     if rows.shape[1] < technical.shape[1] + 4:
@@ -336,11 +336,11 @@ def _quality(
         return [], [comparable]
     low, high = (float(end[0, 0]) for end in found.effects.interval(settings.alpha))
     half = settings.contrast_margin / 2.0
-    stands = low > half if effect.effect > 0 else high < -half
+    remains = low > half if effect.effect > 0 else high < -half
     left = float(found.effects.effect[0, 0])
     check = Check(
         name=QUALITY,
-        passed=bool(stands),
+        passed=bool(remains),
         forbids="effect",
         reason=f"with technical differences removed {left:+.3f} [{low:+.3f}, {high:+.3f}] is left, need more "
         f"than {half:g} on the same side",

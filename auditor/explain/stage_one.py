@@ -115,7 +115,7 @@ def stage_one_key(context: AuditContext, label: ClassLabel, *, prior: float = PR
 def cached_stage_one(
     context: AuditContext, label: ClassLabel, folder: Path, *, prior: float = PRIOR
 ) -> StageOne:
-    """Stage one of a class from ``folder`` where it lies there; else learned now and left there.
+    """Stage one of a class read from ``folder``, or learned now and saved there.
 
     Raises:
         InputError: The images cannot be had, or too few are recognised as the class.
