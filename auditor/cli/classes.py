@@ -48,7 +48,7 @@ def classes(
     auditor classes bundled:efficientnet_lite0 spider
     """
     from auditor.models import load_model
-    from auditor.models.labels import search
+    from auditor.models.find import search
 
     loaded = load_model(
         model, request=request_from(arch, model_args, model_factory, weights_key), labels=labels

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.models import taps
-from auditor.models.head import hear_last
+from auditor.models.head import record_last_input
 from auditor.models.loaded import LoadedModel
 
 LARGEST_MAP = 7
@@ -78,7 +78,7 @@ def forward_pass(
     with (
         torch.inference_mode(),
         taps.record(model.module, layers) as outputs,
-        hear_last(model.module, len(model.labels)) as heard,
+        record_last_input(model.module, len(model.labels)) as heard,
     ):
         for batch in batches:
             logits.append(model.module(batch).float().cpu())

@@ -9,7 +9,7 @@ from PIL import Image
 
 from auditor.errors import InputError
 from auditor.images.decode import decode_image, scan_images
-from auditor.models.labels import plain
+from auditor.models.labels import is_number, plain
 from auditor.models.loaded import ClassLabel
 from auditor.records import Skipped
 
@@ -34,7 +34,7 @@ def class_folder(root: Path, label: ClassLabel, labels: Sequence[ClassLabel]) ->
     index = str(label.index)
     names = {plain(alias) for alias in label.aliases}
     if not _numbers_are_names(root, folders, labels):
-        names = {name for name in names if not _is_number(name)} | {index}
+        names = {name for name in names if not is_number(name)} | {index}
     wanted = {f"index {index}", label.synset, *names} - {""}
     hits = [p for p in folders if p.name in wanted or plain(p.name) in wanted]
     hits = [p for p in hits if not _closer(p.name, label, labels)]
@@ -94,8 +94,8 @@ def _numbers_are_names(root: Path, folders: Sequence[Path], labels: Sequence[Cla
     Raises:
         InputError: both readings fit all of them, or neither does, and they differ.
     """
-    by_name = {plain(alias): c for c in labels for alias in c.aliases if _is_number(alias)}
-    numbers = [p.name for p in folders if _is_number(p.name)]
+    by_name = {plain(alias): c for c in labels for alias in c.aliases if is_number(alias)}
+    numbers = [p.name for p in folders if is_number(p.name)]
     if not by_name or not numbers or not any(n in by_name for n in numbers):
         return False
     fits_names = all(n in by_name for n in numbers)
@@ -109,10 +109,6 @@ def _numbers_are_names(root: Path, folders: Sequence[Path], labels: Sequence[Cla
             f"name and {other} by index; needed: folders named index-{by_name[one].index}, index-{one} ..."
         )
     return fits_names
-
-
-def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdigit()
 
 
 def read_folder(folder: Path, skipped: list[Skipped]) -> Iterator[tuple[str, Image.Image]]:
