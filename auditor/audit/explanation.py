@@ -33,7 +33,7 @@ from auditor.records import (
 )
 from auditor.statistics.agreement import Specificity, class_specificity
 from auditor.statistics.arrays import FloatArray
-from auditor.statistics.effects import describe, standardised_effects
+from auditor.statistics.effects import deciles_of, standardised_effects
 from auditor.statistics.mmd import paper_scores
 from auditor.statistics.samples import RANDOM, REFERENCE
 from auditor.store.directory import WORK
@@ -160,14 +160,14 @@ def concept_details(
     layout = shown.layout
     values = layout.sample.take(response)
     deciles = {
-        name: describe(values[layout.sample.columns == column])
+        name: deciles_of(values[layout.sample.columns == column])
         for column, name in enumerate(layout.measurable)
     }
     details = [
         ConceptDetail(
             bank=layout.bank.name,
             concept=name,
-            responses=list(deciles.get(name) or describe(response[layout.positions(name)])),
+            responses=list(deciles.get(name) or deciles_of(response[layout.positions(name)])),
         )
         for name in layout.names
     ]
