@@ -20,7 +20,7 @@ from torch import Tensor
 from auditor.explain import occluder as occ
 from auditor.explain.channels import channel_importance, neuron_scores
 from auditor.files import load_arrays, save_arrays, write_bytes
-from auditor.images.class_images import ImageSet, collect
+from auditor.images.class_images import ImageRequest, ImageSet, collect
 from auditor.images.impressions import PRIOR, RECIPE, ImpressionSettings
 from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.progress import Progress
@@ -148,19 +148,16 @@ def run_stage_one(
     with progress.stage(
         f"{label.name}: images", settings.impression_steps * batches if made else None
     ) as stage:
-        images = collect(
-            settings.images,
-            model,
-            label,
+        wanted_images = ImageRequest(
+            source=settings.images,
             most=settings.max_images,
             heldout=settings.heldout,
             noise=settings.noise,
             rotation=settings.rotation,
-            impressions=impressions,
             batch=settings.batch_size,
-            generator=generator,
-            on_step=stage.advance,
+            impressions=impressions,
         )
+        images = collect(wanted_images, model, label, generator=generator, on_step=stage.advance)
     inputs = images.inputs(model)
     learned, heldout = inputs[: images.record.learned], inputs[images.record.learned :]
     parts = [learned, *_folds(learned, settings.refits)]

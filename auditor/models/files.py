@@ -57,9 +57,9 @@ class Saved:
         if request.factory:
             return _from_factory(self.checkpoint, request.factory, request.args)
         config, about_config = self.config, self.config_refused
-        if config and request.arch and not self.config_belongs:
-            if _base(with_library(request.arch)) != _base(config.arch):
-                config, about_config = None, f"{CONFIG} beside the file is of {config.arch}: not used"
+        other = request.arch and config and _base(with_library(request.arch)) != _base(config.arch)
+        if config and other and not self.config_belongs:
+            config, about_config = None, f"{CONFIG} beside the file is of {config.arch}: not used"
         notes = [about_config] if about_config else []
         training = stated_by_training(self.checkpoint)
         if request.arch:

@@ -41,8 +41,8 @@ def from_file(path: Path, count: int, *, one_logit: bool = False) -> tuple[Class
             names = _from_lines([line.strip() for line in text.splitlines() if line.strip()])
     except (ValueError, RecursionError, csv.Error) as failure:
         raise InputError(
-            f"{where}: {failure}; needed: a name per line, a JSON list or object of names and indices, or CSV "
-            "of names, with a column of indices or without"
+            f"{where}: {failure}; needed: a name per line, a JSON list or object of names and indices, or "
+            "CSV of names, with a column of indices or without"
         ) from failure
     if one_logit:
         names = with_negation(names)
@@ -75,9 +75,9 @@ def _from_lines(lines: Sequence[str]) -> list[str]:
         if ordered is not None:
             return ordered
     behind = [re.match(r"(.+?)[\s,:;]+(\d+)$", line) for line in lines]
-    if len(lines) > 1 and all(behind):
-        if in_order([m[2] for m in behind if m], lines) not in (None, list(lines)):
-            raise ValueError("each line ends with a number, which may be its index")
+    indices = [m[2] for m in behind if m]
+    if 1 < len(lines) == len(indices) and in_order(indices, lines) not in (None, list(lines)):
+        raise ValueError("each line ends with a number, which may be its index")
     return list(lines)
 
 

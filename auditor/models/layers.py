@@ -43,7 +43,7 @@ class _Call:
     inputs: tuple[tuple[int, int], ...]
     """Address and version of every input tensor, before the call."""
     output: tuple[int, int] | None
-    """The same of the output, after the call. An in-place sum changes the version, a pass-through does not."""
+    """The same of the output, afterwards. An in-place sum changes the version; a pass-through does not."""
     shape: tuple[int, ...]
 
 

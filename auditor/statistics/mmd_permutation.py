@@ -40,7 +40,7 @@ def mmd_test(
 
     Labels are permuted on images, once for all layers. Runs and benchmark draws are not permuted: they
     use the same images. The null hypothesis is "same distribution of maps under this detector". With many
-    images the test rejects it for irrelevant differences, so it complements an effect and does not replace it.
+    images the test rejects it for irrelevant differences. It complements an effect and does not replace it.
 
     Args:
         kernels: One [images, images] per layer, widths from the pooled sample, so that permuting labels
@@ -79,9 +79,9 @@ def mmd_test(
 
 
 def _statistics(kernel: FloatArray, order: IntArray, groups: Groups) -> FloatArray:
-    """[rows, concepts] Unbiased squared MMD for every ``order`` [rows, images]; ``kernel`` has a zero diagonal.
+    """[rows, concepts] Unbiased squared MMD for every ``order`` [rows, images].
 
-    Only sums within concepts are looked up; the rest follows from the sums of rows.
+    ``kernel`` has a zero diagonal. Only sums within concepts are looked up; the rest follows from the sums of rows.
     """
     images = len(kernel)
     row_sums = kernel.sum(axis=1)

@@ -35,7 +35,7 @@ def log_scaled(logits: NDArray[np.floating], *, temperature: float = 1.0) -> Flo
 
 
 def log_scaled_of(probability: FloatArray, classes: int) -> FloatArray:
-    """e of probabilities of any shape, among so many classes."""
+    """The same from probabilities of any shape, among so many classes."""
     found: FloatArray = np.log1p(classes * probability) / np.log1p(classes)
     return found
 
