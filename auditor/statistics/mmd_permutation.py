@@ -81,7 +81,7 @@ def mmd_test(
 def _statistics(kernel: FloatArray, order: IntArray, groups: Groups) -> FloatArray:
     """[rows, concepts] Unbiased squared MMD for every ``order`` [rows, images].
 
-    ``kernel`` has a zero diagonal. Only sums within concepts are looked up; the rest follows from the sums of rows.
+    ``kernel`` has a zero diagonal. Only sums within concepts are looked up; the rest follows from row sums.
     """
     images = len(kernel)
     row_sums = kernel.sum(axis=1)

@@ -228,7 +228,7 @@ def minimum_detectable(null, shifts, errors, level, power=0.8):
 
 
 def class_shares(effects, index):
-    """Per concept, the share of other classes at least as extreme on the same side; zero counts as positive."""
+    """Per concept, the share of other classes at least as extreme on the same side; zero is positive."""
     shares = []
     for concept in range(len(effects[0])):
         own = effects[index][concept]
