@@ -25,7 +25,7 @@ from auditor.images.decode import decode_image, list_images
 from auditor.images.inputs import preprocessing
 from auditor.images.technical import TECHNICAL, technical_properties
 from auditor.models import taps
-from auditor.models.head import hear_last
+from auditor.models.head import record_last_input
 from auditor.models.loaded import LoadedModel
 from auditor.progress import Progress, Stage
 from auditor.statistics.arrays import FloatArray
@@ -68,7 +68,7 @@ def forward_pass(
     with (
         torch.inference_mode(),
         taps.record(model.module, layers) as outputs,
-        hear_last(model.module, len(model.labels)) as last_inputs,
+        record_last_input(model.module, len(model.labels)) as last_inputs,
     ):
         for batch in batches:
             logits.append(model.module(batch).float().cpu())

@@ -18,7 +18,7 @@ from auditor.context import AuditContext
 from auditor.models.loaded import ClassLabel
 from auditor.records import ContrastDetail, Finding, SanityCheck
 from auditor.statistics.arrays import FloatArray
-from auditor.statistics.effects import describe
+from auditor.statistics.effects import deciles_of
 from auditor.statistics.probability import TEMPERATURES, Tempered, log_scaled
 
 SANITY_IMAGES = 20
@@ -143,7 +143,7 @@ class _Bank:
                 )
                 into.contrasts.append(detail(group, layout))
         into.deciles |= {
-            (layout.bank.name, name): list(describe(values))
+            (layout.bank.name, name): list(deciles_of(values))
             for name, values in _compared(layout, response.plain).items()
         }
         key = f"class/{label.index}/response/{layout.bank.name}"

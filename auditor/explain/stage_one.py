@@ -21,7 +21,7 @@ from auditor.context import AuditContext
 from auditor.explain import occluder as occ
 from auditor.explain.channels import channel_importance, neuron_scores
 from auditor.files import load_arrays, save_arrays, write_bytes
-from auditor.images.class_images import ImageSet, collect
+from auditor.images.class_images import ImageRequest, ImageSet, collect
 from auditor.images.impressions import PRIOR, RECIPE, ImpressionSettings
 from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.records import ClassImages, OccluderRecord, Skipped
@@ -185,14 +185,13 @@ def _class_images(
     batches = -(-settings.n_impressions // settings.batch_size)
     steps = settings.impression_steps * batches if settings.images == IMPRESSIONS else None
     with context.progress.stage(f"{label.name}: images", steps) as stage:
-        return collect(
-            settings.images,
-            context.model,
-            label,
+        wanted = ImageRequest(
+            source=settings.images,
             most=settings.max_images,
             heldout=settings.heldout,
             noise=settings.noise,
             rotation=settings.rotation,
+            batch=settings.batch_size,
             impressions=ImpressionSettings(
                 count=settings.n_impressions,
                 steps=settings.impression_steps,
@@ -200,10 +199,8 @@ def _class_images(
                 batch=settings.batch_size,
                 precision=context.precision,
             ),
-            batch=settings.batch_size,
-            generator=generator,
-            on_step=stage.advance,
         )
+        return collect(wanted, context.model, label, generator=generator, on_step=stage.advance)
 
 
 def _occluder_settings(context: AuditContext) -> occ.OccluderSettings:

@@ -1,4 +1,4 @@
-"""Images made from the model: what the batch-norm prior hears, and that it leaves no trace."""
+"""Images made from the model: the batch-norm prior, and that its hooks are removed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from auditor.context import AuditContext
 from auditor.explain.stage_one import stage_one_key
 from auditor.images import impressions
 from auditor.images.impressions import ImpressionSettings, make_impressions
-from auditor.images.norm_prior import listening
+from auditor.images.norm_prior import departures
 from auditor.models.loaded import ClassLabel, LoadedModel, freeze, weights_sha256
 from auditor.progress import silent
 from auditor.records import InputSpec, LayerRecord
@@ -79,15 +79,15 @@ def test_departure_is_the_distance_between_normal_distributions_in_units_of_the_
     norm.running_var.copy_(torch.tensor([4.0, 1.0]))
     maps = torch.randn(64, 2, 12, 12, generator=torch.Generator().manual_seed(0))
     maps = (maps - maps.mean((0, 2, 3), keepdim=True)) / maps.std((0, 2, 3), keepdim=True, correction=0)
-    with listening(model) as departure:
+    with departures(model) as departure:
         norm(maps)  # mean 0 and deviation 1, wanted: 1 and 2; 0 and 1
-        heard = departure()
-    assert heard is not None
+        found = departure()
+    assert found is not None
     # channel 0: (0 - 1)^2 / 4 + (1 / 2 - 1)^2; channel 1: nothing
-    assert float(heard) == pytest.approx((0.25 + 0.25) / 2, abs=1e-5)
+    assert float(found) == pytest.approx((0.25 + 0.25) / 2, abs=1e-5)
 
 
-def test_one_batch_norm_of_each_block_is_heard() -> None:
+def test_one_batch_norm_of_each_block_is_used() -> None:
     class Block(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -100,15 +100,15 @@ def test_one_batch_norm_of_each_block_is_heard() -> None:
 
     module = nn.Sequential(Block(), Block(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
     model = replace(normed(), module=freeze(module))
-    with listening(model):
-        heard = [name for name, part in module.named_modules() if part._forward_pre_hooks]
-    assert heard == ["0.bn2", "1.bn2"]
+    with departures(model):
+        hooked = [name for name, part in module.named_modules() if part._forward_pre_hooks]
+    assert hooked == ["0.bn2", "1.bn2"]
 
 
-def test_prior_holds_images_to_what_the_network_remembers() -> None:
+def test_prior_keeps_images_close_to_the_running_statistics() -> None:
     model = normed()
     free, held = made(model, prior=0.0), made(model, prior=50.0)
-    with listening(model) as departure:
+    with departures(model) as departure:
         model.module(free)
         away = departure()
         model.module(held)
@@ -143,7 +143,7 @@ def test_hooks_are_off_after_a_failure() -> None:
 
 def test_network_without_batch_norm_hears_nothing_and_is_served_all_the_same() -> None:
     model = tiny_model()
-    with listening(model) as departure:
+    with departures(model) as departure:
         model.module(torch.zeros(1, *SIZE))
         assert departure() is None
     assert torch.equal(made(model, prior=100.0), made(model, prior=0.0))
@@ -151,7 +151,7 @@ def test_network_without_batch_norm_hears_nothing_and_is_served_all_the_same() -
 
 def test_batch_norm_that_keeps_no_statistics_is_left_alone() -> None:
     module = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2, track_running_stats=False)).eval()
-    with listening(replace(normed(), module=module)) as departure:
+    with departures(replace(normed(), module=module)) as departure:
         assert hooks(module) == 0
         assert departure() is None
 

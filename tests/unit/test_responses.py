@@ -18,7 +18,7 @@ from auditor.audit.groups import EveryClass, contrast, sample_groups
 from auditor.audit.layout import BankLayout, lay_out
 from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast, digest_of
 from auditor.explain.responses import detector_response, layer_responses
-from auditor.models.head import hear_last
+from auditor.models.head import record_last_input
 from auditor.models.loaded import ClassLabel
 from auditor.randomness import stream
 from auditor.settings import Settings
@@ -137,7 +137,7 @@ def test_every_layer_has_the_response_of_its_own_detector() -> None:
 def test_the_last_layer_is_heard_pass_by_pass() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5)).eval()
     images = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad(), hear_last(module, 5) as heard:
+    with torch.no_grad(), record_last_input(module, 5) as heard:
         logits = torch.cat([module(images[:4]), module(images[4:])])
     assert [len(part) for part in heard] == [4, 2]
     made = torch.cat(heard) @ module[3].weight.T + module[3].bias
@@ -147,7 +147,7 @@ def test_the_last_layer_is_heard_pass_by_pass() -> None:
 
 def test_a_layer_with_another_number_of_outputs_is_not_heard() -> None:
     module = nn.Sequential(nn.Flatten(), nn.Linear(12, 5)).eval()
-    with torch.no_grad(), hear_last(module, 7) as heard:
+    with torch.no_grad(), record_last_input(module, 7) as heard:
         module(torch.zeros(2, 3, 2, 2))
     assert heard == []
 
@@ -155,7 +155,7 @@ def test_a_layer_with_another_number_of_outputs_is_not_heard() -> None:
 def test_of_several_such_layers_the_last_is_heard() -> None:
     module = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 5)).eval()
     images = torch.randn(3, 3, 2, 2, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad(), hear_last(module, 5) as heard:
+    with torch.no_grad(), record_last_input(module, 5) as heard:
         module(images)
         torch.testing.assert_close(heard[0], module[:3](images))
 
@@ -165,14 +165,14 @@ def test_the_last_layer_may_be_a_convolution_before_the_mean() -> None:
         nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     ).eval()
     images = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad(), hear_last(module, 5) as heard:
+    with torch.no_grad(), record_last_input(module, 5) as heard:
         module(images)
         torch.testing.assert_close(heard[0], module[0](images).mean(dim=(2, 3)))
 
 
 def test_hooks_are_removed_after_an_error() -> None:
     module = nn.Sequential(nn.Flatten(), nn.Linear(4, 5))
-    with pytest.raises(ValueError, match="stop"), hear_last(module, 5):
+    with pytest.raises(ValueError, match="stop"), record_last_input(module, 5):
         raise ValueError("stop")
     assert not module[1]._forward_hooks
 
