@@ -165,7 +165,7 @@ def test_a_conclusion_changed_in_the_audit_is_found_by_its_reports(copy: Path) -
 
 def test_an_audit_of_an_older_version_is_said_to_be_one(copy: Path) -> None:
     file = copy / "audit.json"
-    file.write_text(file.read_text().replace('"format_version": 2', '"format_version": 1'))
+    file.write_text(file.read_text().replace('"format_version": 3', '"format_version": 1'))
     found = verify(copy)
     assert not found.passed
     assert "an older audit has to be made again" in _detail(found, "audit")

@@ -14,6 +14,7 @@ from auditor.report.charts.classes import SCREEN, ClassCharts, class_charts
 from auditor.report.templates import environment, static
 from auditor.report.thumbnails import encode, picture_paths
 from auditor.report.view.audit import build_view
+from auditor.store.directory import stored_bytes
 
 PICTURE_BUDGET = 2_600_000
 """Bytes of pictures; as text in the page they are a third larger, and the page stays below 5 MB."""
@@ -26,7 +27,7 @@ def render(audit: Audit, directory: Path) -> str:
         audit: The audit.
         directory: Where its pictures lie, and the gate's verdict if there is one.
     """
-    view = build_view(audit, kept_verdict(directory, audit))
+    view = build_view(audit, kept_verdict(directory, audit), stored=stored_bytes(audit, directory))
     charts: dict[str, ClassCharts] = {
         section.anchor: class_charts(
             section, margin=view.margin, contrast_margin=view.contrast_margin, colours=SCREEN
