@@ -22,7 +22,7 @@ from auditor.errors import AuditorError, InputError
 from auditor.files import write_bytes
 from auditor.policy.kept import VERDICT_FILE
 from auditor.records import FORMAT_VERSION, Audit
-from auditor.report import render
+from auditor.report import render_format
 from auditor.settings import parse_arguments
 from auditor.store.directory import AUDIT_FILE, inside, older_format, parse_audit, written_by_auditor
 from auditor.store.pdf import PdfContent, read_pdf
@@ -159,7 +159,7 @@ def _report(path: Path, stored: _Stored) -> Iterator[VerificationCheck]:
 def _pdf(name: str, raw: bytes, pdf: PdfContent, stored: _Stored) -> VerificationCheck:
     name = f"{name}: numbers"
     if stored.directory is not None:
-        again = render(stored.audit, stored.directory, name="pdf")
+        again = render_format(stored.audit, stored.directory, name="pdf")
         if again == raw:
             return VerificationCheck(name, "ok", _SAME_BYTES)
     else:
@@ -167,7 +167,7 @@ def _pdf(name: str, raw: bytes, pdf: PdfContent, stored: _Stored) -> Verificatio
             _stand_ins(stored.audit, Path(folder))
             for file in {AUDIT_FILE, VERDICT_FILE} & pdf.attachments.keys():
                 write_bytes(Path(folder) / file, pdf.attachments[file])
-            again = render(stored.audit, Path(folder), name="pdf")
+            again = render_format(stored.audit, Path(folder), name="pdf")
     expected = read_pdf(again, where="the report rendered again").pages
     difference = first_difference(pdf.pages, expected)
     if difference:
@@ -179,7 +179,7 @@ def _pdf(name: str, raw: bytes, pdf: PdfContent, stored: _Stored) -> Verificatio
 
 def _html(name: str, raw: bytes, stored: _Stored) -> VerificationCheck:
     name = f"{name}: numbers"
-    if stored.directory is not None and render(stored.audit, stored.directory, name="html") == raw:
+    if stored.directory is not None and render_format(stored.audit, stored.directory, name="html") == raw:
         return VerificationCheck(name, "ok", _SAME_BYTES)
     return VerificationCheck(name, "failed", f"not what auditor renders from the audit{_hint(stored)}")
 

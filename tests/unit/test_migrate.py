@@ -63,7 +63,7 @@ def test_a_migrated_audit_is_what_this_version_would_have_written() -> None:
     ("change", "said"),
     [
         ((b'"settings": {', b'"settings": 3, "x": {'), "settings"),
-        ((b'"conclusion": "not associated"', b'"conclusion": "fair"'), "conclusion"),
+        ((b'"conclusion": "inconclusive"', b'"conclusion": "fair"'), "conclusion"),
         ((b'"synset"', b'"synsett"'), "classes.0.synsett"),
     ],
 )

@@ -20,7 +20,8 @@ from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherRespons
 
 from auditor.policy.kept import VERDICT_FILE, kept_verdict, verdict_bytes
 from auditor.records import Audit
-from auditor.report.charts.classes import PRINT, Chart, class_charts
+from auditor.report.charts.classes import class_charts
+from auditor.report.charts.style import PRINT, Chart
 from auditor.report.templates import environment, static
 from auditor.report.thumbnails import encode, picture_paths
 from auditor.report.view.audit import build_view

@@ -12,7 +12,8 @@ from typing import Any
 
 from auditor.policy.verdict import Verdict
 from auditor.records import Audit, BankRecord, Skipped
-from auditor.report.view.classes import ClassView, Fact, class_view, item_anchor, source_words
+from auditor.report.view.classes import ClassView, class_view, skipped_rows, source_words
+from auditor.report.view.parts import Fact, item_anchor
 from auditor.report.view.prose import (
     FEW_CLASSES,
     GLOSSARY,
@@ -171,7 +172,7 @@ def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | 
         measured=_measured(audit),
         method=tuple(Fact(clean(name), clean(text)) for name, text in audit.method.items()),
         limits=LIMITS,
-        skipped=tuple(Skipped(what=clean(s.what), reason=clean(s.reason)) for s in audit.skipped),
+        skipped=skipped_rows(audit.skipped),
         glossary=GLOSSARY,
         banks=tuple(_bank_view(i, bank) for i, bank in enumerate(audit.banks)),
         settings=tuple(Fact(clean(key), _value(value), code=True) for key, value in audit.settings.items()),
