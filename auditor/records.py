@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 # 1: first.
 # 2: findings are stored, each with the conclusion, the checks behind it and how it moves; what rests on
 #    the class's images and its occluder may be absent. Scores and contrasts share one unit.
-FORMAT_VERSION = 2
+# 3: the setting ``panel`` is called ``reference_classes``.
+FORMAT_VERSION = 3
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -467,7 +468,7 @@ class ClassResult(Record):
 class Audit(Record):
     """One audit of one model."""
 
-    format_version: Literal[2] = 2
+    format_version: Literal[3] = 3
     created: str
     """UTC, ISO 8601."""
     duration_s: float
