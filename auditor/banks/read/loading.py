@@ -13,12 +13,13 @@ from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast, d
 from auditor.banks.clusters import named
 from auditor.banks.generated.cache import generated_concepts
 from auditor.banks.lock import has_lock, read_lock
-from auditor.banks.manifest import FILE_NAME, ClusterEntry, ConceptEntry, Manifest, line_of, read_manifest
+from auditor.banks.manifest import FILE_NAME, ClusterEntry, ConceptEntry, Manifest, read_manifest
 from auditor.banks.read.folder import folder_concepts, subfolders
 from auditor.banks.read.locked import locked_concepts
 from auditor.errors import InputError
 from auditor.progress import Progress, silent
 from auditor.records import Skipped
+from auditor.toml_lines import parse_toml
 
 
 def load_bank(
@@ -200,8 +201,8 @@ def assembled(
 def _place_of_cluster(folder: str) -> str:
     """File and line of the declaration; the folder where a shipped bank made it."""
     path = Path(folder) / FILE_NAME
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return f"{path}:{line_of(text, ('cluster',))}" if "[cluster]" in text else folder
+    line = parse_toml(path.read_text(encoding="utf-8-sig")).line(("cluster",)) if path.is_file() else None
+    return f"{path}:{line}" if line else folder
 
 
 def _clustered(concept: Concept, entry: ClusterEntry) -> Concept:
