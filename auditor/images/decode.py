@@ -76,7 +76,8 @@ def decode_image(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own limit below replaces Pillow's warning
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            registered = [name for name in _FORMATS if name in Image.OPEN]
+            with Image.open(io.BytesIO(data), formats=registered) as image:
                 _check_header(image, where=where, max_pixels=max_pixels)
                 # WeasyPrint switches this on for the whole process: cut-off files would pass as whole ones.
                 ImageFile.LOAD_TRUNCATED_IMAGES = False
