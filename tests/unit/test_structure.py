@@ -74,7 +74,7 @@ def is_command(name: str, function: ast.FunctionDef | ast.AsyncFunctionDef) -> b
 
 
 def test_imports_obey_the_contracts_in_pyproject() -> None:
-    """Layers, no circle of siblings, no torch above the store. ``lint-imports`` prints the import at fault."""
+    """Layers, no circle of packages, no torch from the store up. The output names the import."""
     program = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run(
         [program, "--no-cache", "--config", ROOT / "pyproject.toml"], cwd=ROOT, capture_output=True, text=True
