@@ -55,8 +55,9 @@ format: $(VENV)/.dev-installed  ## Format the code and mend what can be mended m
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-docs: $(VENV)/.dev-installed  ## Write docs/cli.md again from every command's --help
+docs: $(VENV)/.dev-installed  ## Write docs/cli.md and the output of every command in the documentation again
 	$(BIN)/python scripts/cli_docs.py
+	$(LIBRARIES) $(BIN)/python scripts/docs_output.py --write
 
 schema: $(VENV)/.dev-installed  ## Write the published JSON Schema again from the records
 	$(BIN)/python -m auditor.schemas --write

@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -26,12 +27,13 @@ def load_script(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 cli_docs = load_script("cli_docs")
+docs_output = load_script("docs_output")
 
 
 @pytest.mark.parametrize("words", list(cli_docs.commands()), ids=" ".join)
@@ -52,7 +54,7 @@ def examples(page: Path) -> Iterator[str]:
         for line in block.replace("\\\n", " ").splitlines():
             command = line.strip().removeprefix("$ ")
             if command.startswith("auditor "):
-                yield re.split(r" (?:#|\||\|\||>|&&) ", command)[0]
+                yield re.split(r" (?:#|\||\|\||>|&&|2>&1) |;", command)[0]
 
 
 def all_examples() -> list[Any]:
@@ -94,6 +96,73 @@ def test_the_readme_shows_the_two_commands() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "make demo" in text
     assert any(command.startswith("auditor run") for command in examples(ROOT / "README.md"))
+
+
+SAYS_NOTHING = re.compile(r"(cd|export|cp|mkdir|rm|touch|\w+=)\b")
+
+
+@pytest.mark.parametrize("page", docs_output.PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_session_is_followed_by_its_output(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert len(re.findall(r"```+ *console", text)) == len(docs_output.BLOCK.findall(text)), "not indented"
+    for block in docs_output.blocks(text):
+        for step in block:
+            assert step.output or SAYS_NOTHING.match(step.command), f"run: make docs ({step.command})"
+            checked = subprocess.run(["bash", "-n", "-c", step.command], capture_output=True, text=True)
+            assert checked.returncode == 0, checked.stderr
+
+
+def test_a_session_is_read_as_it_is_written() -> None:
+    block = "$ auditor layers \\\n    net\none\n\n  two\n$ cd x\n$ echo $?\n0\n"
+    found = docs_output.steps(block)
+    assert [step.command for step in found] == ["auditor layers \\\n    net", "cd x", "echo $?"]
+    assert [step.output for step in found] == ["one\n\n  two", "", "0"]
+    assert docs_output.text_of(found) == block
+    with pytest.raises(ValueError, match="begins with 'one'"):
+        docs_output.steps("one\n$ two\n")
+
+
+def test_a_session_shows_what_its_commands_print(tmp_path: Path) -> None:
+    (tmp_path / "prepared" / docs_output.WORK).mkdir(parents=True)
+    (tmp_path / "prepared" / ".cache").mkdir()
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# Page\n\n```console\n$ x=1; pwd\n$ echo $x; false\n$ echo $?\n7\n"
+        "$ echo took 3.1 s\ntook 12 s\n```\n\n"
+        "```sh\nfalse\n```\n\n```console\n$ echo ${x:-gone} >file; cat file\n```\n"
+    )
+    new = docs_output.renew(page, tmp_path / "prepared")
+    assert new == (
+        "# Page\n\n```console\n$ x=1; pwd\n/home/me/work\n$ echo $x; false\n1\n$ echo $?\n1\n"
+        "$ echo took 3.1 s\ntook 12 s\n```\n\n"
+        "```sh\nfalse\n```\n\n```console\n$ echo ${x:-gone} >file; cat file\ngone\n```\n"
+    )
+    assert not (tmp_path / "prepared" / docs_output.WORK / "file").exists()
+
+
+def test_a_session_with_a_failing_command_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "prepared" / docs_output.WORK).mkdir(parents=True)
+    (tmp_path / "prepared" / ".cache").mkdir()
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ echo why >&2; false\n$ echo after\n```\n")
+    with pytest.raises(RuntimeError, match=r"page\.md:1: exit status 1: .*\nwhy"):
+        docs_output.renew(page, tmp_path / "prepared")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("12:00:01 zebra: done in 3 min 05 s", "13:10:59 zebra: done in 0.4 s"),
+        ("auditor 0.1.0, 2026-11-26 10:00 UTC", "auditor 0.2.0, 2027-01-02 23:59 UTC"),
+        ("sha256 0123456789abcdef, 44.8 MB", "sha256 fedcba9876543210, 1 kB"),
+    ],
+)
+def test_what_changes_from_run_to_run_makes_no_difference(one: str, other: str) -> None:
+    assert docs_output.comparable(one) == docs_output.comparable(other)
+
+
+def test_a_number_that_is_measured_makes_a_difference() -> None:
+    assert docs_output.comparable("effect 0.31") != docs_output.comparable("effect 0.32")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
