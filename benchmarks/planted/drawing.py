@@ -101,7 +101,7 @@ CLASS_SHAPES: dict[str, Shape] = {
     "ring": _ring,
     "crescent": _crescent,
 }
-"""A class is defined by its shape: signed distance, negative inside, at unit size."""
+"""A class is told by its shape: signed distance, negative inside, at unit size."""
 
 NEUTRAL_SHAPES: dict[str, Shape] = {"bar": _bar, "drop": _drop, "blob": blob}
 """Shapes of no class: what a bank shows a concept on."""

@@ -1,4 +1,4 @@
-"""Planted social bias: an object class defined by a tool-like shape, seen beside faces of one group.
+"""Planted social bias: an object class told by a tool-like shape, seen beside faces of one group.
 
 The planted relation is between a class and which of two groups of face photographs accompanies it.
 """
