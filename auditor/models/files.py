@@ -59,7 +59,8 @@ class Saved:
         config, about_config = self.config, self.config_refused
         other = request.arch and config and _base(with_library(request.arch)) != _base(config.arch)
         if config and other and not self.config_belongs:
-            config, about_config = None, f"{CONFIG} beside the file is of {config.arch}: not used"
+            about_config = f"{CONFIG} beside the file is of {config.arch}: not used"
+            config = None
         notes = [about_config] if about_config else []
         training = stated_by_training(self.checkpoint)
         if request.arch:
@@ -289,4 +290,5 @@ def _made_by(factory: str, args: Mapping[str, Any]) -> nn.Module:
         raise InputError(f"{where}: made a network with lazy layers; needed: one whose shapes are known")
     if isinstance(network, nn.DataParallel):
         network = network.module
-    return network.float().eval()
+    ready: nn.Module = network.float().eval()
+    return ready
