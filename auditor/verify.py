@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Literal
 
 from PIL import Image
 
-from auditor import __version__
 from auditor.errors import AuditorError, InputError
 from auditor.files import write_bytes
 from auditor.policy.kept import VERDICT_FILE
@@ -27,6 +26,7 @@ from auditor.settings import parse_arguments
 from auditor.store.directory import AUDIT_FILE, inside, older_format, parse_audit, written_by_auditor
 from auditor.store.pdf import PdfContent, read_pdf
 from auditor.store.sign import SIGNATURE_FILE, fingerprint, read_signature, signature_holds
+from auditor.version import __version__
 
 if TYPE_CHECKING:
     from auditor.models import Request

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-import auditor
 from auditor.audit.explanations import ClassExplanation, ConceptExplanation
 from auditor.audit.forward import Shown
 from auditor.audit.occluders import ClassOccluder, Occluders
@@ -27,6 +26,7 @@ from auditor.records import (
     Environment,
     Finding,
 )
+from auditor.version import __version__
 
 METHOD = {
     "effect": "mean log-scaled class probability on the concept's images, less that on the images they are "
@@ -168,7 +168,7 @@ def environment(model: LoadedModel, precision: str) -> Environment:
             packages[name] = "not installed"
     device = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else model.device.type
     return Environment(
-        auditor=auditor.__version__,
+        auditor=__version__,
         python=platform.python_version(),
         platform=platform.platform(),
         packages=packages,

@@ -118,43 +118,41 @@ def mean_effects(
     Raises:
         InputError: Shapes that do not fit, values that are not finite, a concept of fewer than 2 units.
     """
-    units, groups, rows = _grouped(values, labels, concepts, clusters, against_zero=against_zero)
-    found = rows[0]
+    units, groups, (found,) = _grouped(values, labels, concepts, clusters, against_zero=against_zero)
     means, _ = group_moments(found, groups)
     estimates = _estimates(found, groups)
     resamples = bootstrap_images(_influence(found, means, groups), groups, draws=inference.bootstrap, rng=rng)
     permuted = permuted_statistics(found, groups, permutations=inference.permutations, rng=rng)
     images = np.add.reduceat(units.sizes[groups.order], groups.starts)
-    results = []
-    for c in range(concepts):
+
+    def one(c: int) -> Effect:
         effect, error = float(estimates.effect[c]), float(estimates.error[c])
         noise = resamples.pivots[:, c] * error  # estimate minus truth
-        low = effect - float(np.quantile(noise, 1.0 - inference.alpha / 2.0))
-        high = effect - float(np.quantile(noise, inference.alpha / 2.0))
+        most, least = np.quantile(noise, [1.0 - inference.alpha / 2.0, inference.alpha / 2.0])
+        low, high = effect - float(most), effect - float(least)
         wider = _widening(inference, estimates.df[c])
         compared = groups.shares[c] > 0.0
-        results.append(
-            Effect(
-                n=int(images[c]),
-                units=int(groups.sizes[c]),
-                n_other=int(images[compared].sum()),
-                units_other=int(groups.sizes[compared].sum()),
-                effect=effect,
-                low=low,
-                high=high,
-                adjusted_low=effect - (effect - low) * wider,
-                adjusted_high=effect + (high - effect) * wider,
-                p_value=permutation_p(effect, permuted[:, c] * error),
-                minimum_detectable=minimum_detectable(
-                    np.abs(permuted[:, c]) * error,
-                    shift=noise * resamples.errors[:, c],
-                    errors=resamples.errors[:, c],
-                    level=inference.alpha / inference.family,
-                ),
-                standard_error=error,
-            )
+        return Effect(
+            n=int(images[c]),
+            units=int(groups.sizes[c]),
+            n_other=int(images[compared].sum()),
+            units_other=int(groups.sizes[compared].sum()),
+            effect=effect,
+            low=low,
+            high=high,
+            adjusted_low=effect - (effect - low) * wider,
+            adjusted_high=effect + (high - effect) * wider,
+            p_value=permutation_p(effect, permuted[:, c] * error),
+            minimum_detectable=minimum_detectable(
+                np.abs(permuted[:, c]) * error,
+                shift=noise * resamples.errors[:, c],
+                errors=resamples.errors[:, c],
+                level=inference.alpha / inference.family,
+            ),
+            standard_error=error,
         )
-    return results
+
+    return [one(c) for c in range(concepts)]
 
 
 def effects_with_errors(

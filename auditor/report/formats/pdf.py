@@ -19,6 +19,7 @@ import weasyprint
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
 from auditor.policy.kept import VERDICT_FILE, kept_verdict, verdict_bytes
+from auditor.policy.verdict import Verdict
 from auditor.records import Audit
 from auditor.report.charts.classes import class_charts
 from auditor.report.charts.style import PRINT, Chart
@@ -67,12 +68,7 @@ def render(audit: Audit, directory: Path) -> bytes:
     verdict = kept_verdict(directory, audit)
     stored = stored_bytes(audit, directory)
     digest = hashlib.sha256(stored).hexdigest()
-    # The schema is of today's format only.
-    supplements = (
-        []
-        if older_format(stored)
-        else [(SCHEMA_FILE, schema_text().encode(), "JSON Schema of audit.json", "Supplement")]
-    )
+    attachments = _attachments(stored, verdict)
     view = build_view(audit, verdict, stored=stored)
     charts = {
         section.anchor: class_charts(
@@ -104,7 +100,7 @@ def render(audit: Audit, directory: Path) -> bytes:
             source=source,
             created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
             digest=digest,
-            has_schema=bool(supplements),
+            has_schema=any(name == SCHEMA_FILE for name, *_ in attachments),
         )
     )
     return printed(
@@ -113,16 +109,18 @@ def render(audit: Audit, directory: Path) -> bytes:
         content=content,
         created=created,
         identifier=digest[:32],
-        attachments=[
-            (AUDIT_FILE, stored, "The audit: every number of this report", "Data"),
-            *supplements,
-            *(
-                [(VERDICT_FILE, verdict_bytes(verdict), "The verdict of the release gate", "Data")]
-                if verdict is not None
-                else []
-            ),
-        ],
+        attachments=attachments,
     )
+
+
+def _attachments(stored: bytes, verdict: Verdict | None) -> list[tuple[str, bytes, str, str]]:
+    """Name, content, description and relationship of every attached file."""
+    attached = [(AUDIT_FILE, stored, "The audit: every number of this report", "Data")]
+    if not older_format(stored):  # the schema is of today's format only
+        attached.append((SCHEMA_FILE, schema_text().encode(), "JSON Schema of audit.json", "Supplement"))
+    if verdict is not None:
+        attached.append((VERDICT_FILE, verdict_bytes(verdict), "The verdict of the release gate", "Data"))
+    return attached
 
 
 def printed(

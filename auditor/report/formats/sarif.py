@@ -11,12 +11,12 @@ import json
 from pathlib import Path, PurePath
 from typing import Any
 
-from auditor import __version__
 from auditor.policy.verdict import Ruling, Verdict
 from auditor.records import Audit, ClassResult, Finding, SanityCheck
 from auditor.report.escape import sarif_text, uri
 from auditor.report.view.gate import sentence
 from auditor.report.words import clean, effect_text, interval_text, number, p_phrase, said
+from auditor.version import __version__
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
