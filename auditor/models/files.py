@@ -57,9 +57,9 @@ class Saved:
         if request.factory:
             return _from_factory(self.checkpoint, request.factory, request.args)
         config, about_config = self.config, self.config_refused
-        other = request.arch and config and _base(with_library(request.arch)) != _base(config.arch)
-        if config and other and not self.config_belongs:
-            config, about_config = None, f"{CONFIG} beside the file is of {config.arch}: not used"
+        if config and request.arch and not self.config_belongs and not _same(request.arch, config.arch):
+            about_config = f"{CONFIG} beside the file is of {config.arch}: not used"
+            config = None
         notes = [about_config] if about_config else []
         training = stated_by_training(self.checkpoint)
         if request.arch:
@@ -148,6 +148,10 @@ def _path(source: str, name: str) -> Path:
 
 def _base(arch: str) -> str:
     return arch.split(".")[0]
+
+
+def _same(asked: str, stated: str) -> bool:
+    return _base(with_library(asked)) == _base(stated)
 
 
 def _names(checkpoint: Checkpoint) -> tuple[tuple[Any, str], ...]:
@@ -289,4 +293,5 @@ def _made_by(factory: str, args: Mapping[str, Any]) -> nn.Module:
         raise InputError(f"{where}: made a network with lazy layers; needed: one whose shapes are known")
     if isinstance(network, nn.DataParallel):
         network = network.module
-    return network.float().eval()
+    network.float().eval()
+    return network

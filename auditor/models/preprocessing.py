@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from auditor.errors import InputError
-from auditor.records import InputSpec
 from auditor.settings import Interpolation
 
 _Side = Annotated[int, Field(ge=16, le=4096)]  # pixels
@@ -17,7 +16,7 @@ _Std = Annotated[float, Field(gt=0, le=1)]
 _FIELDS: dict[str, TypeAdapter[Any]] = {
     "size": TypeAdapter(tuple[Literal[1, 3], _Side, _Side]),
     "crop": TypeAdapter(Annotated[float, Field(gt=0, le=1)]),
-    "crop_mode": TypeAdapter(InputSpec.model_fields["crop_mode"].annotation),
+    "crop_mode": TypeAdapter(Literal["center", "squash", "border"]),
     "interpolation": TypeAdapter(Interpolation),
     "mean": TypeAdapter(tuple[_Mean] | tuple[_Mean, _Mean, _Mean]),
     "std": TypeAdapter(tuple[_Std] | tuple[_Std, _Std, _Std]),
