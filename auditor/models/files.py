@@ -165,12 +165,7 @@ def _notes(checkpoint: Checkpoint) -> list[str]:
 def _fitting(checkpoint: Checkpoint, arches: Mapping[str, Mapping[str, Any]]) -> RawModel:
     """The first architecture that the weights fit; if several fit, all must compute the same.
 
-    Args:
-        checkpoint: The weights.
-        arches: Architectures, and arguments for the constructor of each.
-
-    Raises:
-        InputError: The weights fit none, or several that compute different functions.
+    ``arches`` are architectures, with arguments for the constructor of each.
     """
     fitted: list[RawModel] = []
     refusals: list[InputError] = []
@@ -291,7 +286,5 @@ def _made_by(factory: str, args: Mapping[str, Any]) -> nn.Module:
         raise InputError(f"{where}: returned {type(network).__name__}, needed a torch.nn.Module")
     if any(isinstance(p, nn.UninitializedParameter) for p in network.parameters()):
         raise InputError(f"{where}: made a network with lazy layers; needed: one whose shapes are known")
-    if isinstance(network, nn.DataParallel):
-        network = network.module
-    network.float().eval()
-    return network
+    inner: nn.Module = network.module if isinstance(network, nn.DataParallel) else network
+    return inner.float().eval()
