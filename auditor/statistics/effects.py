@@ -118,19 +118,17 @@ def mean_effects(
     Raises:
         InputError: Shapes that do not fit, values that are not finite, a concept of fewer than 2 units.
     """
-    units, groups, rows = _grouped(values, labels, concepts, clusters, against_zero=against_zero)
-    found = rows[0]
-    means, _ = group_moments(found, groups)
+    units, groups, (found, *_) = _grouped(values, labels, concepts, clusters, against_zero=against_zero)
     estimates = _estimates(found, groups)
-    resamples = bootstrap_images(_influence(found, means, groups), groups, draws=inference.bootstrap, rng=rng)
+    resamples = bootstrap_images(_influence(found, groups), groups, draws=inference.bootstrap, rng=rng)
     permuted = permuted_statistics(found, groups, permutations=inference.permutations, rng=rng)
     images = np.add.reduceat(units.sizes[groups.order], groups.starts)
     results = []
     for c in range(concepts):
         effect, error = float(estimates.effect[c]), float(estimates.error[c])
         noise = resamples.pivots[:, c] * error  # estimate minus truth
-        low = effect - float(np.quantile(noise, 1.0 - inference.alpha / 2.0))
-        high = effect - float(np.quantile(noise, inference.alpha / 2.0))
+        tails = (1.0 - inference.alpha / 2.0, inference.alpha / 2.0)
+        low, high = (effect - float(np.quantile(noise, tail)) for tail in tails)
         wider = _widening(inference, estimates.df[c])
         compared = groups.shares[c] > 0.0
         results.append(
@@ -252,10 +250,10 @@ def minimum_detectable(null: FloatArray, *, shift: FloatArray, errors: FloatArra
     return float(max(np.quantile(bar - shift, POWER), np.quantile(bar + shift, POWER)))
 
 
-def _influence(values: FloatArray, means: FloatArray, groups: Groups) -> FloatArray:
+def _influence(values: FloatArray, groups: Groups) -> FloatArray:
     """[concepts, units] Contribution of each unit to each effect; the mean over every group is 0."""
     which = np.repeat(np.arange(groups.count), groups.sizes)
-    deviations = values - means[which]
+    deviations = values - group_moments(values, groups)[0][which]
     own = which == np.arange(groups.concepts)[:, None]
     return np.where(own, deviations, -groups.shares[:, which] * deviations)
 
