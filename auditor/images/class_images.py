@@ -76,12 +76,7 @@ def collect(
 ) -> ImageSet:
     """Find or make the images of a class and keep those that the model recognises.
 
-    Args:
-        wanted: Source, number and treatment of the images.
-        model: The audited model.
-        label: The class.
-        generator: For impressions and for t.
-        on_step: Called after every step of making impressions.
+    The generator serves impressions and t. ``on_step`` is called after every step of making impressions.
 
     Raises:
         InputError: The source cannot be read, or fewer than ``FEWEST`` images are recognised.

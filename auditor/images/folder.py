@@ -17,12 +17,8 @@ from auditor.records import Skipped
 def class_folder(root: Path, label: ClassLabel, labels: Sequence[ClassLabel]) -> Path:
     """The subfolder of ``root`` that holds the images of the class.
 
-    Its name is a name of the class, its synset, or its index (``340`` or ``index-340``).
-
-    Args:
-        root: A folder with one folder per class.
-        label: The class.
-        labels: All classes of the model; a number may be the name of one of them.
+    Its name is a name of the class, its synset, or its index (``340`` or ``index-340``). ``labels`` are all
+    classes of the model: a number may be the name of one of them.
 
     Raises:
         InputError: ``root`` is no folder, no subfolder or several fit the class, or a number as a folder's

@@ -63,12 +63,8 @@ def make_impressions(
 ) -> Tensor:
     """Class impressions [count, channels, height, width], normalised, on the model's device.
 
-    Args:
-        model: The audited model; it is not changed.
-        class_index: y.
-        settings: Number, optimisation and random views.
-        generator: CPU generator for starting points and views.
-        on_step: Called after every step of every batch.
+    The generator, on the CPU, serves starting points and views. ``on_step`` is called after every step of
+    every batch. The model is not changed.
     """
     made = []
     batches = -(-settings.count // settings.batch)

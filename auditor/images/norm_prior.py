@@ -26,9 +26,6 @@ _LARGEST = 100.0
 def departures(model: LoadedModel) -> Iterator[Callable[[], Tensor | None]]:
     """Measure the departure of each forward pass from the batch norms' running statistics.
 
-    Args:
-        model: The network, in evaluation mode. It is not changed; all hooks are removed after the block.
-
     Yields:
         A function that returns the departure since its last call (a scalar, with gradients), or ``None``
         for a network without batch norm. The departure is the mean over layers and channels of the squared

@@ -35,15 +35,10 @@ def transform(
 def warped(
     inputs: Tensor, *, angle: Tensor, zoom: Tensor, across: Tensor, down: Tensor, outside: str
 ) -> Tensor:
-    """Each image rotated, scaled and shifted.
+    """Images [n, channels, height, width], each rotated, scaled and shifted.
 
-    Args:
-        inputs: [n, channels, height, width].
-        angle: [n] Radians.
-        zoom: [n] Factors.
-        across: [n] Horizontal shifts, in halves of the width.
-        down: [n] Vertical shifts, in halves of the height.
-        outside: How pixels outside the image are filled, as ``padding_mode`` of ``grid_sample``.
+    Angles [n] are in radians, shifts [n] in halves of width and height. ``outside`` fills pixels from beyond
+    the image, as ``padding_mode`` of ``grid_sample``.
     """
     ratio = inputs.shape[2] / inputs.shape[3]
     theta = torch.stack(

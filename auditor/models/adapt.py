@@ -73,11 +73,7 @@ def adapted(
 ) -> tuple[nn.Module, int, tuple[str, ...]]:
     """The network as one that maps images to logits of two classes or more.
 
-    Args:
-        where: Names the model in errors.
-        network: In evaluation mode.
-        spec: Its inputs.
-        head: ``auto``, ``softmax`` or ``sigmoid``: what its outputs are passed through.
+    ``head`` is what its outputs are passed through: ``auto``, ``softmax`` or ``sigmoid``.
 
     Returns:
         The network, its number of outputs, and notes for the reader.

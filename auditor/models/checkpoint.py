@@ -75,7 +75,7 @@ class Checkpoint:
     key: str = ""
     """Where in the file they were; empty: the file is the state dict."""
     others: tuple[str, ...] = ()
-    """Other places of the file that hold weights."""
+    """Other places in the file with weights."""
     names: tuple[tuple[Any, str], ...] = ()
     """Class names that the file states, in any form that ``auditor.models.labels.named`` reads, and their
     keys."""
@@ -195,7 +195,7 @@ def _unsafe(path: Path) -> str:
 
 
 def _states(found: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Every mapping from names to tensors, with where it stands."""
+    """Every mapping from names to tensors, and its place."""
     if not isinstance(found, Mapping) or depth > _DEPTH:
         return
     below = [
@@ -206,7 +206,7 @@ def _states(found: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, dic
     ]
     own = {k: v for k, v in found.items() if isinstance(k, str) and isinstance(v, Tensor)}
     if len(own) > max((len(state) for _, state in below), default=0):
-        yield at, own  # what hangs below, such as a loss, is smaller
+        yield at, own  # nested mappings, such as a loss, are smaller
     else:
         yield from below
 

@@ -57,8 +57,7 @@ class Saved:
         if request.factory:
             return _from_factory(self.checkpoint, request.factory, request.args)
         config, about_config = self.config, self.config_refused
-        other = request.arch and config and _base(with_library(request.arch)) != _base(config.arch)
-        if config and other and not self.config_belongs:
+        if config and request.arch and not self.config_belongs and not _same(request.arch, config.arch):
             about_config = f"{CONFIG} beside the file is of {config.arch}: not used"
             config = None
         notes = [about_config] if about_config else []
@@ -151,6 +150,10 @@ def _base(arch: str) -> str:
     return arch.split(".")[0]
 
 
+def _same(asked: str, stated: str) -> bool:
+    return _base(with_library(asked)) == _base(stated)
+
+
 def _names(checkpoint: Checkpoint) -> tuple[tuple[Any, str], ...]:
     return tuple((value, f"'{key}' of the file") for value, key in checkpoint.names)
 
@@ -162,12 +165,7 @@ def _notes(checkpoint: Checkpoint) -> list[str]:
 def _fitting(checkpoint: Checkpoint, arches: Mapping[str, Mapping[str, Any]]) -> RawModel:
     """The first architecture that the weights fit; if several fit, all must compute the same.
 
-    Args:
-        checkpoint: The weights.
-        arches: Architectures, and arguments for the constructor of each.
-
-    Raises:
-        InputError: The weights fit none, or several that compute different functions.
+    ``arches`` are architectures, with arguments for the constructor of each.
     """
     fitted: list[RawModel] = []
     refusals: list[InputError] = []
@@ -288,7 +286,5 @@ def _made_by(factory: str, args: Mapping[str, Any]) -> nn.Module:
         raise InputError(f"{where}: returned {type(network).__name__}, needed a torch.nn.Module")
     if any(isinstance(p, nn.UninitializedParameter) for p in network.parameters()):
         raise InputError(f"{where}: made a network with lazy layers; needed: one whose shapes are known")
-    if isinstance(network, nn.DataParallel):
-        network = network.module
-    ready: nn.Module = network.float().eval()
-    return ready
+    inner: nn.Module = network.module if isinstance(network, nn.DataParallel) else network
+    return inner.float().eval()

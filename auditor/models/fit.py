@@ -33,9 +33,7 @@ DEFAULT = Shape()
 def shape_of(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Shape:
     """Number of classes and of image channels, from the tensors that differ in nothing else.
 
-    Args:
-        state: Tensors of the file.
-        wanted: Tensors of the architecture with its default classes and channels.
+    ``state`` are the file's tensors, ``wanted`` those of the architecture by default.
     """
     heads: set[int] = set()
     channels: set[int] = set()
@@ -75,13 +73,8 @@ def own_head(where: str, network: nn.Module, state: Mapping[str, Tensor]) -> str
     A linear layer is rebuilt, with batch normalisations before or behind it. Between two linear layers
     there was a layer without weights, most likely an activation, and the tensors do not say which.
 
-    Args:
-        where: Names the model in errors.
-        network: Is changed.
-        state: The file's tensors under the architecture's names.
-
     Returns:
-        What was done; empty if the file has the architecture's head.
+        What was done to ``network``; empty if the file has the architecture's head.
 
     Raises:
         InputError: The head's tensors do not say how they are used.

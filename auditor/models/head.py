@@ -15,10 +15,6 @@ from auditor.models.taps import as_maps
 def record_last_input(module: nn.Module, classes: int) -> Iterator[list[Tensor]]:
     """Collect the input of the last linear layer with one output per class during each forward pass.
 
-    Args:
-        module: The network.
-        classes: Number of its outputs.
-
     Yields:
         A list that grows by one tensor [images, channels] per pass, averaged over positions. It stays empty
         where no single linear layer makes the logits.

@@ -1,20 +1,16 @@
 """Find the architectures that have a checkpoint's convolutions, in a table of fingerprints.
 
 A fingerprint is a hash over names and shapes of the convolutions. It leaves out the input channels, the
-classes and all else that fine-tuning changes. ``python -m auditor.models.index --write`` builds every network
-of timm and torchvision, most without memory for weights, and writes the table ``architectures.json``.
+classes and all else that fine-tuning changes. ``scripts/architectures.py`` makes the table.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +19,6 @@ from torch import Tensor, nn
 
 from auditor.models.fit import AUXILIARY
 from auditor.models.renaming import modern, without_wrappers
-from auditor.models.torchvision_import import prepare_torchvision
 
 TABLE = Path(__file__).with_name("architectures.json")
 FEWEST = 3
@@ -34,9 +29,7 @@ LIBRARIES = ("timm", "torchvision")
 def fingerprint(tensors: Mapping[str, Tensor], *, without: str = "") -> str:
     """Ten hexadecimal digits, or nothing if there are too few convolutions.
 
-    Args:
-        tensors: Named as in the architecture.
-        without: Name of a convolution that makes the logits, which is left out.
+    Tensors are named as in the architecture. A convolution that makes the logits is left ``without``.
     """
     lines = sorted(
         f"{modern(name)} {value.shape[0]} {tuple(value.shape[2:])}"
@@ -61,8 +54,7 @@ def heads(tensors: Mapping[str, Tensor], classes: int | None = None) -> list[str
 def candidates(tensors: Mapping[str, Tensor]) -> list[str]:
     """Architectures, such as ``timm:resnet50``, with these convolutions; timm's first, then by length.
 
-    Args:
-        tensors: Of a checkpoint, with any prefix before the architecture's names.
+    The names of the tensors may have any prefix before the architecture's names.
     """
     table = _table()
     found: set[str] = set()
@@ -103,21 +95,6 @@ def made_with() -> dict[str, str]:
     return {name: str(_held()[name]) for name in LIBRARIES}
 
 
-def every_architecture() -> Iterator[tuple[str, str]]:
-    """Name and fingerprint of every convolutional network of the libraries, without memory for weights."""
-    prepare_torchvision()
-    import timm
-    import torchvision.models as zoo
-
-    makers = [(f"timm:{name}", timm.create_model, name) for name in timm.list_models()]
-    makers += [(f"torchvision:{name}", zoo.get_model, name) for name in zoo.list_models(module=zoo)]
-    for shown, make, name in makers:
-        try:
-            yield shown, fingerprint_of(make, name)
-        except Exception as failure:  # some need packages that are not installed
-            print(f"{shown}: left out ({' '.join(str(failure).split())[:100]})", file=sys.stderr)
-
-
 def fingerprint_of(make: Callable[[str], nn.Module], name: str) -> str:
     """The fingerprint of one architecture, its head left out where that is a convolution."""
     try:
@@ -127,22 +104,3 @@ def fingerprint_of(make: Callable[[str], nn.Module], name: str) -> str:
         tensors = make(name).state_dict()
     convolutions = heads(tensors, 1000)
     return fingerprint(tensors, without=convolutions[-1] if convolutions else "")
-
-
-def main() -> None:
-    """Print the table, or write it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help=f"write {TABLE.name} instead of printing it")
-    asked = parser.parse_args()
-    found = {name: mark for name, mark in every_architecture() if mark}
-    text = (
-        json.dumps({**{name: version(name) for name in LIBRARIES}, "architectures": found}, indent=0) + "\n"
-    )
-    if asked.write:
-        TABLE.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
-
-
-if __name__ == "__main__":
-    main()

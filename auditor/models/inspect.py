@@ -86,11 +86,9 @@ def _answer(model: LoadedModel) -> Tensor:
 
 
 def inspect_file(path: Path, request: Request) -> Inspection:
-    """Look into a file, or a folder as the Hugging Face hub has it. It is read once.
+    """Look into a checkpoint, or a folder as the Hugging Face hub has it. It is read once.
 
-    Args:
-        path: safetensors, a file of torch, or a folder with ``config.json``.
-        request: Architecture to try, where the weights are, and arguments for the constructor.
+    The request may name an architecture to try, the place of the weights and constructor arguments.
 
     Raises:
         InputError: The file cannot be read, or holds no weights.

@@ -50,10 +50,7 @@ class _Call:
 def choose_layers(model: LoadedModel, patterns: Sequence[str] = ()) -> list[LayerRecord]:
     """Layers to audit, first to last.
 
-    Args:
-        model: The model.
-        patterns: Shell-style patterns over the names of all layers with feature maps; empty for the
-            automatic choice.
+    Shell-style ``patterns`` select among all layers with feature maps; without any, the rules above do.
 
     Raises:
         InputError: A pattern fits nothing, or the network has no convolutional feature maps.

@@ -89,15 +89,7 @@ def ready(
     labels: Path | None = None,
     notes: Sequence[str] = (),
 ) -> LoadedModel:
-    """A raw network, frozen, checked and with its class names, on the CPU.
-
-    Args:
-        name: ``source:name``.
-        raw: What the source delivered.
-        inputs: Preprocessing.
-        head: ``auto``, ``softmax`` or ``sigmoid``.
-        labels: File of class names that replace the model's own.
-        notes: Notes that follow the network's own.
+    """A raw network, frozen, checked and with its class names, on the CPU; ``notes`` follow its own.
 
     Raises:
         InputError: The weights are not finite, the outputs are not logits of classes, or the class names

@@ -24,11 +24,7 @@ _FIELDS: dict[str, TypeAdapter[Any]] = {
 
 
 def checked(where: str, stated: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of InputSpec, of the right types and within range.
-
-    Args:
-        where: Names the file in errors.
-        stated: Any fields of InputSpec.
+    """Any fields of InputSpec, of the right types and within range.
 
     Raises:
         InputError: A value is of another type or out of range.

@@ -35,15 +35,7 @@ _LEGACY_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\
 def renamed(
     where: str, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], list[str]]:
-    """The tensors under the architecture's own names.
-
-    Args:
-        where: Names the model in errors.
-        state: As saved.
-        wanted: As the architecture names them.
-
-    Returns:
-        The tensors, and notes on what was left out or changed.
+    """The tensors of ``state`` under the names of ``wanted``, and notes on what was left out or changed.
 
     Raises:
         InputError: The file holds several networks, two different tensors of one name, or tensors beside the

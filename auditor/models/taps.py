@@ -21,9 +21,7 @@ class _Reached(Exception):  # noqa: N818  not an error
 def record(module: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
     """Collect the outputs of ``layers`` during each forward pass inside the block.
 
-    Args:
-        module: The network; its train/eval mode stays.
-        layers: Dotted names of submodules.
+    Layers are dotted names of submodules. The network's train/eval mode stays.
 
     Yields:
         Layer to output of the latest pass, [n, channels, height, width] (a fully connected layer's

@@ -118,41 +118,41 @@ def mean_effects(
     Raises:
         InputError: Shapes that do not fit, values that are not finite, a concept of fewer than 2 units.
     """
-    units, groups, (found,) = _grouped(values, labels, concepts, clusters, against_zero=against_zero)
-    means, _ = group_moments(found, groups)
+    units, groups, (found, *_) = _grouped(values, labels, concepts, clusters, against_zero=against_zero)
     estimates = _estimates(found, groups)
-    resamples = bootstrap_images(_influence(found, means, groups), groups, draws=inference.bootstrap, rng=rng)
+    resamples = bootstrap_images(_influence(found, groups), groups, draws=inference.bootstrap, rng=rng)
     permuted = permuted_statistics(found, groups, permutations=inference.permutations, rng=rng)
     images = np.add.reduceat(units.sizes[groups.order], groups.starts)
-
-    def one(c: int) -> Effect:
+    results = []
+    for c in range(concepts):
         effect, error = float(estimates.effect[c]), float(estimates.error[c])
         noise = resamples.pivots[:, c] * error  # estimate minus truth
-        most, least = np.quantile(noise, [1.0 - inference.alpha / 2.0, inference.alpha / 2.0])
-        low, high = effect - float(most), effect - float(least)
+        tails = (1.0 - inference.alpha / 2.0, inference.alpha / 2.0)
+        low, high = (effect - float(np.quantile(noise, tail)) for tail in tails)
         wider = _widening(inference, estimates.df[c])
         compared = groups.shares[c] > 0.0
-        return Effect(
-            n=int(images[c]),
-            units=int(groups.sizes[c]),
-            n_other=int(images[compared].sum()),
-            units_other=int(groups.sizes[compared].sum()),
-            effect=effect,
-            low=low,
-            high=high,
-            adjusted_low=effect - (effect - low) * wider,
-            adjusted_high=effect + (high - effect) * wider,
-            p_value=permutation_p(effect, permuted[:, c] * error),
-            minimum_detectable=minimum_detectable(
-                np.abs(permuted[:, c]) * error,
-                shift=noise * resamples.errors[:, c],
-                errors=resamples.errors[:, c],
-                level=inference.alpha / inference.family,
-            ),
-            standard_error=error,
+        results.append(
+            Effect(
+                n=int(images[c]),
+                units=int(groups.sizes[c]),
+                n_other=int(images[compared].sum()),
+                units_other=int(groups.sizes[compared].sum()),
+                effect=effect,
+                low=low,
+                high=high,
+                adjusted_low=effect - (effect - low) * wider,
+                adjusted_high=effect + (high - effect) * wider,
+                p_value=permutation_p(effect, permuted[:, c] * error),
+                minimum_detectable=minimum_detectable(
+                    np.abs(permuted[:, c]) * error,
+                    shift=noise * resamples.errors[:, c],
+                    errors=resamples.errors[:, c],
+                    level=inference.alpha / inference.family,
+                ),
+                standard_error=error,
+            )
         )
-
-    return [one(c) for c in range(concepts)]
+    return results
 
 
 def effects_with_errors(
@@ -250,10 +250,10 @@ def minimum_detectable(null: FloatArray, *, shift: FloatArray, errors: FloatArra
     return float(max(np.quantile(bar - shift, POWER), np.quantile(bar + shift, POWER)))
 
 
-def _influence(values: FloatArray, means: FloatArray, groups: Groups) -> FloatArray:
+def _influence(values: FloatArray, groups: Groups) -> FloatArray:
     """[concepts, units] Contribution of each unit to each effect; the mean over every group is 0."""
     which = np.repeat(np.arange(groups.count), groups.sizes)
-    deviations = values - means[which]
+    deviations = values - group_moments(values, groups)[0][which]
     own = which == np.arange(groups.concepts)[:, None]
     return np.where(own, deviations, -groups.shares[:, which] * deviations)
 

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from auditor.cli import main
 from auditor.models import Request
+from auditor.models.checkpoint import Checkpoint, read_checkpoint
 from auditor.models.index import TABLE, candidates, fingerprint_of, made_with
 from auditor.models.inspect import inspect_file
 from auditor.models.libraries import build
@@ -89,6 +90,19 @@ def test_a_folder_of_the_hub(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert main(["inspect", str(tmp_path)]) == 0
     assert f"auditor run --model hf-dir:{tmp_path} --classes a,b" in capsys.readouterr().out
+
+
+def test_a_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    def counted(path: Path, *, key: str | None) -> Checkpoint:
+        read.append(path)
+        return read_checkpoint(path, key=key)
+
+    monkeypatch.setattr("auditor.models.files.read_checkpoint", counted)
+    path = saved(tmp_path / "w.pth", "timm:resnet18")
+    assert len(inspect_file(path, Request()).fits) > 1
+    assert read == [path]
 
 
 def test_what_fits_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
