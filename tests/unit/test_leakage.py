@@ -90,8 +90,8 @@ def test_accuracy_agrees_with_a_regression_written_out() -> None:
     label = np.repeat([0, 1], [60, 30])
     x[label == 1, 1] += 8
     together, alone = cross_validated(x, label, seed=3)
-    assert together == written_out(x, label, seed=3)
-    assert list(alone) == [written_out(x[:, [k]], label, seed=3) for k in range(3)]
+    assert together == pytest.approx(written_out(x, label, seed=3))
+    assert alone == pytest.approx([written_out(x[:, [k]], label, seed=3) for k in range(3)])
     assert alone.argmax() == 1
 
 
