@@ -192,7 +192,7 @@ def _strata(
 def _assigned(
     x: NDArray[np.float64], a: NDArray[np.int64], b: NDArray[np.int64], caliper: float | None
 ) -> list[tuple[int, int]]:
-    """The largest set of pairs within the caliper; among such sets, the one with the smallest total distance."""
+    """The largest set of pairs within the caliper; of several, the one with the smallest total distance."""
     gaps = np.abs(x[a][:, None, :] - x[b][None, :, :])
     if caliper is None:
         cost = np.zeros((len(a), len(b)))
