@@ -1,9 +1,7 @@
-"""What a report shows of a bank whose images it must not show: one blurred average for each concept.
+"""Blurred averages: a report shows one per concept of a bank whose images it must not show.
 
-Every image is reduced to :data:`CELLS` x :data:`CELLS` means before anything is added up, and the mean of
-at least :data:`FEWEST` images is stored. That is 192 numbers for a group: its light, colour and framing.
-They show a reader how groups differ besides their label, and are too little to show a person or to make a
-face that stands for a group.
+Every image is reduced to :data:`CELLS` x :data:`CELLS` means. The mean over at least :data:`FEWEST` images is
+stored: 192 numbers that show light, colour and framing, but neither a person nor a face.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from auditor.records import Picture
 CELLS = 8
 """Side of an average, in cells."""
 FEWEST = 30
-"""Fewest images of an average, whatever the audit's own minimum is."""
+"""Fewest images of an average, even if the audit's minimum is lower."""
 SIDE = 144
 """Side of the stored picture in pixels: the cells, enlarged smoothly."""
 
@@ -56,7 +54,7 @@ def average_pictures(
     Args:
         bank: the bank.
         place: its position in the audit, for file names.
-        progress: told of every image.
+        progress: advanced by every image.
 
     Raises:
         InputError: an image cannot be read.

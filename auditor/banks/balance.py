@@ -1,10 +1,10 @@
-"""Two groups of images made comparable: matched on what should not differ between them.
+"""Matches two groups of images on covariates that should not differ between them.
 
-Contrasting images labelled man with images labelled woman while the former are older and darker
-measures age and light. Here each image is paired with one of the other group from the same stratum
+A contrast of images labelled man with images labelled woman measures age and light if the former are
+older and darker. So each image is paired with one of the other group from the same stratum
 (categories agree exactly) that is nearest in the numbers (standardised, within a caliper), by optimal
-assignment. What cannot be paired is not used. Balance is told by standardised mean differences before
-and after (Austin 2009, doi:10.1002/sim.3697; 0.1 and less counts as balanced).
+assignment. Images without a partner are not used. Balance is measured by standardised mean differences
+before and after (Austin 2009, doi:10.1002/sim.3697); 0.1 or less counts as balanced.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def balance_table(
 def smd(a: Sequence[float], b: Sequence[float]) -> float | None:
     """Difference of means over the root of the mean variance; None with fewer than 2 values each.
 
-    Two constant groups differ by 0 if they are equal; if not, no number can say by how much: None.
+    Two constant groups differ by 0 if they are equal; otherwise the difference is undefined: None.
     """
     x, y = (np.asarray(v, float)[~np.isnan(np.asarray(v, float))] for v in (a, b))
     if len(x) < 2 or len(y) < 2:
@@ -192,7 +192,7 @@ def _strata(
 def _assigned(
     x: NDArray[np.float64], a: NDArray[np.int64], b: NDArray[np.int64], caliper: float | None
 ) -> list[tuple[int, int]]:
-    """As many pairs within the caliper as there can be, and among those the nearest in sum."""
+    """The largest set of pairs within the caliper; of several, the one with the smallest total distance."""
     gaps = np.abs(x[a][:, None, :] - x[b][None, :, :])
     if caliper is None:
         cost = np.zeros((len(a), len(b)))

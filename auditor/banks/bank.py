@@ -14,7 +14,7 @@ from auditor.records import Skipped
 
 @dataclass(frozen=True)
 class BankImage:
-    """One image and what is known about it."""
+    """One image with its covariates."""
 
     name: str
     """Unique in the bank: a path relative to its root, or ``banded/007`` for a generated image."""
@@ -23,11 +23,11 @@ class BankImage:
     sha256: str
     """Of the stored bytes (files) or of the pixels (generated images)."""
     covariates: Mapping[str, str | float] = field(default_factory=dict)
-    """What may have to be balanced: age band, brightness, sharpness, source."""
+    """Properties that may have to be balanced: age band, brightness, sharpness, source."""
     path: Path | None = None
     """Where the file lies; None for a generated image."""
     cluster: str = ""
-    """What it belongs to: a person, a source photo, a video. Images of one cluster count as one."""
+    """The person, source photo or video it belongs to. Images of one cluster count as one."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Concept:
 
 @dataclass(frozen=True)
 class GroupContrast:
-    """Two concepts of a bank that may be set against each other, and what to match on."""
+    """Two concepts of a bank to compare, and the covariates to match on."""
 
     more: str
     less: str
@@ -71,13 +71,13 @@ class ConceptBank:
     terms: str = ""
     datasheet: Mapping[str, str] = field(default_factory=dict)
     cluster_of: str = "cluster"
-    """What clusters are, in a word: ``person``, ``source photo``."""
+    """The kind of cluster: ``person``, ``source photo``."""
     reference: Concept | None = None
     """Images of the same domain to measure a concept against; None: the bank's other concepts."""
 
     @property
     def groups(self) -> frozenset[str]:
-        """Concepts that the bank sets against each other. Alone they are not matched: no finding."""
+        """Concepts that the bank contrasts. Alone they are not matched, so they give no finding."""
         return frozenset(name for c in self.contrasts for name in (c.more, c.less))
 
 

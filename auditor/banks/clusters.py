@@ -1,9 +1,9 @@
-"""Which images of a bank belong together: declared by the bank, or found to be parts of one photo.
+"""Clusters: images of a bank that count as one, declared by the bank or found as parts of one photo.
 
-A bank may say which covariate names the person, the source photo or the video. Besides, crops and
-re-encodings of one photo are found: the audited model's last layer proposes pairs that look alike, and
-their pixels decide. The centre of one picture must be found in the other, at some scale, mirrored or not,
-with the same brightness and contrast. docs/statistics.md says how well that works.
+A bank may name the covariate that holds the person, the source photo or the video. Crops and re-encodings of
+one photo are found in two steps. The audited model's last layer proposes similar pairs. A pair is accepted if
+the centre of one picture occurs in the other, at some scale, mirrored or not, with the same brightness and
+contrast. docs/statistics.md measures how well this works.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ THUMBNAIL = 48
 """Side in pixels of the grey thumbnails that are compared."""
 
 NEIGHBOURS = 10
-"""Images nearest in the last layer that each image is compared with."""
+"""Nearest images in the last layer that each image is compared with."""
 PROPOSED_FROM = 0.45
 """Smallest cosine between centred activations of the last layer of a pair worth comparing."""
 SAME_FROM = 0.7
@@ -48,19 +48,19 @@ class Clusters:
     of_image: IntArray
     """[images] Cluster number; an image on its own has a number of its own."""
     words: str
-    """How that is known, for a report."""
+    """How the clusters were determined, for a report."""
 
 
 def clusters_of(
     declared: Sequence[str], *, what: str, activations: NDArray[np.floating] | None, thumbnails: FloatArray
 ) -> Clusters:
-    """Declared clusters, and those that are found, taken together.
+    """Declared and found clusters, merged.
 
     Args:
         declared: [images] Name of each image's cluster; empty for none.
         what: What the declared clusters are: ``person``.
-        activations: [images, channels] Of the audited model's last layer; ``None``: look for nothing, as
-            for a bank whose images were drawn one by one.
+        activations: [images, channels] Of the audited model's last layer; ``None`` finds no
+            clusters, as for generated images.
         thumbnails: [images, side, side] Luminance, 0 to 1.
     """
     names = {name: number for number, name in enumerate(dict.fromkeys(filter(None, declared)))}

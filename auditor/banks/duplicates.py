@@ -21,7 +21,7 @@ def near_duplicates(measures: Sequence[Measures]) -> dict[int, int]:
     """Position of a copy to the position of the first image that it is a copy of.
 
     A pair counts as one picture when the difference hashes agree (:data:`MAX_BITS`) and so do the
-    32 x 32 thumbnails (:data:`MAX_DIFFERENCE`): aligned faces share a hash more easily than pixels.
+    32 x 32 thumbnails (:data:`MAX_DIFFERENCE`): aligned faces may share a hash although their pixels differ.
     """
     if not measures:
         return {}

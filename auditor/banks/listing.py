@@ -1,4 +1,4 @@
-"""Which banks there are, without reading an image."""
+"""Lists the banks without reading an image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class BankSummary:
     name: str
     title: str
     kind: str
-    """``generated``, ``imported``, or ``needs images`` for a bank that waits for an import."""
+    """``generated``, ``imported``, or ``needs images`` for a bank that selects from imported sets."""
     concepts: int
     folder: Path
     manifest: Manifest

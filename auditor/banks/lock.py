@@ -1,7 +1,7 @@
-"""``bank.lock.json``: exactly which images an imported bank holds, with labels and measurements.
+"""``bank.lock.json``: the images of an imported bank, with labels and measurements.
 
-The images themselves stay where they are; the lock names them by path and checksum, so that an audit
-can say which images it saw and ``auditor banks verify`` can prove it later.
+The images stay where they are. The lock names them by path and checksum, so that an audit records which
+images it used and ``auditor banks verify`` can check them later.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Lock(BaseModel):
 
     format: Literal[1] = 1
     importer: str
-    """Which importer read the source, and with that: how labels were read."""
+    """The importer that read the source and its labels."""
     options: dict[str, str | int | float | bool] = {}
     root: str
     """Folder of the images: absolute, or relative to the lock."""
@@ -87,7 +87,7 @@ def read_lock(folder: Path) -> Lock:
 
 
 def verify(folder: Path, *, progress: Progress = silent) -> list[Skipped]:
-    """Images that are not what the lock says; an empty list proves that all are.
+    """Images that differ from the lock; empty if none does.
 
     Raises:
         InputError: no lock.

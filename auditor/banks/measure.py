@@ -1,4 +1,4 @@
-"""What is measured on every image of a bank: content, size, light, sharpness, a perceptual hash."""
+"""Measurements of every image of a bank: checksum, size, light, sharpness, a perceptual hash."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Measures:
     dhash: str
     """Difference hash, 64 hexadecimal digits."""
     thumbnail: NDArray[np.float32]
-    """[32, 32] luminance, 0 to 1; not recorded, only compared."""
+    """[32, 32] luminance, 0 to 1; compared between images, not recorded."""
 
 
 def measured(data: bytes) -> Measures:
@@ -58,7 +58,7 @@ def measured(data: bytes) -> Measures:
 
 
 def sharpness_of(grey: Image.Image) -> float:
-    """See :attr:`Measures.sharpness`; at one size, so that a large image is not sharp by its size."""
+    """See :attr:`Measures.sharpness`. Measured at one size, so that it does not depend on the image's."""
     small = np.asarray(grey.resize((128, 128), Image.Resampling.BOX), np.float32) / 255
     laplacian = (
         4 * small[1:-1, 1:-1] - small[:-2, 1:-1] - small[2:, 1:-1] - small[1:-1, :-2] - small[1:-1, 2:]

@@ -1,4 +1,4 @@
-"""Where banks lie: those that ship with auditor, those imported on this machine, and the cache."""
+"""Folders of shipped banks, of imported banks, and of the cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from auditor.resources import resource
 
 
 def cache_root(cache: Path | None = None) -> Path:
-    """Folder for what can be made again: ``cache``, else AUDITOR_CACHE, else the user's cache folder."""
+    """Folder for reproducible files: ``cache``, else AUDITOR_CACHE, else the user's cache folder."""
     if cache is not None:
         return cache
     asked = os.environ.get("AUDITOR_CACHE")

@@ -1,4 +1,4 @@
-"""A contact sheet: a bank's images and its datasheet on one page that needs nothing else."""
+"""A contact sheet: a bank's images and datasheet in one HTML file."""
 
 from __future__ import annotations
 

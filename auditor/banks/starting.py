@@ -1,4 +1,4 @@
-"""A first ``bank.toml`` for a folder of folders, with everything to fill in marked."""
+"""A first ``bank.toml`` for a folder of folders, with placeholders to fill in."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def start_manifest(root: Path, *, name: str = "", title: str = "") -> Path:
     """Writes ``bank.toml`` beside the concepts' folders and returns its path.
 
     Raises:
-        InputError: no folder, no subfolders, names that cannot be concepts, a manifest is there, or a table
-            says which image is what.
+        InputError: no folder, no subfolders, names that cannot be concepts, a manifest exists, or a table
+            labels the images.
         StorageError: it cannot be written.
     """
     if not root.is_dir():
@@ -57,7 +57,7 @@ def _refuse_table(root: Path) -> None:
 
 
 def not_stated(manifest: Manifest) -> list[str]:
-    """Keys that still hold the placeholder: a bank that nobody has described yet."""
+    """Keys that still hold the placeholder."""
     parts = [(f"concepts.{concept.name}", concept.model_dump()) for concept in manifest.concepts]
     parts += [("sources", source.model_dump()) for source in manifest.sources]
     parts.append(("datasheet", manifest.datasheet.model_dump()))

@@ -26,12 +26,12 @@ class Fetched:
 
 
 def celeba(folder: Path) -> Fetched:
-    """The files of CelebA that are needed, through torchvision, which knows Google Drive's ways.
+    """The files of CelebA that are needed, through torchvision, which can download from Google Drive.
 
-    torchvision holds them against their md5; one that has come is not downloaded again.
+    torchvision verifies their md5. A complete file is not downloaded again.
 
     Raises:
-        AuditorError: torchvision cannot download a file, or lacks the package gdown; it says so.
+        AuditorError: torchvision cannot download a file, or the package gdown is missing.
     """
     # Here and not above: banks are read without torch.
     from auditor.models.torchvision_import import prepare_torchvision
@@ -54,7 +54,7 @@ def celeba(folder: Path) -> Fetched:
 
 
 def fairface(folder: Path) -> Fetched:
-    """FairFace through ``datasets``, which checks its files, written down in the set's own layout.
+    """FairFace through ``datasets``, which checks its files, and written in the set's own layout.
 
     Images are written as they come, without decoding them.
 

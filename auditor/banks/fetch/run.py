@@ -1,4 +1,4 @@
-"""Fetches image sets that may be fetched: asks first, resumes, and trusts only checksums."""
+"""Downloads image sets after consent to their terms; resumes transfers and verifies checksums."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Remote:
-    """An image set that may be fetched, and on which terms."""
+    """An image set that may be downloaded, and its terms."""
 
     importer: str
     title: str
@@ -62,8 +62,8 @@ class Remote:
 
 
 # Addresses and checksums: DTD as torchvision publishes them (torchvision.datasets.DTD); LFW's images as
-# scikit-learn does (sklearn.datasets.fetch_lfw_people), since torchvision no longer downloads them; for
-# LFW's attributes nobody publishes a checksum.
+# scikit-learn does (sklearn.datasets.fetch_lfw_people), since torchvision no longer downloads them; LFW's
+# attributes have no published checksum.
 REMOTES: Final[dict[str, Remote]] = {
     "dtd": Remote(
         importer="dtd",
@@ -124,7 +124,7 @@ class ConsentError(AuditorError):
 
 
 def terms_of(name: str, remotes: dict[str, Remote] | None = None) -> list[str]:
-    """What has to be accepted before a set is fetched, as lines to show."""
+    """A set's licence, terms and addresses, as lines to show before the download."""
     remote = _remote(name, remotes)
     size = remote.size_bytes or sum(file.size_bytes for file in remote.files)
     return [
@@ -250,7 +250,7 @@ def _transfer(file: RemoteFile, part: Path, progress: Progress) -> None:
         _need_space(part.parent, (total or file.size_bytes) - have)
         with progress.stage(f"fetching {file.name}", total) as stage:
             stage.advance(have)
-            have += _copy(response, part, append=resumed, told=stage.advance, url=file.url)
+            have += _copy(response, part, append=resumed, advance=stage.advance, url=file.url)
     if total is not None and have < total:
         raise AuditorError(
             f"fetch '{file.url}': the transfer broke off at {have} of {total} bytes; repeat to go on"
@@ -258,7 +258,7 @@ def _transfer(file: RemoteFile, part: Path, progress: Progress) -> None:
 
 
 def _copy(
-    response: http.client.HTTPResponse, part: Path, *, append: bool, told: Callable[[int], None], url: str
+    response: http.client.HTTPResponse, part: Path, *, append: bool, advance: Callable[[int], None], url: str
 ) -> int:
     count = 0
     with part.open("ab" if append else "wb") as out:
@@ -275,7 +275,7 @@ def _copy(
                 return count
             out.write(block)
             count += len(block)
-            told(len(block))
+            advance(len(block))
 
 
 def _need_space(folder: Path, needed: int) -> None:
@@ -295,7 +295,7 @@ def _check(path: Path, file: RemoteFile) -> None:
 
 
 def _check_first_use(path: Path, file: RemoteFile, *, record: Path, progress: Progress) -> None:
-    """Holds a file that has no published checksum against its first download on this machine."""
+    """Compares a file without a published checksum with its first download on this machine."""
     seen = _digest(path, "sha256")
     if not record.exists():
         record.write_text(seen + "\n", encoding="ascii")

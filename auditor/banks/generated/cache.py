@@ -1,4 +1,4 @@
-"""Banks whose images auditor makes itself, kept in the cache as PNG files one can look at."""
+"""Generated banks, kept in the cache as PNG files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def generated_concepts(
     cache: Path,
     progress: Progress = silent,
 ) -> list[Concept]:
-    """The concepts with every image made, or found in ``cache``.
+    """The concepts. Images missing in ``cache`` are generated.
 
     Raises:
         StorageError: the cache cannot be written.
@@ -77,7 +77,7 @@ def generated_concepts(
 
 
 def _known(folder: Path, count: int) -> list[str]:
-    """Checksums of the images made before; none if the note of them is damaged."""
+    """Checksums of the images in the cache; none if their record is damaged."""
     try:
         known = json.loads((folder / "sha256.json").read_text())
     except (OSError, ValueError):

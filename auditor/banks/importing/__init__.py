@@ -21,7 +21,7 @@ class Importer:
     layout: str
     """What must be in the folder, in one line."""
     own_labels: bool = False
-    """The user labelled it: contradictions are errors to mend, not defects of a source to list."""
+    """The user made the labels: contradictions are errors, not defects of a source to list."""
 
 
 IMPORTERS: Final[dict[str, Importer]] = {

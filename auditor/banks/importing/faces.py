@@ -1,4 +1,4 @@
-"""Face sets. The labels are what annotators or programs perceived, never what a person is."""
+"""Face sets. The labels are perceptions of annotators or programs, not facts about persons."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def lfw(source: Path, options: Options) -> Table:
 def celeba(source: Path, options: Options) -> Table:
     """CelebA: ``list_attr_celeba.txt`` (or the same as csv) and ``img_align_celeba``.
 
-    The set labels no race and no age in years; ``Young`` becomes the age band. Minors cannot be told.
+    The set labels no race and no age in years; ``Young`` becomes the age band. Minors cannot be recognised.
     Where ``identity_CelebA.txt`` lies beside it, pictures of one person form a cluster.
 
     Raises:

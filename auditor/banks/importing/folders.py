@@ -1,4 +1,4 @@
-"""Sources whose labels are folder names or a table of one's own."""
+"""Sources labelled by folder names or by a table."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def csv(source: Path, options: Options) -> Table:
             what = (
                 "named twice"
                 if other == labels
-                else f"carries two labels, {_told(other)} and {_told(labels)}"
+                else f"carries two labels, {_described(other)} and {_described(labels)}"
             )
             raise InputError(f"{where}: file '{file}' {what}, first on {before}")
         first_seen[file] = where, labels
@@ -111,7 +111,7 @@ def csv(source: Path, options: Options) -> Table:
     return Table(rows)
 
 
-def _told(labels: dict[str, str]) -> str:
+def _described(labels: dict[str, str]) -> str:
     return ", ".join(f"{name} '{value}'" for name, value in labels.items())
 
 

@@ -1,4 +1,4 @@
-"""Regions of labelled images, cut out and stored in the bank: a lock file names files, not parts of them."""
+"""Cuts labelled regions out of images and stores them in the bank. A lock file can only name whole files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from auditor.progress import Progress, silent
 from auditor.records import Skipped
 
 FEWEST_PIXELS = 32
-"""Shorter side of a region below which nothing can be seen in it."""
+"""Smallest shorter side of a region that is kept, in pixels."""
 
 
 def write_regions(

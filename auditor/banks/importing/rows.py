@@ -1,4 +1,4 @@
-"""What every importer yields, and how it reads tables without trusting them."""
+"""What every importer returns, and how tables from untrusted sources are read."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Row:
     """Label name to value: ``{"gender": "woman", "race": "black"}``."""
     covariates: dict[str, str | float] = field(default_factory=dict)
     where: str = ""
-    """File and line that say so, for messages."""
+    """File and line of the label, for messages."""
     box: Box | None = None
     """The part of the image that carries the label, where it is not all of it."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """What a source says, before any image is opened."""
+    """The labels of a source, before any image is opened."""
 
     rows: list[Row]
     left_out: list[Skipped] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user may decide about an import."""
+    """Options of an import."""
 
     adults_only: bool = True
     """Face sets: leave out images labelled younger than 18, or of unclear age."""
@@ -94,7 +94,7 @@ def table_lines(
 
 
 def not_utf8(path: Path) -> InputError:
-    """What to say of a text file that is not UTF-8: the line, which a decoder of blocks does not know."""
+    """The error for a text file that is not UTF-8, with the line at fault."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -136,7 +136,7 @@ def label_value(text: str) -> str:
 
 
 def refuse_case_collisions(values: dict[str, str], *, what: str) -> None:
-    """Two names that differ in case alone would be one on many disks and in many tables.
+    """Refuses names that differ only in case: on many disks they are one.
 
     Args:
         values: name to where it was seen.
@@ -154,7 +154,7 @@ def refuse_case_collisions(values: dict[str, str], *, what: str) -> None:
 
 
 def refuse_lonely(rows: Sequence[Row], label: str, *, what: str) -> None:
-    """A value that one image alone carries is a typing error or a folder in the wrong place.
+    """Refuses a value that only one image has: a typing error or a misplaced folder.
 
     Raises:
         InputError: there is one; with the file and line that say so.

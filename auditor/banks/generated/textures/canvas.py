@@ -32,6 +32,11 @@ class Surface:
     gloss: float = 0.0
     """Strength of highlights, 0 to 1."""
 
+    def __post_init__(self) -> None:
+        """Relief and light are float32, however they were computed."""
+        self.height = None if self.height is None else np.asarray(self.height, np.float32)
+        self.light = None if self.light is None else np.asarray(self.light, np.float32)
+
 
 @dataclass
 class Canvas:

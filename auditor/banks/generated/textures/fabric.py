@@ -51,8 +51,8 @@ def woven(canvas: Canvas) -> Surface:
     light = np.clip(0.62 + 0.5 * top, 0.12, 1)
     return Surface(
         mix=(0.1 + 0.8 * tone + 0.07 * fibre).astype(np.float32),
-        height=height.astype(np.float32),
-        light=light.astype(np.float32),
+        height=height,
+        light=light,
         gloss=rng.uniform(0, 0.2),
     )
 
@@ -84,7 +84,7 @@ def braided(canvas: Canvas) -> Surface:
     light = np.where(inside, np.clip(0.55 + 0.42 * top, 0.15, 1), 0.22)
     return Surface(
         mix=(tone + 0.13 * hair + np.where(inside, 0.1, 0.7)).astype(np.float32),
-        height=height.astype(np.float32),
+        height=height,
         light=blurred(light.astype(np.float32), 0.7),
         gloss=rng.uniform(0.1, 0.35),
     )
@@ -106,11 +106,7 @@ def knitted(canvas: Canvas) -> Surface:
     profile = blurred(profile.astype(np.float32), 0.05 * pitch)  # stray hairs soften every edge
     height = 0.36 * pitch * profile + 0.035 * pitch * ply * profile + 0.7 * fuzz
     light = np.clip(0.38 + 0.7 * profile, 0, 1)
-    return Surface(
-        mix=(row_tone + 0.08 * ply + 0.09 * fuzz).astype(np.float32),
-        height=height.astype(np.float32),
-        light=light.astype(np.float32),
-    )
+    return Surface(mix=(row_tone + 0.08 * ply + 0.09 * fuzz).astype(np.float32), height=height, light=light)
 
 
 def meshed(canvas: Canvas) -> Surface:
@@ -135,7 +131,7 @@ def meshed(canvas: Canvas) -> Surface:
     return Surface(
         mix=(wire * 0.95 + (1 - wire) * 0.35 * behind).astype(np.float32),
         height=blurred(height.astype(np.float32), 0.5),
-        light=(wire + (1 - wire) * np.clip(behind, 0.1, 0.9)).astype(np.float32),
+        light=wire + (1 - wire) * np.clip(behind, 0.1, 0.9),
         gloss=0.35,
     )
 
@@ -170,6 +166,4 @@ def cobwebbed(canvas: Canvas) -> Surface:
     behind = np.clip(0.22 + 0.12 * canvas.noise(2.5, octaves=2), 0.02, 1)
     # Threads catch light from behind: brighter than the backdrop whatever the colours are.
     light = behind * (1 - web) + (1.5 * web + glow) * lit
-    return Surface(
-        mix=(0.5 * canvas.noise(2) * 0.3 + 0.3 + 0.5 * web).astype(np.float32), light=light.astype(np.float32)
-    )
+    return Surface(mix=(0.5 * canvas.noise(2) * 0.3 + 0.3 + 0.5 * web).astype(np.float32), light=light)

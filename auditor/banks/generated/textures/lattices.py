@@ -37,7 +37,7 @@ def grid(canvas: Canvas) -> Surface:
     width = rng.uniform(0.08, 0.18)
     lines = np.maximum(line(centred(u), width, 0.8 / pitch), line(centred(v), width, 0.8 / pitch))
     relief = pitch * 0.1 * rng.choice([-1, 1])
-    return Surface(mix=lines, height=(relief * blurred(lines, 0.8)).astype(np.float32))
+    return Surface(mix=lines, height=relief * blurred(lines, 0.8))
 
 
 def waffled(canvas: Canvas) -> Surface:
@@ -48,7 +48,7 @@ def waffled(canvas: Canvas) -> Surface:
     wall = step(0.34, 0.12, d)
     crown = 1 - (np.clip(d - 0.38, 0, None) / 0.12 - 1) ** 2 * 0.15
     height = 0.38 * pitch * wall * crown + 0.25 * canvas.noise(30, octaves=2)
-    light = (0.5 + 0.5 * step(0.28, 0.16, d)).astype(np.float32)
+    light = 0.5 + 0.5 * step(0.28, 0.16, d)
     return Surface(
         mix=0.75 * wall + 0.06 * canvas.noise(10, octaves=3), height=height, light=light, gloss=0.12
     )
@@ -81,7 +81,7 @@ def honeycombed(canvas: Canvas) -> Surface:
     light = (1 - 0.72 * bowl) * (0.85 + 0.3 * per_cell(rng, ku, kv))
     height = -0.45 * pitch * step(thick + 0.05, 0.09, wall) * depth
     mix = 0.85 * rim + 0.25 * (1 - depth) + 0.1 * (fill - 0.5)
-    return Surface(mix=mix, height=height.astype(np.float32), light=light.astype(np.float32), gloss=0.25)
+    return Surface(mix=mix, height=height, light=light, gloss=0.25)
 
 
 def perforated(canvas: Canvas) -> Surface:
@@ -133,7 +133,7 @@ def studded(canvas: Canvas) -> Surface:
     ring = np.exp(-(((r - radius - 0.04) / 0.05) ** 2))
     height = pitch * radius * 0.85 * dome + 0.5 * canvas.noise(60) * (1 - inside)
     light = 1 - 0.55 * ring * (1 - inside)
-    return Surface(mix=inside, height=height.astype(np.float32), light=light.astype(np.float32), gloss=0.7)
+    return Surface(mix=inside, height=height, light=light, gloss=0.7)
 
 
 def scaly(canvas: Canvas) -> Surface:
@@ -162,7 +162,7 @@ def scaly(canvas: Canvas) -> Surface:
     return Surface(
         mix=(tone + 0.25 * edge).astype(np.float32),
         height=blurred(height.astype(np.float32), 0.7),
-        light=light.astype(np.float32),
+        light=light,
         gloss=rng.uniform(0.05, 0.35),
     )
 

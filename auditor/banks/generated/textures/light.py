@@ -1,8 +1,8 @@
 """From a surface to a picture: colours, light, camera, and the same statistics for every texture.
 
-Everything here is nuisance: palette, light, shading, blur, noise, and at the end brightness, contrast
-and colour are drawn from one distribution whatever the texture is, and the picture is brought to
-exactly those values, so that a texture cannot be told by how bright or colourful it is.
+Palette, light, shading, blur and noise are drawn from one distribution for every texture. So are the
+brightness, contrast and colour that the finished picture is brought to. A texture therefore cannot be
+recognised by how bright or colourful it is.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def photograph(surface: Surface, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _palette(rng: np.random.Generator) -> tuple[Field, Field]:
-    """Two colours that differ in lightness, often in hue; which comes first is a coin's decision.
+    """Two colours that differ in lightness, often in hue; their order is random.
 
     Hues as photos have them: earth and skin, sky and water, now and then any other.
     """

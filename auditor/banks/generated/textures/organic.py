@@ -31,9 +31,7 @@ def cracked(canvas: Canvas) -> Surface:
     curl = 0.16 * pitch * (1 - np.clip(plates.border() / 0.3, 0, 1)) ** 2
     height = curl - 0.1 * pitch * crack + 0.9 * canvas.noise(24, octaves=3)
     tone = 0.15 * by_key(rng, plates) + 0.06 * canvas.noise(12, octaves=3) + 0.15
-    return Surface(
-        mix=tone + 0.3 * crack, height=height.astype(np.float32), light=(1 - 0.88 * crack).astype(np.float32)
-    )
+    return Surface(mix=tone + 0.3 * crack, height=height, light=1 - 0.88 * crack)
 
 
 def marbled(canvas: Canvas) -> Surface:
@@ -101,9 +99,7 @@ def fibrous(canvas: Canvas) -> Surface:
         over = hairs > 0.2
         height = np.where(over, 1.6 * hairs + 0.5 * layer, height)
         tone = np.where(over, 0.28 * hairs + 0.1 * layer, tone * 0.85)
-    return Surface(
-        mix=tone.astype(np.float32) + 0.2, height=height.astype(np.float32), gloss=rng.uniform(0, 0.2)
-    )
+    return Surface(mix=tone.astype(np.float32) + 0.2, height=height, gloss=rng.uniform(0, 0.2))
 
 
 def bubbly(canvas: Canvas) -> Surface:
@@ -144,12 +140,7 @@ def bumpy(canvas: Canvas) -> Surface:
     height = 0.55 * pitch * tall * dome
     light = 0.4 + 0.6 * dome
     tone = 0.15 * tall + 0.3 * dome + 0.05 * canvas.noise(20, octaves=2)
-    return Surface(
-        mix=tone.astype(np.float32),
-        height=height.astype(np.float32),
-        light=light.astype(np.float32),
-        gloss=0.3,
-    )
+    return Surface(mix=tone.astype(np.float32), height=height, light=light, gloss=0.3)
 
 
 def porous(canvas: Canvas) -> Surface:

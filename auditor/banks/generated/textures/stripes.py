@@ -60,7 +60,7 @@ def grooved(canvas: Canvas) -> Surface:
     height = pitch * (-0.38 * channel - rounded)
     light = 1 - 0.6 * channel
     tone = 0.1 * streaks(rng, v * pitch, u * pitch) + 0.5 * channel
-    return Surface(mix=tone, height=height.astype(np.float32), light=light.astype(np.float32), gloss=0.15)
+    return Surface(mix=tone, height=height, light=light, gloss=0.15)
 
 
 def pleated(canvas: Canvas) -> Surface:
@@ -73,7 +73,7 @@ def pleated(canvas: Canvas) -> Surface:
     fold = np.where(f < lean, f / lean, (1 - f) / (1 - lean))
     height = blurred((0.55 * pitch * fold).astype(np.float32), 1.0)
     tone = 0.25 * fold + 0.08 * streaks(rng, v * pitch, u * pitch, length=10)
-    return Surface(mix=tone.astype(np.float32), height=height, light=(0.55 + 0.45 * fold).astype(np.float32))
+    return Surface(mix=tone.astype(np.float32), height=height, light=0.55 + 0.45 * fold)
 
 
 def spiralled(canvas: Canvas) -> Surface:
@@ -95,7 +95,7 @@ def spiralled(canvas: Canvas) -> Surface:
     mix = _alternate(phase, soft, share=rng.uniform(0.35, 0.6))
     relief = 0.35 / np.maximum(np.asarray(local, np.float32), 1 / 40)
     height = relief * rng.uniform(0, 0.8) * np.cos(2 * np.pi * phase) * -0.5
-    return Surface(mix=mix, height=np.asarray(height, np.float32), gloss=0.2)
+    return Surface(mix=mix, height=height, gloss=0.2)
 
 
 def swirly(canvas: Canvas) -> Surface:
@@ -114,7 +114,7 @@ def swirly(canvas: Canvas) -> Surface:
     fade = 1 - np.clip(3 * np.hypot(*np.gradient(phase)) - 0.6, 0, 1)  # lines too close to be told apart
     wave = np.sin(2 * np.pi * phase) + np.float32(0.5) * np.sin(4 * np.pi * phase + rng.uniform(0, 6))
     mix = 0.5 + 0.33 * wave * fade + 0.08 * canvas.noise(3)
-    return Surface(mix=mix.astype(np.float32), height=(1.6 * wave * fade).astype(np.float32), gloss=0.1)
+    return Surface(mix=mix.astype(np.float32), height=1.6 * wave * fade, gloss=0.1)
 
 
 def stratified(canvas: Canvas) -> Surface:
@@ -130,9 +130,7 @@ def stratified(canvas: Canvas) -> Surface:
     height = blurred((0.3 * pitch * ledge + 0.7 * grain).astype(np.float32), 1.0)
     height = height + 1.1 * canvas.noise(20, octaves=3)
     seam = line(centred(v + np.float32(0.5)), 0.12, 0.08)
-    return Surface(
-        mix=np.clip(layer + thin + 0.08 * grain, 0, 1), height=height.astype(np.float32), light=1 - 0.4 * seam
-    )
+    return Surface(mix=np.clip(layer + thin + 0.08 * grain, 0, 1), height=height, light=1 - 0.4 * seam)
 
 
 def crosshatched(canvas: Canvas) -> Surface:
