@@ -55,7 +55,7 @@ def said(finding: Finding) -> Word:
 
 
 def clean(text: str) -> str:
-    """A stranger's text on one line, with nothing in it that XML forbids or that acts unseen."""
+    """Untrusted text on one line, without signs that XML forbids or that act unseen."""
 
     def visible(sign: str) -> str:
         unseen = unicodedata.category(sign) in ("Cc", "Cs", "Cn") or "\u202a" <= sign <= "\u202e"

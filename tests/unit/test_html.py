@@ -106,7 +106,8 @@ def test_first_page_has_identity_findings_trust_and_gaps(page: str) -> None:
         "alpha 0.05, equivalence margin 0.1, of contrasts 0.015, seed 0",
         "Checks withhold 14 of 40 findings.",
         "1 sanity check failed",
-        "“random concept” for “golf ball”, bank “textures”. What it tests is withheld, nothing else is.",
+        "“random concept” for “golf ball”, bank “textures”. "
+        "Findings that it tests are withheld; no others are.",
         "Made without photos",
         "The class “zebra” is associated with images labelled “Banded”.",
         "effect 0.62 [0.57, 0.67], corrected p = 0.010, 60 independent images",

@@ -63,7 +63,7 @@ def layers(rows: Sequence[LayerRow], sheet: Sheet, *, key: str) -> Chart:
         axes.set_ylabel("rank correlation")
         content = svg()
     found = [f"{r.name}: reliability {r.reliability}, similarity {r.similarity}" for r in rows]
-    return sheet.chart(content, key, "Reliability of each layer", "First to last layer", found)
+    return sheet.chart(content, key, "Reliability and similarity of each layer", "First to last layer", found)
 
 
 def effects(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str) -> Chart:

@@ -1,4 +1,4 @@
-"""The report for print: a tagged PDF/A-3 that carries its own evidence.
+"""The report for print: a tagged PDF/A-3 with its audit attached.
 
 It is laid out from its own template, not printed from the web page. ``audit.json`` and its schema
 are attached. The same audit gives the same bytes.
