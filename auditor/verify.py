@@ -332,7 +332,7 @@ def _banks(audit: Audit, specs: Sequence[str]) -> Iterator[VerificationCheck]:
             )
 
 
-def extract(path: Path, out: Path) -> list[Path]:
+def write_attachments(path: Path, out: Path) -> list[Path]:
     """Write what a report in PDF carries into a folder.
 
     Raises:

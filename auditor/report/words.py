@@ -164,7 +164,7 @@ def moment(created: str) -> str:
     return f"{when.day} {when:%B %Y, %H:%M} UTC"
 
 
-def duration(seconds: float) -> str:
+def duration_words(seconds: float) -> str:
     """``48 s``, ``5 min 22 s``, ``2 h 3 min``."""
     whole = round(seconds)
     if whole < 60:

@@ -203,7 +203,7 @@ def test_nothing_is_claimed_of_a_class_whose_check_failed(audit: Audit) -> None:
     golf = audit.model_copy(update={"classes": audit.classes[2:], "findings": audit.of_class(574)})
     view = build_view(golf)
     assert view.claims == ()
-    assert view.no_claims.startswith("Nothing is claimed. That is not evidence that there is nothing")
+    assert view.no_claims.startswith("Nothing is claimed. This does not show that there is nothing")
     assert {row.word.text for row in view.classes[0].banks[0].rows} == {"inconclusive"}
     trusted = build_view(concluded_again(golf, lambda f: {"checks": f.checks[:1]}))
     assert len(trusted.claims) == 3

@@ -19,10 +19,11 @@ import weasyprint
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
 from auditor.policy.kept import VERDICT_FILE, kept_verdict, verdict_bytes
+from auditor.policy.verdict import Verdict
 from auditor.records import Audit
 from auditor.report.charts.classes import class_charts
 from auditor.report.charts.style import PRINT, Chart
-from auditor.report.templates import environment, static
+from auditor.report.templates import jinja_environment, static
 from auditor.report.thumbnails import encode, picture_paths
 from auditor.report.view.audit import build_view
 from auditor.schemas import SCHEMA_FILE, schema_text
@@ -32,6 +33,9 @@ PICTURE_BUDGET = 6_000_000
 """Bytes of pictures in the file."""
 PICTURE_SIDE = 300
 """Longest side in pixels: about 300 per inch at the size of a picture on the page."""
+
+Attachment = tuple[str, bytes, str, str]
+"""Name, bytes, description and relationship of a file inside."""
 
 _SCHEME = "report:/"
 # The clock of the whole process is set by an environment variable while a file is made.
@@ -67,12 +71,6 @@ def render(audit: Audit, directory: Path) -> bytes:
     verdict = kept_verdict(directory, audit)
     stored = stored_bytes(audit, directory)
     digest = hashlib.sha256(stored).hexdigest()
-    # The schema is of today's format only.
-    supplements = (
-        []
-        if older_format(stored)
-        else [(SCHEMA_FILE, schema_text().encode(), "JSON Schema of audit.json", "Supplement")]
-    )
     view = build_view(audit, verdict, stored=stored)
     charts = {
         section.anchor: class_charts(
@@ -95,7 +93,7 @@ def render(audit: Audit, directory: Path) -> bytes:
 
     created = stated_time(audit.created)
     page = (
-        environment()
+        jinja_environment()
         .get_template("print.html.j2")
         .render(
             view=view,
@@ -104,7 +102,7 @@ def render(audit: Audit, directory: Path) -> bytes:
             source=source,
             created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
             digest=digest,
-            has_schema=bool(supplements),
+            has_schema=not older_format(stored),
         )
     )
     return printed(
@@ -113,16 +111,18 @@ def render(audit: Audit, directory: Path) -> bytes:
         content=content,
         created=created,
         identifier=digest[:32],
-        attachments=[
-            (AUDIT_FILE, stored, "The audit: every number of this report", "Data"),
-            *supplements,
-            *(
-                [(VERDICT_FILE, verdict_bytes(verdict), "The verdict of the release gate", "Data")]
-                if verdict is not None
-                else []
-            ),
-        ],
+        attachments=_attachments(stored, verdict),
     )
+
+
+def _attachments(stored: bytes, verdict: Verdict | None) -> list[Attachment]:
+    """The audit, its schema if it is of today's format, and the verdict."""
+    files = [(AUDIT_FILE, stored, "The audit: every number of this report", "Data")]
+    if not older_format(stored):
+        files.append((SCHEMA_FILE, schema_text().encode(), "JSON Schema of audit.json", "Supplement"))
+    if verdict is not None:
+        files.append((VERDICT_FILE, verdict_bytes(verdict), "The verdict of the release gate", "Data"))
+    return files
 
 
 def printed(
@@ -132,7 +132,7 @@ def printed(
     content: Mapping[str, tuple[bytes, str]],
     created: datetime,
     identifier: str,
-    attachments: Sequence[tuple[str, bytes, str, str]],
+    attachments: Sequence[Attachment],
 ) -> bytes:
     """A page as a tagged PDF/A-3 with attachments; the same input gives the same bytes.
 
@@ -142,7 +142,7 @@ def printed(
         content: URL to bytes and media type of everything the page may show; nothing else is read.
         created: The time that the file states.
         identifier: 32 signs that name the document.
-        attachments: Name, bytes, description and relationship of each file inside.
+        attachments: The files inside.
     """
     fetcher = _OnlyGiven(content)
     with _clock(created):

@@ -30,7 +30,7 @@ from auditor.report.words import (
     capital,
     clean,
     count,
-    duration,
+    duration_words,
     listing,
     moment,
     quoted,
@@ -237,8 +237,8 @@ def _facts(audit: Audit) -> tuple[Fact, ...]:
         Fact("Settings", ", ".join([*settings, f"seed {audit.settings.get('seed', 'not recorded')}"])),
         Fact(
             "Made",
-            f"{moment(audit.created)}, in {duration(audit.duration_s)} on {clean(audit.environment.device)}, "
-            f"by auditor {clean(audit.environment.auditor)}",
+            f"{moment(audit.created)}, in {duration_words(audit.duration_s)} on "
+            f"{clean(audit.environment.device)}, by auditor {clean(audit.environment.auditor)}",
         ),
     ]
     if model.notes:

@@ -194,7 +194,7 @@ def variant_words(name: str) -> str:
     return f"at {name}" if name.startswith("temperature") else name
 
 
-def moves(finding: Finding) -> str:
+def variants_text(finding: Finding) -> str:
     """How a finding moves: its effect in every variant."""
     digits = 3 if finding.kind == "contrast" else 2
     words: dict[Conclusion, str] = {
