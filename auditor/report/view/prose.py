@@ -24,7 +24,7 @@ IMPRESSIONS_WARNING = (
     "itself. They show what the model looks for, not how the class looks in photos. Scores and contrasts do "
     "not rest on them; the occluder and the layers do. How much these can be trusted was measured on three "
     "classes of efficientnet_lite0: the channel importance from impressions and from photos correlates "
-    "{late:.2f} in the last third of the layers and {early:.2f} in earlier ones; from two halves of the "
+    "{late:.2f} in the last third of the layers and {early:.2f} in earlier ones; from two parts of the "
     "photos it correlates {ceiling:.2f}. Occluders learned on impressions change the prediction on at most "
     "{lost:.0%} of the photos."
 )
