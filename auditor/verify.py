@@ -254,9 +254,7 @@ def _signature(content: bytes, path: Path | None, public_key: Path | None) -> It
         by = f" by the key in {public_key}" if public_key else ""
         yield VerificationCheck("signature", "failed", f"not a signature of this audit{by}")
     elif public_key is None:
-        text = (
-            f"of this audit, by a key that nobody vouched for ({fingerprint(signature)}): give --public-key"
-        )
+        text = f"of this audit, by an unconfirmed key ({fingerprint(signature)}): give --public-key"
         yield VerificationCheck("signature", "not checked", text)
     else:
         yield VerificationCheck(
@@ -334,7 +332,7 @@ def _banks(audit: Audit, specs: Sequence[str]) -> Iterator[VerificationCheck]:
             )
 
 
-def extract(path: Path, out: Path) -> list[Path]:
+def write_attachments(path: Path, out: Path) -> list[Path]:
     """Write what a report in PDF carries into a folder.
 
     Raises:

@@ -44,8 +44,8 @@ def sign(
         if audit is not None or key is not None:
             raise InputError("--new-key makes a key and signs nothing; leave out AUDIT and --key")
         private, public = signing.new_key(new_key)
-        print(f"private key: {private}; keep it to yourself")
-        print(f"public key: {public}; give it to who shall verify")
+        print(f"private key: {private}; keep it secret")
+        print(f"public key: {public}; give it to whoever verifies")
         return
     if audit is None or key is None:
         raise InputError("needed AUDIT and --key FILE, or --new-key FILE")

@@ -48,8 +48,8 @@ def verify(
         auditor verify report.pdf --public-key reviewer.pub
     """
     from auditor.report.escape import plain
-    from auditor.verify import extract as write_attachments
     from auditor.verify import verify as check
+    from auditor.verify import write_attachments
 
     found = check(path, public_key=public_key, signature=signature, model=model, arch=arch, banks=bank or [])
     for item in found.checks:

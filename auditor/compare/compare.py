@@ -2,7 +2,7 @@
 
 Compared are only audits that measured the same thing in the same way. A change is the effect of the
 *difference* between what the two models make of the same images: one statistic, one test, one interval,
-by the functions that an audit uses. Both releases are told at one temperature, so that a model whose
+by the functions that an audit uses. Both releases are measured at one temperature, so that a model whose
 logits were merely scaled has not changed.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from auditor.compare.align import check_comparable, class_pairs, release
 from auditor.compare.both import Both
-from auditor.compare.moves import Key, Move, Shared, moves, told_again
+from auditor.compare.moves import Key, Move, Shared, measured_again, moves
 from auditor.compare.records import Change, Comparison
 from auditor.findings import Numbers, conclude_change
 from auditor.records import Audit, Finding
@@ -56,11 +56,11 @@ def compare(
         else contrast_tolerance,
     }
     divided_by = 1.0 if temperature is None else temperature
-    told = told_again(old, new, both, divided_by)
+    again = measured_again(old, new, both, divided_by)
     shared = [
         (was, now, finding)
         for before, after in class_pairs(old, new)
-        for was, now, finding in _in_both(old, new, before.index, after.index, told)
+        for was, now, finding in _in_both(old, new, before.index, after.index, again)
     ]
     changes = _changes(shared, moves(shared, old, new, both, divided_by), limits)
     return Comparison(
@@ -85,7 +85,7 @@ def _notes(temperature: float | None, changes: Sequence[Change]) -> Iterator[str
         word = "sharper" if temperature > 1.0 else "less sharp"
         yield (
             f"the new model is {word}: its logits were divided by {temperature:.2f}, so that its findings "
-            "are told at the old model's temperature"
+            "are those at the old model's temperature"
         )
     separate = sum(not c.paired and c.difference is not None for c in changes)
     if separate:
@@ -97,14 +97,14 @@ def _notes(temperature: float | None, changes: Sequence[Change]) -> Iterator[str
 
 
 def _in_both(
-    old: Audit, new: Audit, old_index: int, new_index: int, told: Mapping[tuple[int, Key], Finding]
+    old: Audit, new: Audit, old_index: int, new_index: int, again: Mapping[tuple[int, Key], Finding]
 ) -> Iterator[Shared]:
     """A class's findings that both audits have: old, new at the old temperature, new as audited."""
     earlier = {finding.key: finding for finding in old.of_class(old_index)}
     for finding in new.of_class(new_index):
         was = earlier.get(finding.key)
         if was is not None and was.matched == finding.matched:
-            yield was, told[finding.class_index, finding.key], finding
+            yield was, again[finding.class_index, finding.key], finding
 
 
 def _changes(shared: Sequence[Shared], found: Sequence[Move], limits: Mapping[str, float]) -> list[Change]:

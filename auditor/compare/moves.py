@@ -27,13 +27,13 @@ what the effect was made from."""
 Key = tuple[Literal["association", "contrast"], str, str]
 """Kind, bank and subject of a finding."""
 
-Told = TypeVar("Told")
+Value = TypeVar("Value")
 
 Shared = tuple[Finding, Finding, Finding]
 """A finding that both audits have: old, new at the old temperature, new as audited."""
 
 
-def told_again(old: Audit, new: Audit, both: Both, temperature: float) -> dict[tuple[int, Key], Finding]:
+def measured_again(old: Audit, new: Audit, both: Both, temperature: float) -> dict[tuple[int, Key], Finding]:
     """Every new finding at the old model's temperature, concluded again.
 
     A finding that the arrays do not reproduce stays as it was audited.
@@ -166,19 +166,19 @@ def _of_each(
     bank: BankRecord,
     findings: Sequence[Finding],
     *,
-    contrast: Callable[[GroupSample, Finding], Told],
-    associations: Callable[[ConceptSample, Finding], Sequence[Told]],
-) -> dict[Key, Told]:
-    """What is told of every finding of a bank that the arrays of both audits hold.
+    contrast: Callable[[GroupSample, Finding], Value],
+    associations: Callable[[ConceptSample, Finding], Sequence[Value]],
+) -> dict[Key, Value]:
+    """A value for every finding of a bank that the arrays of both audits hold.
 
     Args:
         both: The arrays.
         bank: The bank.
         findings: Of one class.
-        contrast: Tells of one contrast.
-        associations: Tells of all measurable concepts at once; given the first finding of one.
+        contrast: Gives it for one contrast.
+        associations: Gives it for all measurable concepts at once, from the first finding of one.
     """
-    found: dict[Key, Told] = {}
+    found: dict[Key, Value] = {}
     for finding in findings:
         if finding.kind == "contrast":
             groups = both.groups(bank.name, finding.more, finding.less, matched=bool(finding.matched))

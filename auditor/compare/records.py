@@ -16,7 +16,7 @@ class Release(Record):
 
 
 class Change(Record):
-    """One finding in two releases, both told at the old one's temperature."""
+    """One finding in two releases, both at the old one's temperature."""
 
     kind: Literal["association", "contrast"]
     class_index: int
@@ -71,7 +71,7 @@ class Comparison(Record):
     new: Release
     temperature: float | None
     """What the new release's logits were divided by, so that both are equally sharp on the banks' images:
-    1 where they are; ``None`` where it could not be told."""
+    1 where they are; ``None`` where it could not be determined."""
     tolerance: float
     """Largest change of an association that counts as unchanged."""
     contrast_tolerance: float

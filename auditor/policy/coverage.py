@@ -1,4 +1,4 @@
-"""What a policy names and an audit did not test. A gate must not pass on silence."""
+"""What a policy names and an audit did not test. A gate must not pass what was not tested."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def untested_names(audit: Audit, rule: Association | Contrast) -> Iterator[Gap]:
 def untested_associations(audit: Audit, rule: Association) -> Iterator[Gap]:
     """Concepts that a matched bank has and a matched class was not measured against.
 
-    Concepts that a bank sets against each other make no association: contrasts tell of them.
+    Concepts that a bank contrasts with each other have no association: contrasts cover them.
     """
     banks = [b for b in audit.banks if matches(b.name, rule.banks)]
     for name in rule.concepts:

@@ -29,7 +29,7 @@ Rule = Association | Contrast
 
 
 @dataclass(frozen=True)
-class Measured:
+class Answer:
     """What the numbers and the checks say, before waivers and before what the policy makes of doubt."""
 
     outcome: Outcome
@@ -73,7 +73,7 @@ def judge(
     )
 
 
-def rule_on(finding: Finding, *, tolerance: float, alpha: float, side: str = "either") -> Measured:
+def rule_on(finding: Finding, *, tolerance: float, alpha: float, side: str = "either") -> Answer:
     """What may be said of ``|effect| <= tolerance``.
 
     Args:
@@ -83,7 +83,7 @@ def rule_on(finding: Finding, *, tolerance: float, alpha: float, side: str = "ei
         side: Which sign is limited: ``either``, ``associated`` or ``negatively associated``.
     """
     if finding.withheld:
-        return Measured("inconclusive", f"nothing is concluded: {finding.reason}", trusted=False)
+        return Answer("inconclusive", f"nothing is concluded: {finding.reason}", trusted=False)
     irrelevant = Range(
         -math.inf if side == "associated" else -tolerance,
         math.inf if side == "negatively associated" else tolerance,
@@ -95,26 +95,26 @@ def rule_on(finding: Finding, *, tolerance: float, alpha: float, side: str = "ei
     match judged.conclusion:
         case "associated" | "negatively associated":
             if finding.claimed:
-                return Measured("fail", f"beyond the tolerated {limit}")
+                return Answer("fail", f"beyond the tolerated {limit}")
             reason = f"beyond the tolerated {limit}, but the audit does not claim it: {finding.reason}"
             if tolerance < finding.margin:
                 reason = (
                     f"beyond the tolerated {limit}, but the audit claims nothing within its margin of "
                     f"{finding.margin:g}; audit again with a margin of {tolerance:g} or less"
                 )
-            return Measured("inconclusive", reason)
+            return Answer("inconclusive", reason)
         case "not associated":
-            return Measured("pass", f"within the tolerated {limit}")
+            return Answer("pass", f"within the tolerated {limit}")
         case "not measured":
-            return Measured("inconclusive", f"not measured: {judged.reason}", trusted=False)
+            return Answer("inconclusive", f"not measured: {judged.reason}", trusted=False)
         case _:
             if judged.withheld:
-                return Measured("inconclusive", f"nothing is concluded: {judged.reason}", trusted=False)
+                return Answer("inconclusive", f"nothing is concluded: {judged.reason}", trusted=False)
             reason = f"neither within the tolerated {limit} nor established beyond it"
-            return Measured("inconclusive", reason)
+            return Answer("inconclusive", reason)
 
 
-def rule_on_growth(change: Change, *, tolerance: float, alpha: float) -> Measured:
+def rule_on_growth(change: Change, *, tolerance: float, alpha: float) -> Answer:
     """The same of growth over a baseline, away from zero.
 
     Args:
@@ -123,19 +123,19 @@ def rule_on_growth(change: Change, *, tolerance: float, alpha: float) -> Measure
         alpha: Largest corrected p-value of an established change.
     """
     if change.withheld:
-        return Measured("inconclusive", f"nothing is concluded: {change.reason}", trusted=False)
+        return Answer("inconclusive", f"nothing is concluded: {change.reason}", trusted=False)
     numbers = Numbers(change.growth, change.growth_low, change.growth_high, change.p_adjusted)
     judged = conclude(numbers, irrelevant=Range(-math.inf, tolerance), alpha=alpha)
     limit = f"{tolerance:g} upward"
     match judged.conclusion:
         case "associated" if change.status in ("new", "grown"):
-            return Measured("fail", f"beyond the tolerated {limit}")
+            return Answer("fail", f"beyond the tolerated {limit}")
         case "not associated":
-            return Measured("pass", f"within the tolerated {limit}")
+            return Answer("pass", f"within the tolerated {limit}")
         case "not measured":
-            return Measured("inconclusive", f"not measured: {judged.reason}", trusted=False)
+            return Answer("inconclusive", f"not measured: {judged.reason}", trusted=False)
         case _:
-            return Measured("inconclusive", f"neither within the tolerated {limit} nor established beyond it")
+            return Answer("inconclusive", f"neither within the tolerated {limit} nor established beyond it")
 
 
 @dataclass
@@ -234,8 +234,8 @@ class _Court:
                 about | {"kind": finding.kind, "minimum_detectable": finding.minimum_detectable},
                 result,
                 finding,
-                numbers_of(finding),
-                self._trusted(measured, finding),
+                numbers=numbers_of(finding),
+                measured=self._trusted(measured, finding),
                 tolerance=tolerance,
             )
 
@@ -261,12 +261,12 @@ class _Court:
                 about | {"kind": f"{finding.kind} growth"},
                 result,
                 finding,
-                Numbers(change.growth, change.growth_low, change.growth_high, change.p_adjusted),
-                self._trusted(measured, finding, before.get((change.old_class_index, finding.key))),
+                numbers=Numbers(change.growth, change.growth_low, change.growth_high, change.p_adjusted),
+                measured=self._trusted(measured, finding, before.get((change.old_class_index, finding.key))),
                 tolerance=rule.largest_growth,
             )
 
-    def _trusted(self, measured: Measured, finding: Finding, before: Finding | None = None) -> Measured:
+    def _trusted(self, measured: Answer, finding: Finding, before: Finding | None = None) -> Answer:
         """What the policy asks for beyond the audit's own checks; of growth, in both releases."""
         trust = self.policy.trust
         missing, weak = unmet(finding, trust), weakness(finding, trust)
@@ -276,7 +276,7 @@ class _Court:
         if measured.outcome == "fail":
             weak = []
         if measured.trusted and (missing or weak):
-            return Measured(
+            return Answer(
                 "inconclusive", f"nothing is concluded: {'; '.join([*missing, *weak])}", trusted=False
             )
         return measured
@@ -287,9 +287,9 @@ class _Court:
         about: dict[str, Any],
         result: ClassResult,
         finding: Finding,
-        numbers: Numbers,
-        measured: Measured,
         *,
+        numbers: Numbers,
+        measured: Answer,
         tolerance: float,
     ) -> Ruling:
         doubtful = measured.outcome == "inconclusive" and measured.trusted
@@ -316,7 +316,7 @@ class _Court:
             waiver=applied,
         )
 
-    def _counts_as(self, measured: Measured, rule: Rule) -> Outcome:
+    def _counts_as(self, measured: Answer, rule: Rule) -> Outcome:
         if measured.outcome != "inconclusive":
             return measured.outcome
         means = rule.inconclusive or self.policy.inconclusive

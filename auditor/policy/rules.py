@@ -44,7 +44,7 @@ class Trust(PolicyRecord):
     smallest_n: Count = 20
     """Smallest number of independent images on either side of a comparison."""
     largest_minimum_detectable: Effect | None = None
-    """Largest tolerated minimum detectable effect: with a larger one, silence means nothing."""
+    """Largest tolerated minimum detectable effect: with a larger one, a missing effect means nothing."""
 
 
 class Rule(PolicyRecord):
@@ -100,7 +100,7 @@ class Contrast(Rule):
 
 
 class Waiver(PolicyRecord):
-    """A known excess that somebody answers for until a date.
+    """A known excess that its owner accepts until a date.
 
     It covers an established excess or an imprecise answer. It never covers a failed check, low
     trust, or something that was not tested.

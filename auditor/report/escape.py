@@ -1,7 +1,7 @@
-"""Names that strangers chose, made harmless for the format they are written into.
+"""Untrusted names, escaped for the format they are written into.
 
-Class names, concept names, file names and datasheets come from models and folders that nobody has
-vouched for. Every format that is not written through an escaping template uses these.
+Class names, concept names, file names and datasheets come from models and folders of unknown origin.
+Every format that is not written through an escaping template uses these.
 """
 
 from __future__ import annotations

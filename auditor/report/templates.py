@@ -13,7 +13,7 @@ from auditor.resources import resource
 
 
 @cache
-def environment() -> Environment:
+def jinja_environment() -> Environment:
     """The environment over the shipped templates.
 
     ``autoescape=True`` and not ``select_autoescape()``: the latter leaves ``*.j2`` unescaped.

@@ -55,7 +55,7 @@ def said(finding: Finding) -> Word:
 
 
 def clean(text: str) -> str:
-    """A stranger's text on one line, with nothing in it that XML forbids or that acts unseen."""
+    """Untrusted text on one line, without signs that XML forbids or that act unseen."""
 
     def visible(sign: str) -> str:
         unseen = unicodedata.category(sign) in ("Cc", "Cs", "Cn") or "\u202a" <= sign <= "\u202e"
@@ -164,7 +164,7 @@ def moment(created: str) -> str:
     return f"{when.day} {when:%B %Y, %H:%M} UTC"
 
 
-def duration(seconds: float) -> str:
+def duration_words(seconds: float) -> str:
     """``48 s``, ``5 min 22 s``, ``2 h 3 min``."""
     whole = round(seconds)
     if whole < 60:

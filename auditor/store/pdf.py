@@ -1,4 +1,4 @@
-"""Takes the evidence out of a report in PDF: the attached files and the text of its pages."""
+"""Reads a report in PDF: the attached files and the text of its pages."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def read_pdf(content: bytes, *, where: str) -> PdfContent:
 
 
 def _only(name: str, contents: Any, where: str) -> bytes:
-    # Two files of one name: which of them a reader shows is anybody's guess.
+    # Readers differ in which of two files of one name they show.
     if len(contents) != 1:
         raise InputError(f"'{where}': {len(contents)} attachments called '{name}', needed one")
     if len(contents[0]) > LARGEST_ATTACHMENT:

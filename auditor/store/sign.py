@@ -156,7 +156,7 @@ def signature_holds(content: bytes, signature: Signature, public_key: Path | Non
 
 
 def fingerprint(signature: Signature) -> str:
-    """SHA-256 of the public key, shortened: to read out over the telephone."""
+    """SHA-256 of the public key, shortened, so that people can compare it by voice."""
     return hashlib.sha256(signature.public_key.encode()).hexdigest()[:16]
 
 

@@ -100,7 +100,7 @@ def test_the_page_says_once_in_the_class_s_section_why(golf_ball_article: Any) -
     (note,) = [p for p in golf_ball_article.iter("p") if "note" in (p.get("class") or "").split()]
     assert words_of(note) == (
         f"Layers, detector pictures and the paper's score: not measured. T{REASON[1:]}. "
-        "Scores and contrasts are read off the model's output and do not rest on them."
+        "Scores and contrasts are computed from the model's output and do not rest on them."
     )
 
 
@@ -156,6 +156,5 @@ def test_a_model_of_few_classes_is_announced(name: str, classes: int) -> None:
     assert text.count("A model of few classes") == (classes < 50)
     assert text.count("Of two classes, what one gains in probability the other loses") == (classes == 2)
     if classes < 50:
-        assert (
-            f"The model has {classes} classes. Chance alone already puts a class {CHANCE[classes]} of" in text
-        )
+        assert f"The model has {classes} classes. A model that guesses gives a class a" in text
+        assert f"a log-scaled probability of {CHANCE[classes]}." in text

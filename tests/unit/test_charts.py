@@ -172,8 +172,9 @@ def test_the_thin_line_is_the_interval_that_conclusions_rest_on(view: ReportView
     """Both intervals of the one concept that speaks against the class, to scale."""
     svg = class_charts(view.classes[0], margin=0.1, colours=SCREEN).scores[view.classes[0].banks[0].key].svg
     row = next(r for r in view.classes[0].banks[0].rows if r.title == "Dotted")
-    assert None not in (row.low, row.high, row.wide_low, row.wide_high)
+    found = row.finding
+    assert None not in (found.low, found.high, found.adjusted_low, found.adjusted_high)
     thin, thick = sorted(lines(svg, "var(--chart-against)"), key=lambda line: line[2])
     assert thin[0] < thick[0] < thick[1] < thin[1]
-    share = (row.high - row.low) / (row.wide_high - row.wide_low)  # type: ignore[operator]
+    share = (found.high - found.low) / (found.adjusted_high - found.adjusted_low)  # type: ignore[operator]
     assert (thick[1] - thick[0]) / (thin[1] - thin[0]) == pytest.approx(share, abs=0.01)

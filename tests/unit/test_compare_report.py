@@ -14,11 +14,11 @@ from auditor.cli import main
 from auditor.compare import Comparison, compare
 from auditor.records import Audit, Finding
 from auditor.report.formats.comparison import (
+    comparison_headline,
     comparison_html,
     comparison_json,
     comparison_markdown,
     comparison_pdf,
-    headline,
 )
 from auditor.report.formats.history import histories, history_html, history_markdown, release_names
 from auditor.store.directory import write_audit
@@ -88,7 +88,7 @@ def _text(page: str) -> str:
 
 def test_what_changed_comes_first() -> None:
     comparison = _comparison()
-    assert headline(comparison) == "Of 3 findings 1 has grown and 2 are unchanged."
+    assert comparison_headline(comparison) == "Of 3 findings 1 has grown and 2 are unchanged."
     text = comparison_markdown(comparison)
     # Half widths of 0.05 add up to 0.071, and 1.22 times that for three changes at once.
     row = "| `zebra` | `textures/banded` | 0.30 | 0.70 | 0.40 | [0.31, 0.49] | &lt;0.001 | ▲ grown |"
@@ -101,7 +101,7 @@ def test_what_changed_comes_first() -> None:
 
 def test_every_status_has_its_sign_and_the_ones_that_changed_stand_first() -> None:
     comparison = compare(*_all_statuses())
-    assert headline(comparison) == (
+    assert comparison_headline(comparison) == (
         "Of 7 findings 1 is new, 1 has grown, 1 has shrunk, 1 is gone, 2 are inconclusive and 1 is unchanged."
     )
     rows = [line for line in comparison_markdown(comparison).splitlines() if line.startswith("| `zebra`")]

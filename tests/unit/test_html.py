@@ -103,10 +103,11 @@ def test_first_page_has_identity_findings_trust_and_gaps(page: str) -> None:
         "8f3c1d0be0a7c26b…",
         "23 November 2026",
         "Generated textures",
-        "alpha 0.05, equivalence margin 0.1, of contrasts 0.015, seed 0",
+        "alpha 0.05, equivalence margin 0.1, margin of contrasts 0.015, seed 0",
         "Checks withhold 14 of 40 findings.",
         "1 sanity check failed",
-        "“random concept” for “golf ball”, bank “textures”. What it tests is withheld, nothing else is.",
+        "“random concept” for “golf ball”, bank “textures”. "
+        "Findings that it tests are withheld; no others are.",
         "Made without photos",
         "The class “zebra” is associated with images labelled “Banded”.",
         "effect 0.62 [0.57, 0.67], corrected p = 0.010, 60 independent images",
@@ -133,10 +134,10 @@ def test_a_contrast_has_its_reason_and_how_it_moves(page: str) -> None:
 
 
 def test_what_is_claimed_has_how_it_moves_and_the_rest_does_not(page: str) -> None:
-    lists = re.findall(r"How what is claimed moves.*?</ul>", page, re.S)
+    lists = re.findall(r"The effects of the claims.*?</ul>", page, re.S)
     assert len(lists) == 1  # the other two classes claim nothing
     assert re.findall(r"<strong>(\w+)</strong>", lists[0]) == ["Banded", "Zigzagged", "Dotted"]
-    assert "−0.31 as it is; −0.34 at temperature 0.67; −0.09 at temperature 1.50, across" in lists[0]
+    assert "−0.31 as measured; −0.34 at temperature 0.67; −0.09 at temperature 1.50, across" in lists[0]
 
 
 def test_rendering_is_deterministic(audit: Audit, sample_directory: Path, page: str) -> None:

@@ -103,7 +103,7 @@ def test_the_commands_sign_and_verify(
     assert main(["verify", str(audit), "--public-key", f"{key}.pub"]) == 0
     assert "✓ signature: of this audit, by the key in" in capsys.readouterr().out
     assert main(["verify", str(audit)]) == 0
-    assert "by a key that nobody vouched for" in capsys.readouterr().out
+    assert "by an unconfirmed key" in capsys.readouterr().out
     signing.new_key(tmp_path / "other")
     assert main(["verify", str(audit), "--public-key", str(tmp_path / "other.pub")]) == 3
     assert "✗ signature: not a signature of this audit by the key in" in capsys.readouterr().out

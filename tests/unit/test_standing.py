@@ -48,7 +48,7 @@ def _missing(name: str, reason: str) -> Finding:
 @pytest.mark.parametrize(
     ("findings", "word", "tone", "said", "details"),
     [
-        ([CLAIM], "usable", "good", "Every check that concerns them held.", ()),
+        ([CLAIM], "usable", "good", "Every check that concerns them passed.", ()),
         # A check that could not be run forbids nothing.
         (
             [
@@ -56,7 +56,7 @@ def _missing(name: str, reason: str) -> Finding:
                     effect=0.5, low=0.4, high=0.6, checks=[failed().model_copy(update={"passed": None})]
                 )
             ],
-            "usable", "good", "Every check that concerns them held.", (),
+            "usable", "good", "Every check that concerns them passed.", (),
         ),
         # An open question is no fault of a check.
         ([concept(effect=0.1, low=0.05, high=0.15)], "usable", "good", "Every check that", ()),

@@ -15,10 +15,10 @@ from auditor.report.view.summary import (
     class_summary,
     contrast_words,
     first_claims,
-    moves,
     share_words,
     titles,
     variant_words,
+    variants_text,
 )
 from tests.releases import audit_of, audited_class, concept, contrast, failed
 
@@ -221,14 +221,14 @@ def test_a_claim_says_in_what_it_would_not_stand() -> None:
 
 
 def test_how_a_finding_moves() -> None:
-    assert moves(concept(**UP, variants=VARIANTS)) == (
+    assert variants_text(concept(**UP, variants=VARIANTS)) == (
         "0.34 at temperature 0.67; 0.09 at temperature 1.50, across the margin; "
         "−0.004 without images taken for the class, within the margin; −0.30 at equal image quality"
     )
-    assert moves(contrast(**MORE, variants=VARIANTS[:2])) == (
+    assert variants_text(contrast(**MORE, variants=VARIANTS[:2])) == (
         "0.340 at temperature 0.67; 0.090 at temperature 1.50, across the margin"
     )
-    assert moves(concept(**UP)) == ""
+    assert variants_text(concept(**UP)) == ""
     assert variant_words("groups not matched") == "groups not matched"
 
 

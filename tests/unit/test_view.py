@@ -203,7 +203,7 @@ def test_nothing_is_claimed_of_a_class_whose_check_failed(audit: Audit) -> None:
     golf = audit.model_copy(update={"classes": audit.classes[2:], "findings": audit.of_class(574)})
     view = build_view(golf)
     assert view.claims == ()
-    assert view.no_claims.startswith("Nothing is claimed. That is not evidence that there is nothing")
+    assert view.no_claims.startswith("Nothing is claimed. This does not show that there is nothing")
     assert {row.word.text for row in view.classes[0].banks[0].rows} == {"inconclusive"}
     trusted = build_view(concluded_again(golf, lambda f: {"checks": f.checks[:1]}))
     assert len(trusted.claims) == 3
@@ -318,16 +318,16 @@ def test_no_contrast_is_said_plainly(audit: Audit, view: ReportView) -> None:
     without = build_view(audit.model_copy(update={"findings": none}))
     assert any("no contrast was measured" in item for item in without.not_tested)
     assert not any("no contrast was measured" in item for item in view.not_tested)
-    assert "So are differences between groups within ±0.015." in view.measured
+    assert "For differences between groups it is ±0.015." in view.measured
     assert "groups" not in without.measured
 
 
 def test_what_was_measured_and_corrected_is_said(view: ReportView) -> None:
     assert view.measured == (
-        "39 tests of concepts, corrected together (3 classes times 13 concepts). Of all claims of a kind, "
-        "the chance that any is false is at most 5%: intervals are widened and p-values corrected for that. "
-        "p-values come from 3,999 permutations. Associations within ±0.1 are called not relevant. So are "
-        "differences between groups within ±0.015."
+        "39 tests of concepts, corrected together (3 classes times 13 concepts). For each kind of finding, "
+        "the chance of any false claim is at most 5%: intervals are widened and p-values corrected for all "
+        "tests of the kind. p-values come from 3,999 permutations. Associations within ±0.1 do not matter: "
+        "that is the equivalence margin. For differences between groups it is ±0.015."
     )
 
 
@@ -335,8 +335,8 @@ def test_impressions_are_announced(audit: Audit, view: ReportView) -> None:
     (banner,) = [b for b in view.banners if b.tone == "warn"]
     assert "“lipstick” and “golf ball”" in banner.text
     assert "Scores and contrasts do not rest on them; the occluder and the layers do" in banner.text
-    assert "correlate 0.54" in banner.text
-    assert "work on at most 4% of the photos" in banner.text
+    assert "correlates 0.54" in banner.text
+    assert "change the prediction on at most 4% of the photos" in banner.text
     assert [c.from_impressions for c in view.classes] == [False, True, True]
     photos = audit.model_copy(update={"classes": audit.classes[:1], "findings": audit.of_class(340)})
     assert build_view(photos).banners == ()
@@ -350,10 +350,9 @@ def test_a_model_of_few_classes_is_announced(audit: Audit, classes: int, chance:
     assert len(found) == (chance is not None)
     for banner in found:
         assert banner.tone == "warn"
-        assert (
-            f"The model has {classes} classes. Chance alone already puts a class {chance} of" in banner.text
-        )
-        assert ("do not mirror each other" in banner.text) == (classes == 2)
+        assert f"The model has {classes} classes. A model that guesses gives a class a" in banner.text
+        assert f"a log-scaled probability of {chance}." in banner.text
+        assert ("are not mirror images" in banner.text) == (classes == 2)
 
 
 def test_trust_rows_say_what_of_each_class_can_be_used(audit: Audit, view: ReportView) -> None:
@@ -385,7 +384,7 @@ def test_what_rests_on_the_occluder_is_shown_only_where_it_was_measured(audit: A
     assert (hidden.explained, hidden.layers, hidden.occlusion, hidden.specific) == (False, (), None, "")
     assert hidden.explanation == (
         "Layers, detector pictures and the paper's score: not measured. No image was held out. Scores and "
-        "contrasts are read off the model's output and do not rest on them."
+        "contrasts are computed from the model's output and do not rest on them."
     )
     assert hidden.summary == shown[0].summary  # no score rests on it
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from auditor.report.charts.layers import effects, layers
-from auditor.report.charts.occluder import occlusion
-from auditor.report.charts.scores import DECILES, contrasts, paper, responses, scores
+from auditor.report.charts.layers import effect_chart, layer_chart
+from auditor.report.charts.occluder import occlusion_chart
+from auditor.report.charts.scores import DECILES, contrast_chart, paper_chart, response_chart, score_chart
 from auditor.report.charts.style import PRINT_WIDTH, SCREEN_WIDTH, Chart, Sheet
 from auditor.report.view.classes import ClassView
 from auditor.report.view.concepts import BankSection, ConceptRow
@@ -54,21 +54,23 @@ def class_charts(
         return {s.key: draw(s) for s in view.banks if any(map(wanted, s.charted))}
 
     return ClassCharts(
-        occlusion=occlusion(view.occlusion, sheet, key=f"{at}-occlusion") if view.occlusion else None,
-        scores=of_banks(_has_effect, lambda s: scores(s.charted, left, key=f"{s.key}-scores", margin=margin)),
+        occlusion=occlusion_chart(view.occlusion, sheet, key=f"{at}-occlusion") if view.occlusion else None,
+        scores=of_banks(
+            _has_effect, lambda s: score_chart(s.charted, left, key=f"{s.key}-scores", margin=margin)
+        ),
         paper=of_banks(
-            _has_paper, lambda s: paper(s.charted, right, key=f"{s.key}-paper", named=not side_by_side)
+            _has_paper, lambda s: paper_chart(s.charted, right, key=f"{s.key}-paper", named=not side_by_side)
         ),
         responses=of_banks(
             lambda row: len(row.responses) == DECILES,
-            lambda s: responses(s.charted, sheet, key=f"{s.key}-responses"),
+            lambda s: response_chart(s.charted, sheet, key=f"{s.key}-responses"),
         ),
-        layers=layers(view.layers, sheet, key=f"{at}-layers") if view.layers else None,
+        layers=layer_chart(view.layers, sheet, key=f"{at}-layers") if view.layers else None,
         effects=of_banks(
             lambda row: len(row.layer_effects) > 1,
-            lambda s: effects(s.charted, sheet, key=f"{s.key}-effects"),
+            lambda s: effect_chart(s.charted, sheet, key=f"{s.key}-effects"),
         ),
-        contrasts=contrasts(view.contrasts, sheet, key=f"{at}-contrasts", margin=contrast_margin)
+        contrasts=contrast_chart(view.contrasts, sheet, key=f"{at}-contrasts", margin=contrast_margin)
         if any(row.finding.effect is not None for row in view.contrasts)
         else None,
     )

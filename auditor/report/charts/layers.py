@@ -30,7 +30,7 @@ _EFFECT_LINES = 5
 _LINE_STYLES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)))
 
 
-def layers(rows: Sequence[LayerRow], sheet: Sheet, *, key: str) -> Chart:
+def layer_chart(rows: Sequence[LayerRow], sheet: Sheet, *, key: str) -> Chart:
     """Per layer: reliability between refits, similarity to other classes."""
     other = STAND_INS["against"]
     series = (
@@ -63,10 +63,10 @@ def layers(rows: Sequence[LayerRow], sheet: Sheet, *, key: str) -> Chart:
         axes.set_ylabel("rank correlation")
         content = svg()
     found = [f"{r.name}: reliability {r.reliability}, similarity {r.similarity}" for r in rows]
-    return sheet.chart(content, key, "Reliability of each layer", "First to last layer", found)
+    return sheet.chart(content, key, "Reliability and similarity of each layer", "First to last layer", found)
 
 
-def effects(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str) -> Chart:
+def effect_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str) -> Chart:
     """The strongest concepts' effect in each layer."""
     drawable = [row for row in rows if len(row.layer_effects) > 1]
     drawable.sort(key=lambda row: -max(abs(effect) for _, effect in row.layer_effects))

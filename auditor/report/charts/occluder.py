@@ -7,7 +7,7 @@ from auditor.report.view.classes import OcclusionFigure
 from auditor.report.words import percent
 
 
-def occlusion(data: OcclusionFigure, sheet: Sheet, *, key: str) -> Chart:
+def occlusion_chart(data: OcclusionFigure, sheet: Sheet, *, key: str) -> Chart:
     """The class's probability before and after, and how often the prediction changed."""
     rows = len(data.bars) + 1
     before, after = data.before, data.after

@@ -16,9 +16,9 @@ from auditor.report.charts.style import (
     Sheet,
     drawing,
     label_width,
-    line,
     margin_band,
     rows_axes,
+    segment,
     shortened,
     whisker,
 )
@@ -33,7 +33,7 @@ _BANDS = ((1, 9, 0.22), (2, 8, 0.28), (3, 7, 0.34), (4, 6, 0.4))
 """First decile, last decile and opacity of each band of a distribution."""
 
 
-def scores(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, margin: float | None) -> Chart:
+def score_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, margin: float | None) -> Chart:
     """Ranked concepts: effect, 95% interval, adjusted interval, equivalence margin."""
     with drawing(len(rows) * ROW + _BELOW, sheet.width) as (figure, svg):
         axes = rows_axes(figure, [shortened(row.title) for row in rows], width=label_width(sheet.width))
@@ -47,7 +47,7 @@ def scores(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, margin: float 
     return sheet.chart(content, key, "Concept effects", "Ranked from largest to smallest effect", found)
 
 
-def contrasts(rows: Sequence[ContrastRow], sheet: Sheet, *, key: str, margin: float | None) -> Chart:
+def contrast_chart(rows: Sequence[ContrastRow], sheet: Sheet, *, key: str, margin: float | None) -> Chart:
     """Differences between groups with their intervals."""
     rows = [row for row in rows if row.finding.effect is not None]
     with drawing(len(rows) * (ROW + 10) + _BELOW, sheet.width) as (figure, svg):
@@ -63,7 +63,7 @@ def contrasts(rows: Sequence[ContrastRow], sheet: Sheet, *, key: str, margin: fl
     return sheet.chart(content, key, "Contrasts between groups", "Each with its interval", found)
 
 
-def paper(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, named: bool = True) -> Chart:
+def paper_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, named: bool = True) -> Chart:
     """The paper's score with the standard deviation over benchmark draws, in the order of the effects."""
     with drawing(len(rows) * ROW + _BELOW, sheet.width) as (figure, svg):
         labels = [shortened(row.title) if named else "" for row in rows]
@@ -74,7 +74,7 @@ def paper(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, named: bool = T
             axes.barh(y, row.paper_value, height=0.5, color=LINE, zorder=2)
             if row.paper_sd is not None:
                 low = max(0.0, row.paper_value - row.paper_sd)
-                line(axes, low, row.paper_value + row.paper_sd, y, INK, 1.2)
+                segment(axes, low, row.paper_value + row.paper_sd, y, INK, 1.2)
         axes.set_xlim(left=0)
         if not named:
             axes.xaxis.set_major_locator(MaxNLocator(3))
@@ -84,7 +84,7 @@ def paper(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, named: bool = T
     return sheet.chart(content, key, "Paper's score", "In the order of the effects", found)
 
 
-def responses(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str) -> Chart:
+def response_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str) -> Chart:
     """How the log-scaled class probability spreads over each concept's images, in deciles."""
     rows = [row for row in rows if len(row.responses) == DECILES]
     with drawing(len(rows) * ROW + _BELOW, sheet.width) as (figure, svg):
@@ -92,7 +92,7 @@ def responses(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str) -> Chart:
         axes.axvline(0, color=SOFT, linewidth=0.8, zorder=1)
         for y, row in enumerate(rows):
             r = row.responses
-            line(axes, r[0], r[10], y, SOFT, 0.8)
+            segment(axes, r[0], r[10], y, SOFT, 0.8)
             for low, high, opacity in _BANDS:
                 axes.barh(y, r[high] - r[low], left=r[low], height=0.5, color=ACCENT, alpha=opacity, zorder=2)
             axes.plot([r[5], r[5]], [y - 0.34, y + 0.34], color=INK, linewidth=1.6, zorder=3)

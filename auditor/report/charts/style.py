@@ -205,9 +205,9 @@ def whisker(axes: Axes, y: int, finding: Finding) -> None:
     tone = said(finding).tone
     colour = STAND_INS[tone]
     if finding.adjusted_low is not None and finding.adjusted_high is not None:
-        line(axes, finding.adjusted_low, finding.adjusted_high, y, colour, 0.9)
+        segment(axes, finding.adjusted_low, finding.adjusted_high, y, colour, 0.9)
     if finding.low is not None and finding.high is not None:
-        line(axes, finding.low, finding.high, y, colour, 2.4)
+        segment(axes, finding.low, finding.high, y, colour, 2.4)
     if finding.effect is not None:
         axes.plot(
             [finding.effect],
@@ -221,7 +221,7 @@ def whisker(axes: Axes, y: int, finding: Finding) -> None:
         )
 
 
-def line(axes: Axes, low: float, high: float, y: float, colour: str, width: float) -> None:
+def segment(axes: Axes, low: float, high: float, y: float, colour: str, width: float) -> None:
     """A horizontal line."""
     axes.plot([low, high], [y, y], color=colour, linewidth=width, solid_capstyle="round", zorder=3)
 

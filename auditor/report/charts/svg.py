@@ -26,7 +26,7 @@ def tidy(svg: bytes, *, key: str, title: str, description: str, colours: Mapping
 
     Styles become attributes (a strict Content-Security-Policy allows no style attribute), ids get
     ``key`` in front so that charts on one page do not collide, stand-in colours become the page's,
-    and the chart says what it shows to who cannot see it.
+    and the chart gets a title and a description for readers who cannot see it.
 
     Args:
         svg: As the chart library wrote it; trusted to be well-formed, its texts are not.
@@ -36,7 +36,7 @@ def tidy(svg: bytes, *, key: str, title: str, description: str, colours: Mapping
         colours: Stand-in (``#010203``, lower case) to a CSS colour.
         font: Value of ``font-family`` for the chart's texts.
     """
-    root = ElementTree.fromstring(svg)  # noqa: S314 - our own chart library's output, not a stranger's file
+    root = ElementTree.fromstring(svg)  # noqa: S314 - our own chart library's output, not an untrusted file
     for parent in list(root.iter()):
         for child in list(parent):
             if _local(child) in ("metadata", "style", "title", "desc"):

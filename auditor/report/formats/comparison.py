@@ -16,7 +16,7 @@ from auditor.report.charts.releases import release_chart
 from auditor.report.charts.style import PRINT, SCREEN, Chart, Sheet
 from auditor.report.escape import markdown_code, markdown_text
 from auditor.report.formats.markdown import table
-from auditor.report.templates import content_policy, environment, static
+from auditor.report.templates import content_policy, jinja_environment, static
 from auditor.report.words import Word, clean, count, digits_of, interval, listing, moment, number, p_text
 
 STATUSES: dict[Status, Word] = {
@@ -71,7 +71,7 @@ class Side:
     created: str
 
 
-def headline(comparison: Comparison) -> str:
+def comparison_headline(comparison: Comparison) -> str:
     """How many findings have which status: ``Of 26 findings 1 is new and 25 are unchanged.``."""
     verbs: dict[Status, tuple[str, str]] = {
         "new": ("is new", "are new"),
@@ -92,7 +92,7 @@ def comparison_markdown(comparison: Comparison) -> str:
     """Short enough for a comment on a pull request: what changed, then how many did not."""
     old, new = (markdown_code(r.model) for r in (comparison.old, comparison.new))
     changed = [c for c in _ordered(comparison.changes) if c.status not in ("unchanged", "inconclusive")]
-    parts = [f"## Concept audits compared: {old} → {new}", markdown_text(headline(comparison))]
+    parts = [f"## Concept audits compared: {old} → {new}", markdown_text(comparison_headline(comparison))]
     header = ("class", "finding", "old", "new", "change", "adjusted interval", "corrected p", "")
     rows = [_markdown_row(c) for c in changed]
     if rows:
@@ -161,11 +161,11 @@ def _page(
         for position, (name, changes) in enumerate(groupby(comparison.changes, key=lambda c: c.class_name))
     ]
     return (
-        environment()
+        jinja_environment()
         .get_template("comparison.html.j2")
         .render(
             title=f"{clean(comparison.old.model)} → {clean(comparison.new.model)}",
-            headline=headline(comparison),
+            headline=comparison_headline(comparison),
             sides=[_side("before", comparison.old), _side("after", comparison.new)],
             statuses=[(word, comparison.count(status)) for status, word in STATUSES.items()],
             classes=classes,

@@ -14,7 +14,7 @@ from auditor.report.charts.releases import MOST_LINES, history_chart
 from auditor.report.charts.style import SCREEN, Sheet
 from auditor.report.escape import markdown_code
 from auditor.report.formats.markdown import table
-from auditor.report.templates import content_policy, environment, static
+from auditor.report.templates import content_policy, jinja_environment, static
 from auditor.report.words import clean, digits_of, interval, moment, number, said
 
 Point = tuple[int, float, float | None, float | None, str]
@@ -110,7 +110,7 @@ def history_html(audits: Sequence[Audit]) -> str:
         rows = [(s.name, _cells(s, len(audits))) for s in history.series]
         classes.append((history.name, chart, rows, len(history.series) > MOST_LINES))
     return (
-        environment()
+        jinja_environment()
         .get_template("history.html.j2")
         .render(
             releases=[

@@ -11,7 +11,7 @@ from auditor.policy.kept import kept_verdict
 from auditor.records import Audit
 from auditor.report.charts.classes import class_charts
 from auditor.report.charts.style import SCREEN
-from auditor.report.templates import content_policy, environment, static
+from auditor.report.templates import content_policy, jinja_environment, static
 from auditor.report.thumbnails import encode, picture_paths
 from auditor.report.view.audit import build_view
 from auditor.store.directory import stored_bytes
@@ -48,7 +48,7 @@ def render(audit: Audit, directory: Path) -> str:
     # Markup only for what this project wrote: its style sheet, its script and its own charts, whose
     # texts the XML writer has escaped.
     return (
-        environment()
+        jinja_environment()
         .get_template("report.html.j2")
         .render(
             view=view,

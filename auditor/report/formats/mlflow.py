@@ -101,7 +101,7 @@ class MlflowLog:
 
         Args:
             directory: The audit directory; ``audit.json``, its arrays and the reports in HTML and PDF
-                are uploaded, as far as they are there.
+                are uploaded where they exist.
             audit: The same, read.
             verdict: The gate's, if one was asked.
 

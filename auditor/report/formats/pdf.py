@@ -1,4 +1,4 @@
-"""The report for print: a tagged PDF/A-3 that carries its own evidence.
+"""The report for print: a tagged PDF/A-3 with its audit attached.
 
 It is laid out from its own template, not printed from the web page. ``audit.json`` and its schema
 are attached. The same audit gives the same bytes.
@@ -23,7 +23,7 @@ from auditor.policy.verdict import Verdict
 from auditor.records import Audit
 from auditor.report.charts.classes import class_charts
 from auditor.report.charts.style import PRINT, Chart
-from auditor.report.templates import environment, static
+from auditor.report.templates import jinja_environment, static
 from auditor.report.thumbnails import encode, picture_paths
 from auditor.report.view.audit import build_view
 from auditor.schemas import SCHEMA_FILE, schema_text
@@ -33,6 +33,9 @@ PICTURE_BUDGET = 6_000_000
 """Bytes of pictures in the file."""
 PICTURE_SIDE = 300
 """Longest side in pixels: about 300 per inch at the size of a picture on the page."""
+
+Attachment = tuple[str, bytes, str, str]
+"""Name, bytes, description and relationship of a file inside."""
 
 _SCHEME = "report:/"
 # The clock of the whole process is set by an environment variable while a file is made.
@@ -68,7 +71,6 @@ def render(audit: Audit, directory: Path) -> bytes:
     verdict = kept_verdict(directory, audit)
     stored = stored_bytes(audit, directory)
     digest = hashlib.sha256(stored).hexdigest()
-    attachments = _attachments(stored, verdict)
     view = build_view(audit, verdict, stored=stored)
     charts = {
         section.anchor: class_charts(
@@ -91,7 +93,7 @@ def render(audit: Audit, directory: Path) -> bytes:
 
     created = stated_time(audit.created)
     page = (
-        environment()
+        jinja_environment()
         .get_template("print.html.j2")
         .render(
             view=view,
@@ -100,7 +102,7 @@ def render(audit: Audit, directory: Path) -> bytes:
             source=source,
             created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
             digest=digest,
-            has_schema=any(name == SCHEMA_FILE for name, *_ in attachments),
+            has_schema=not older_format(stored),
         )
     )
     return printed(
@@ -109,18 +111,18 @@ def render(audit: Audit, directory: Path) -> bytes:
         content=content,
         created=created,
         identifier=digest[:32],
-        attachments=attachments,
+        attachments=_attachments(stored, verdict),
     )
 
 
-def _attachments(stored: bytes, verdict: Verdict | None) -> list[tuple[str, bytes, str, str]]:
-    """Name, content, description and relationship of every attached file."""
-    attached = [(AUDIT_FILE, stored, "The audit: every number of this report", "Data")]
-    if not older_format(stored):  # the schema is of today's format only
-        attached.append((SCHEMA_FILE, schema_text().encode(), "JSON Schema of audit.json", "Supplement"))
+def _attachments(stored: bytes, verdict: Verdict | None) -> list[Attachment]:
+    """The audit, its schema if it is of today's format, and the verdict."""
+    files = [(AUDIT_FILE, stored, "The audit: every number of this report", "Data")]
+    if not older_format(stored):
+        files.append((SCHEMA_FILE, schema_text().encode(), "JSON Schema of audit.json", "Supplement"))
     if verdict is not None:
-        attached.append((VERDICT_FILE, verdict_bytes(verdict), "The verdict of the release gate", "Data"))
-    return attached
+        files.append((VERDICT_FILE, verdict_bytes(verdict), "The verdict of the release gate", "Data"))
+    return files
 
 
 def printed(
@@ -130,7 +132,7 @@ def printed(
     content: Mapping[str, tuple[bytes, str]],
     created: datetime,
     identifier: str,
-    attachments: Sequence[tuple[str, bytes, str, str]],
+    attachments: Sequence[Attachment],
 ) -> bytes:
     """A page as a tagged PDF/A-3 with attachments; the same input gives the same bytes.
 
@@ -140,7 +142,7 @@ def printed(
         content: URL to bytes and media type of everything the page may show; nothing else is read.
         created: The time that the file states.
         identifier: 32 signs that name the document.
-        attachments: Name, bytes, description and relationship of each file inside.
+        attachments: The files inside.
     """
     fetcher = _OnlyGiven(content)
     with _clock(created):

@@ -116,16 +116,16 @@ required_checks = {checks}
 # Below these, nothing passes, but an established excess still fails.
 # Smallest number of independent images on either side.
 smallest_n = {n}
-# Largest tolerated minimum detectable effect: with a larger one, silence means nothing.
+# Largest tolerated minimum detectable effect: with a larger one, a missing effect means nothing.
 # largest_minimum_detectable = 0.1
 """
 
 _WAIVER = """\
-# A known excess that somebody answers for until a date. It never covers a failed check.
+# A known excess that its owner accepts until a date. It never covers a failed check.
 # [[waiver]]
 # classes = ["..."]
 # concepts = ["..."]          # or groups = ["women/men"]
-# owner = "who answers for it"
+# owner = "who accepts it"
 # reason = "why it is tolerated"
 # expires = 2027-03-01        # last day on which it holds
 """

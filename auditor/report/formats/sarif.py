@@ -51,7 +51,7 @@ def render_verdict(verdict: Verdict) -> str:
 
 def _ruling_result(ruling: Ruling, place: dict[str, Any]) -> dict[str, Any]:
     levels = {"fail": ("fail", "error"), "inconclusive": ("fail", "warning"), "pass": ("pass", "none")}
-    # A waived failure is still a failure; the suppression says who answers for it.
+    # A waived failure is still a failure; the suppression names who accepted it.
     kind, level = levels["fail" if ruling.waiver and ruling.measured == "fail" else ruling.outcome]
     about = (ruling.class_name, ruling.bank, ruling.subject)
     result = _result(

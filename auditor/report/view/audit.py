@@ -30,7 +30,7 @@ from auditor.report.words import (
     capital,
     clean,
     count,
-    duration,
+    duration_words,
     listing,
     moment,
     quoted,
@@ -58,7 +58,7 @@ class Banner:
 
 @dataclass(frozen=True)
 class ClaimView:
-    """A claim with its numbers and where its evidence is."""
+    """A claim with its numbers and a link to its row."""
 
     sentence: str
     numbers: str
@@ -162,7 +162,7 @@ def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | 
         claims=tuple(_claim_view(audit, claim) for claim in claims),
         no_claims=""
         if claims
-        else "Nothing is claimed. That is not evidence that there is nothing: see below what was "
+        else "Nothing is claimed. This does not show that there is nothing: see below what was "
         "inconclusive and what was not tested.",
         trust=tuple(_trust_row(audit, i, view) for i, view in enumerate(classes)),
         not_tested=_not_tested(audit),
@@ -209,7 +209,7 @@ def _facts(audit: Audit) -> tuple[Fact, ...]:
         for key, label in (
             ("alpha", "alpha"),
             ("margin", "equivalence margin"),
-            ("contrast_margin", "of contrasts"),
+            ("contrast_margin", "margin of contrasts"),
         )
         if isinstance(audit.settings.get(key), int | float)
     ]
@@ -237,8 +237,8 @@ def _facts(audit: Audit) -> tuple[Fact, ...]:
         Fact("Settings", ", ".join([*settings, f"seed {audit.settings.get('seed', 'not recorded')}"])),
         Fact(
             "Made",
-            f"{moment(audit.created)}, in {duration(audit.duration_s)} on {clean(audit.environment.device)}, "
-            f"by auditor {clean(audit.environment.auditor)}",
+            f"{moment(audit.created)}, in {duration_words(audit.duration_s)} on "
+            f"{clean(audit.environment.device)}, by auditor {clean(audit.environment.auditor)}",
         ),
     ]
     if model.notes:
@@ -262,8 +262,8 @@ def _banners(audit: Audit) -> tuple[Banner, ...]:
             Banner(
                 "bad",
                 f"{count(len(failed), 'sanity check')} failed",
-                f"A measurement whose outcome is known beforehand came out otherwise: {listing(shown)}"
-                f"{f' and {more} more' if more else ''}. What it tests is withheld, nothing else is.",
+                f"A measurement whose outcome is known beforehand had another outcome: {listing(shown)}"
+                f"{f' and {more} more' if more else ''}. Findings that it tests are withheld; no others are.",
             )
         )
     classes = audit.model.classes
@@ -364,16 +364,16 @@ def _measured(audit: Audit) -> str:
     alpha = _setting(audit, "alpha")
     if alpha is not None:
         parts.append(
-            f"Of all claims of a kind, the chance that any is false is at most {alpha:.0%}: intervals are "
-            "widened and p-values corrected for that."
+            f"For each kind of finding, the chance of any false claim is at most {alpha:.0%}: intervals are "
+            "widened and p-values corrected for all tests of the kind."
         )
     if isinstance(permutations, int):
         parts.append(f"p-values come from {permutations:,} permutations.")
     margin, contrast_margin = _setting(audit, "margin"), _setting(audit, "contrast_margin")
     if margin is not None:
-        parts.append(f"Associations within ±{margin:g} are called not relevant.")
+        parts.append(f"Associations within ±{margin:g} do not matter: that is the equivalence margin.")
     if contrast_margin is not None and any(f.kind == "contrast" for f in audit.findings):
-        parts.append(f"So are differences between groups within ±{contrast_margin:g}.")
+        parts.append(f"For differences between groups it is ±{contrast_margin:g}.")
     return " ".join(parts)
 
 

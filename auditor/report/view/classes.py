@@ -9,7 +9,7 @@ from auditor.records import BankRecord, ClassResult, Finding, LayerRecord, Occlu
 from auditor.report.view.checks import CheckRow, check_row, checks_summary
 from auditor.report.view.concepts import BankSection, bank_sections
 from auditor.report.view.contrasts import ContrastRow, contrast_rows
-from auditor.report.view.layers import LayerRow, layer_rows, specific_sentence
+from auditor.report.view.layers import LayerRow, layer_table, specific_sentence
 from auditor.report.view.parts import Fact, Shot, ShotGroup
 from auditor.report.view.pictures import averages, overlays, shots_of, withheld_sentence
 from auditor.report.view.summary import ClassSummary, Title, class_summary
@@ -97,7 +97,7 @@ def class_view(
         overlays=overlays(result, findings, banks, title) if explained else (),
         averages=averages(result, banks, title),
         withheld=withheld_sentence(banks),
-        layers=layer_rows(result, layers, sections) if explained else (),
+        layers=layer_table(result, layers, sections) if explained else (),
         checks=tuple(check_row(c) for c in result.sanity_checks),
         checks_summary=checks_summary(result.sanity_checks),
         specific=specific_sentence(result.specific) if explained else "",

@@ -32,7 +32,7 @@ class LayerRow:
     """Title and effect of the concepts that are strongest here."""
 
 
-def layer_rows(
+def layer_table(
     result: ClassResult, layers: Sequence[LayerRecord], sections: Sequence[BankSection]
 ) -> tuple[LayerRow, ...]:
     """One row for every layer that the class's occluder was read in."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auditor.records import Finding
-from auditor.report.view.summary import moves
+from auditor.report.view.summary import variants_text
 from auditor.report.words import (
     Word,
     clean,
@@ -96,7 +96,7 @@ class FindingRow:
         """The effect in every variant: of a concept that is claimed, and of every measured contrast."""
         association = self.finding.kind == "association"
         shown = self.finding.claimed if association else self.finding.effect is not None
-        return moves(self.finding) if shown else ""
+        return variants_text(self.finding) if shown else ""
 
 
 def item_anchor(class_anchor: str, kind: str, position: int) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 LIMITS = (
-    "An association is not a cause. The audit shows which images speak for a class in this model, "
-    "not why, and not that a decision would change if the concept were removed.",
-    "Effects are read off the model's output. A feature that counts only together with others may not show "
-    "in images of a concept alone, so a concept without an association may still matter.",
-    "A result speaks about the images of the bank that were given a label, as the bank's makers gave it. "
-    "Labels of people are perceptions by raters; they say nothing about who a person is.",
+    "An association is not a cause. The audit shows on which images this model gives a class "
+    "more probability. It does not show why, nor that a decision would change without the concept.",
+    "Effects are computed from the model's output. A feature may matter only together with others and not "
+    "show in images of a concept alone. A concept without an association may therefore still matter.",
+    "A result holds for the images of a bank that carry a label, as the bank's makers assigned it. "
+    "Labels of people are perceptions by raters, not facts about a person.",
     "Texture, colour, lighting and photographic source differ between sets of images. Contrasts are checked "
-    "for light, sharpness, compression and size; a difference may still come from anything else.",
-    "Effects depend on how certain the model is. The report says how each claim moves if the model is made "
-    "less certain or more.",
+    "for light, sharpness, compression and size; a difference may still come from something else.",
+    "Effects depend on how certain the model is. The report gives the effect of each claim again for "
+    "a less certain and a more certain model.",
     "The paper's score has no sign and grows with any difference between two sets of images. It is shown "
     "for comparison; no conclusion rests on it.",
     "Nothing here measures accuracy, error rates or selection rates for groups of people, and nothing here "
@@ -21,23 +21,24 @@ LIMITS = (
 
 IMPRESSIONS_WARNING = (
     "No photos were given for {classes}: the images that stand for the class were made from the model "
-    "itself. They show what it looks for, not what the world looks like. Scores and contrasts do not rest on "
-    "them; the occluder and the layers do. How far to trust these was measured on three classes of "
-    "efficientnet_lite0: channel profiles from impressions and from photos correlate {late:.2f} in the last "
-    "third of the layers and {early:.2f} before (two parts of the photos: {ceiling:.2f}), and occluders "
-    "learned on impressions work on at most {lost:.0%} of the photos."
+    "itself. They show what the model looks for, not how the class looks in photos. Scores and contrasts do "
+    "not rest on them; the occluder and the layers do. How much these can be trusted was measured on three "
+    "classes of efficientnet_lite0: the channel importance from impressions and from photos correlates "
+    "{late:.2f} in the last third of the layers and {early:.2f} in earlier ones; from two parts of the "
+    "photos it correlates {ceiling:.2f}. Occluders learned on impressions change the prediction on at most "
+    "{lost:.0%} of the photos."
 )
 IMPRESSIONS_MEASURED = {"late": 0.54, "ceiling": 0.85, "early": 0.13, "lost": 0.04}
 """From docs/benchmarks-impressions.md: rank correlations, and a share of photos."""
 
 FEW_CLASSES = (
-    "The model has {classes} classes. Chance alone already puts a class {chance:.2f} of the way from out of "
-    "the question to certain, and the classes share one probability: what one gains, the others lose. Read "
-    "effects of several classes as one finding. A class is not set against the others."
+    "The model has {classes} classes. A model that guesses gives a class a log-scaled probability of "
+    "{chance:.2f}. The classes share one probability: what one gains, the others lose. Read effects of "
+    "several classes as one finding. Effects are not compared with those of other classes."
 )
 TWO_CLASSES = (
-    "Of two classes, what one gains in probability the other loses. The scores are on a scale of logarithms "
-    "and do not mirror each other."
+    "Of two classes, what one gains in probability the other loses. Effects are on a "
+    "logarithmic scale, so those of the two classes are not mirror images."
 )
 
 GLOSSARY = (
@@ -46,13 +47,16 @@ GLOSSARY = (
         "The whole adjusted interval of the effect lies above the equivalence margin, the corrected p-value "
         "is at most alpha, and no check forbids the claim.",
     ),
-    ("Negatively associated", "The same on the other side: images with the label speak against the class."),
+    (
+        "Negatively associated",
+        "The same below the margin: the class gets less probability on images with the label.",
+    ),
     (
         "Not associated",
-        "The whole adjusted interval lies within the margin: an effect that matters was ruled out.",
+        "The whole adjusted interval lies within the margin: an effect that matters is ruled out.",
     ),
-    ("Inconclusive", "The data allow neither claim, or a check withholds it; the reason stands beside it."),
-    ("Not measured", "There is no number to conclude from; the reason stands beside it."),
+    ("Inconclusive", "The data support neither conclusion, or a check withholds it. The reason is given."),
+    ("Not measured", "There is no number to conclude from. The reason is given."),
     (
         "Adjusted interval",
         "Widened so that all intervals of one kind in the audit hold together in 95 of 100 audits. "
@@ -65,8 +69,8 @@ GLOSSARY = (
     ),
     (
         "Class share",
-        "Share of the model's other classes whose effect for the same label is at least as strong, on "
-        "the same side. Small means that the association is this class's own.",
+        "Share of the model's other classes whose effect for the same label is at least as extreme, with "
+        "the same sign. A small share means that the association is specific to this class.",
     ),
     ("Concept", "A label of a bank, together with the images that carry it."),
     (
@@ -83,7 +87,7 @@ GLOSSARY = (
     (
         "Effect",
         "Mean log-scaled class probability on images with the label, less that on the images they are "
-        "compared with. From -1 to 1; 0.3 is three tenths of the way from out of the question to certain.",
+        "compared with. From -1 to 1.",
     ),
     ("Equivalence margin", "The smallest effect that matters, fixed before the audit."),
     ("Held-out", "Images of the class that the occluder was not learned on."),
@@ -95,11 +99,14 @@ GLOSSARY = (
     (
         "Log-scaled class probability",
         "ln(1 + K p) / ln(1 + K) for an image to which the model gives probability p of the class, among K "
-        "classes: 0 where the class has no chance, 1 where the model is certain. Changes far below chance "
-        "count for nothing.",
+        "classes: 0 for no probability, 1 for certainty. Changes far below 1/K have almost no "
+        "effect on it.",
     ),
     ("Meta-detector", "The sum of a layer's feature maps, weighted by their importance for the class."),
-    ("Minimum detectable effect", "The smallest effect that this many images show with probability 0.8."),
+    (
+        "Minimum detectable effect",
+        "The smallest effect that this many images would establish with probability 0.8.",
+    ),
     ("Occluder", "One perturbation, learned for the class, that hides the features the model needs for it."),
     (
         "Paper's score",
@@ -110,12 +117,13 @@ GLOSSARY = (
     ("Reliability", "Rank correlation of channel importance between occluders learned on different images."),
     (
         "Sanity check",
-        "A measurement whose outcome is known beforehand. Where it fails, what it tests is withheld.",
+        "A measurement whose outcome is known beforehand. Where it fails, the findings that it tests are "
+        "withheld.",
     ),
     (
         "Similarity",
         "Rank correlation of channel importance with that of other classes; high means that the layer "
-        "says the same about any class.",
+        "is not specific to the class.",
     ),
     (
         "Temperature",

@@ -62,7 +62,7 @@ def _gate(verdict: Verdict) -> Standing:
 
 
 def _scores(audit: Audit) -> Standing:
-    """Whether what is read off the output can be used."""
+    """Whether scores and contrasts can be used."""
     if not audit.findings:
         return Standing("Scores", "not measured", "✗", "bad", "Nothing was measured.")
     withheld = [f for f in audit.findings if f.withheld]
@@ -79,7 +79,7 @@ def _scores(audit: Audit) -> Standing:
         text = f"Checks withhold {len(withheld)} of {count(total, 'finding')}"
         text += f"; {len(missing)} not measured." if missing else "."
         return Standing("Scores", "usable in part", "!", "warn", text, tuple(shown))
-    text = "Every check that concerns them held. What an audit cannot say stands below all the same."
+    text = "Every check that concerns them passed. Below is what an audit cannot show."
     return Standing("Scores", "usable", "✓", "good", text)
 
 
@@ -88,7 +88,7 @@ def _explanations(audit: Audit) -> Standing:
     usable = [c for c in audit.classes if c.explanation.measured]
     absent = [c for c in audit.classes if not c.explanation.measured]
     if not absent:
-        text = "Layers and detector pictures rest on an occluder that holds on images it never saw."
+        text = "Layers and detector pictures rest on an occluder that works on held-out images."
         return Standing("Explanations", "usable", "✓", "good", text)
     reasons: dict[str, list[ClassResult]] = {}
     for result in absent:

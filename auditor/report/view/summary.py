@@ -128,7 +128,7 @@ def all_claims(findings: Sequence[Finding], title: Title) -> list[Claim]:
 
 
 def first_claims(findings: Sequence[Finding], title: Title) -> list[Claim]:
-    """The claims to put first, strongest first; every class is heard before one is heard twice.
+    """The claims to put first, strongest first; a class comes twice only after every class came once.
 
     Where there is a claim about groups, the strongest is always among them.
     """
@@ -136,8 +136,8 @@ def first_claims(findings: Sequence[Finding], title: Title) -> list[Claim]:
     chosen = [one for one in ranked if one.finding.kind == "contrast"][:1]
     for again in (False, True):
         for one in ranked:
-            heard = {other.finding.class_index for other in chosen}
-            wanted = one not in chosen and (again or one.finding.class_index not in heard)
+            seen = {other.finding.class_index for other in chosen}
+            wanted = one not in chosen and (again or one.finding.class_index not in seen)
             if wanted and len(chosen) < MOST_CLAIMS:
                 chosen.append(one)
     return sorted(chosen, key=lambda one: -one.strength)
@@ -194,7 +194,7 @@ def variant_words(name: str) -> str:
     return f"at {name}" if name.startswith("temperature") else name
 
 
-def moves(finding: Finding) -> str:
+def variants_text(finding: Finding) -> str:
     """How a finding moves: its effect in every variant."""
     digits = 3 if finding.kind == "contrast" else 2
     words: dict[Conclusion, str] = {
