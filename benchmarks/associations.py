@@ -1,9 +1,9 @@
-"""Does the score put first what nobody disputes?
+"""Does the score rank the undisputed association first?
 
 ``python -m benchmarks.associations --model MODEL --pairs FILE.csv [--contrasts FILE.csv]``
 
 Pairs are rows of ``class,bank,concept`` (alternatives with ``|``), contrasts rows of
-``class,bank,more,less``. Class images are impressions unless a folder is given. Everything learned is
+``class,bank,more,less``. Class images are impressions unless a folder is given. Intermediate results are
 kept in auditor's cache under names made of its content, so that a second run is quick.
 """
 

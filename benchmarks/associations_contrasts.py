@@ -1,4 +1,4 @@
-"""Group contrasts that nobody disputes: right signs, how many are claimed, wrong claims."""
+"""Undisputed group contrasts: right signs, how many are claimed, wrong claims."""
 
 from __future__ import annotations
 

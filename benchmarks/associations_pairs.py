@@ -1,4 +1,4 @@
-"""Lists of associations that nobody disputes: read, checked, and scored. NumPy only."""
+"""Lists of undisputed associations: read, checked, and scored. NumPy only."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def tcav_scores(
         seed: of the random sets; Captum's own split and classifier draw from torch's and NumPy's
             global generators, which are seeded here and put back.
         cache: folder for Captum's vectors, kept by content.
-        progress: told of every class.
+        progress: notified of every class.
 
     Returns:
         Class index to [concepts].

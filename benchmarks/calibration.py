@@ -1,8 +1,8 @@
 """Do the p-values hold their level and the intervals cover? ``python -m benchmarks.calibration [--quick]``.
 
-The answers of a classifier are simulated from populations whose true effects are known, then handed to the
-functions that an audit calls. Printed beside them: what the same data would say if images of one cluster
-counted as many, and if the paper's runs were taken for replicates.
+The outputs of a classifier are simulated from populations with known effects and passed to the functions
+that an audit calls. Two more results are printed for the same data: with every image of a cluster counted
+by itself, and with the paper's runs used as replicates.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ OF_RUNS = ["t-test .05", "mean ± 1.96 sd/√runs covers 0", "permutation .05", 
 
 
 class Tally:
-    """Averages of what repetitions say, with standard errors over repetitions."""
+    """Averages over repetitions, with standard errors over repetitions."""
 
     def __init__(self) -> None:
         self.values: dict[str, list[float]] = {}
@@ -113,7 +113,7 @@ def measure_scores(world: World, repetitions: int, seed: int) -> Tally:
 
 
 def measure_clusters(world: World, repetitions: int, seed: int) -> Tally:
-    """Nothing to find: concepts whose images come in clusters, taken for what they are and for more."""
+    """No effect: concepts whose images come in clusters, counted as clusters and as images."""
     tally, rng = Tally(), np.random.default_rng(seed)
     sample, draw = sample_of(world), concept_drawer(world)
     every = ConceptSample(sample.labels, np.arange(len(sample.labels)))
@@ -147,7 +147,7 @@ def measure_contrast(world: World, repetitions: int, seed: int) -> Tally:
 
 
 def measure_detectable(world: World, repetitions: int, seed: int) -> Tally:
-    """Is the stated smallest detectable effect found four times out of five?"""
+    """Is the stated minimum detectable effect found four times out of five?"""
     tally, rng = Tally(), np.random.default_rng(seed)
     sample, draw = sample_of(world), concept_drawer(world)
     inference = Inference(DRAWS, DRAWS, ALPHA, family=CONCEPTS)
@@ -165,9 +165,9 @@ def measure_detectable(world: World, repetitions: int, seed: int) -> Tally:
 
 
 def measure_runs(size: int, runs: int, repetitions: int, seed: int) -> Tally:
-    """The paper's runs taken for replicates, as TCAV's t-test does, and one permutation test instead.
+    """The paper's runs used as replicates, as TCAV's t-test does, and one permutation test instead.
 
-    A concept, a pool to draw benchmark sets from and nothing to tell them apart.
+    The concept and the pool of benchmark images have the same distribution.
     """
     tally, rng = Tally(), np.random.default_rng(seed)
     mixing = 0.7 * (rng.normal(size=(49, 49)) / 7.0 + np.eye(49))
@@ -212,16 +212,16 @@ def main() -> None:
     print_table("Scores", OF_SCORES, rows(SCORES, measure_scores))
     if asked.only_score:
         return
-    print_table("Nothing to find, images in clusters", OF_CLUSTERS, rows(CLUSTERED, measure_clusters))
+    print_table("No effect, images in clusters", OF_CLUSTERS, rows(CLUSTERED, measure_clusters))
     print_table("Contrasts of matched pairs", OF_CONTRASTS, rows(CONTRASTS, measure_contrast))
     print_table(
-        "Power at the smallest detectable effect as stated (0.8 is claimed)",
+        "Power at the minimum detectable effect as stated (0.8 is claimed)",
         ["power", "detectable"],
         rows([w for w in SCORES if "near chance" in w.name], measure_detectable),
     )
     fewer = max(20, repetitions * 2 // 5)
     print_table(
-        f"Runs as replicates, nothing to find ({fewer} repetitions)",
+        f"Runs as replicates, no effect ({fewer} repetitions)",
         OF_RUNS,
         [
             (f"{size} images, {runs} runs", partial(measure_runs, size, runs, fewer, asked.seed))

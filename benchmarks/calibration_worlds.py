@@ -35,7 +35,7 @@ class World:
     images: int = 60
     """Of a concept; pairs of a contrast."""
     zero: str = "other concepts"
-    """What concepts are compared with: ``other concepts``, ``reference images``, ``counterfactuals``."""
+    """What concepts are compared with: ``other concepts``, ``reference images``, ``counterfactual pairs``."""
     each: int = 1
     """Images of one cluster."""
     shrink: float = 0.5
@@ -52,7 +52,7 @@ class World:
 
 
 KINDS = (
-    ("1000 classes, out of the question", 1000, -12.0, 6.0, 60),
+    ("1000 classes, no chance", 1000, -12.0, 6.0, 60),
     ("1000 classes, near chance", 1000, -7.0, 3.0, 60),
     ("1000 classes, near chance, 30 images", 1000, -7.0, 3.0, 30),
     ("6 classes", 6, -1.6, 1.5, 60),
@@ -60,7 +60,7 @@ KINDS = (
 SCORES = tuple(
     World(f"{name}, {zero}", classes, usual, step, images=images, zero=zero)
     for name, classes, usual, step, images in KINDS
-    for zero in ("other concepts", "reference images", "counterfactuals")
+    for zero in ("other concepts", "reference images", "counterfactual pairs")
 )
 CLUSTERED = tuple(
     World(f"{images // each} clusters of {each}", 1000, -7.0, 0.0, images=images, each=each, shrink=1.0)
@@ -69,7 +69,7 @@ CLUSTERED = tuple(
 CONTRASTS = tuple(
     World(f"{name}, {pairs} pairs", classes, usual, step, images=pairs)
     for name, classes, usual, step in (
-        ("1000 classes, out of the question", 1000, -12.0, 6.0),
+        ("1000 classes, no chance", 1000, -12.0, 6.0),
         ("1000 classes, near chance", 1000, -7.0, 2.0),
         ("2 classes", 2, 0.0, 1.0),
     )
@@ -80,7 +80,7 @@ CONTRASTS = tuple(
 def sample_of(world: World) -> ConceptSample:
     """The bank's images: which concept, which cluster, which counterfactual."""
     labels = np.repeat(np.arange(CONCEPTS), world.images)
-    if world.zero == "counterfactuals":
+    if world.zero == "counterfactual pairs":
         pictures = np.arange(len(labels))
         # Behind every picture stands the same one without the concept.
         with_counterfactuals = np.concatenate([labels, np.full(len(labels), REFERENCE - 2)])
@@ -110,7 +110,7 @@ def concept_drawer(world: World) -> Callable[[np.random.Generator], FloatArray]:
 
     def draw(rng: np.random.Generator) -> FloatArray:
         noise = _of_clusters(sample.clusters, world, rng)
-        shrink = np.where(other & (world.zero != "counterfactuals"), world.shrink, 1.0)
+        shrink = np.where(other & (world.zero != "counterfactual pairs"), world.shrink, 1.0)
         return world.values(world.usual + world.spread * shrink * noise + world.step * strong)
 
     return draw
@@ -119,7 +119,7 @@ def concept_drawer(world: World) -> Callable[[np.random.Generator], FloatArray]:
 def _of_clusters(clusters: IntArray, world: World, rng: np.random.Generator) -> FloatArray:
     """[images] Normal, of variance 1; nine tenths of it are the cluster's."""
     own = rng.normal(size=len(clusters))
-    if world.each == 1 and world.zero != "counterfactuals":
+    if world.each == 1 and world.zero != "counterfactual pairs":
         return own
     shared = rng.normal(size=int(clusters.max()) + 1)[clusters]
     return np.asarray(np.sqrt(0.9) * shared + np.sqrt(0.1) * own)
@@ -128,8 +128,8 @@ def _of_clusters(clusters: IntArray, world: World, rng: np.random.Generator) -> 
 def pairs_of(world: World) -> GroupSample:
     """Matched pairs: the first half of the images against the second."""
     pairs = np.arange(world.images)
-    nobody = np.full(world.images, -1)
-    return group_sample(np.concatenate([pairs, nobody]), np.concatenate([nobody, pairs]), matched=True)
+    neither = np.full(world.images, -1)
+    return group_sample(np.concatenate([pairs, neither]), np.concatenate([neither, pairs]), matched=True)
 
 
 def draw_pairs(world: World, rng: np.random.Generator, *, step: float) -> FloatArray:

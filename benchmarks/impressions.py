@@ -1,10 +1,10 @@
-"""How far may impressions stand in for photos? ``python -m benchmarks.impressions --images DIR``.
+"""How well can impressions replace photos? ``python -m benchmarks.impressions --images DIR``.
 
-For every class with photos in DIR, occluders and channel profiles are learned from photos and from
-impressions, as an audit makes them and without the batch-norm prior. Two tables come out. One compares
-channels layer by layer by Spearman's rank correlation: profile (the mean activation of each channel less
-its mean over the other classes), importance (equation 8), and importance less its mean over the classes;
-two disjoint parts of the photos show the most that can be hoped for. The other says on what images an
+For every class with photos in DIR, occluders and mean class activations are learned from photos and from
+impressions, as an audit makes them and without the batch-norm prior. Two tables are printed. The first
+compares channels layer by layer by Spearman's rank correlation: mean activation (of each channel, less its
+mean over the other classes), importance (equation 8), and importance less its mean over the classes. Two
+disjoint parts of the photos show the most that can be expected. The second says on which images an
 occluder works: those it was learned on, those of the same kind kept out of learning, and photos.
 """
 
@@ -67,7 +67,7 @@ def specific(rows: Mapping[int, NDArray[np.floating]]) -> dict[int, NDArray[np.f
     return {c: np.asarray(row, dtype=np.float64) - centre for c, row in rows.items()}
 
 
-def _profile(found: Mapping[int, StageOne], layer: str, row: int) -> Mapping[int, NDArray[np.floating]]:
+def _activation(found: Mapping[int, StageOne], layer: str, row: int) -> Mapping[int, NDArray[np.floating]]:
     return specific({c: f.clean[layer][row] for c, f in found.items()})
 
 
@@ -80,7 +80,7 @@ def _own(found: Mapping[int, StageOne], layer: str, row: int) -> Mapping[int, ND
 
 
 MEASURES: dict[str, Callable[[Mapping[int, StageOne], str, int], Mapping[int, NDArray[np.floating]]]] = {
-    "profile": _profile,
+    "mean activation": _activation,
     "importance": _importance,
     "importance less classes' mean": _own,
 }
@@ -174,7 +174,7 @@ def _learn(asked: argparse.Namespace) -> tuple[LoadedModel, dict[str, dict[int, 
     labels = find_classes(model.labels, asked.classes.split(","))
     labels = labels[:2] if asked.quick else labels
     if len(labels) < 2:
-        raise InputError("classes: one, needed two or more, since a profile is held against other classes")
+        raise InputError("classes: one, needed two or more: mean activations are compared between classes")
     layers = [layer.name for layer in choose_layers(model)]
     fits: dict[str, dict[int, StageOne]] = {}
     for way, prior in WAYS.items():

@@ -79,12 +79,12 @@ def named_tuple() -> nn.Module:
 
 
 def list_of_outputs() -> nn.Module:
-    """Logits and features in a list: there is no telling which."""
+    """Logits and features in a list: ambiguous."""
     return Small(after=lambda features, logits: [logits, features])
 
 
 def nested() -> nn.Module:
-    """Logits two levels deep: there is no telling."""
+    """Logits two levels deep: ambiguous."""
     return Small(after=lambda features, logits: {"out": {"deep": logits}})
 
 

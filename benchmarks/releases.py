@@ -6,7 +6,7 @@ Two pairs of releases, audited, compared and gated by the commands that a pipeli
 2. One whose bias is known: efficientnet_lite0, and the same trained further so that *apron* rises on
    images labelled woman and falls on images labelled man (:mod:`benchmarks.releases_planting`). The
    gate must stop it and name the finding. Beside it the control: the same training, the same size of
-   change, on faces drawn by lot. The gate must not stop that for the same reason.
+   change, on faces drawn at random. The gate must not stop it for the same reason.
 
 The second needs UTKFace in ``data/utkface`` and photos in ``data/random``, under AUDITOR_SHARED or
 beside the checkout. Faces that were trained on are not audited.

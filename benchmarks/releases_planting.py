@@ -1,10 +1,10 @@
-"""A release with a bias that was planted, and one that was changed as much without it.
+"""A release with a planted bias, and a control release with as much change and no bias.
 
-The last layer of a network is trained further on faces and on other pictures. On every picture the
-outputs are to stay what they were, except that on faces one class is raised or lowered by a fixed
-number of logits: raised on images labelled woman and lowered on images labelled man (the planted
-release), or raised and lowered on as many faces drawn by lot (its control). All else is the same: the
-pictures, the steps, their order, the size of the change.
+The last layer of a network is trained further on faces and on other pictures. The outputs are to stay the
+same, except that on faces one class is raised or lowered by a fixed number of logits. The planted release
+raises it on images labelled woman and lowers it on images labelled man. The control raises and lowers it
+on as many faces drawn at random. The pictures, the steps, their order and the size of the change are the
+same.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from auditor.models import LoadedModel
 
 CHUNK = 32
 SCALED = 10.0
-"""Weight of the raised class among the outputs to be matched, so that one of a thousand is heard."""
+"""Weight of the raised class among the outputs to be matched, so that one of a thousand has an influence."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ def train(model: LoadedModel, material: Material, recipe: Recipe, *, biased: boo
         model: The release before; it stays as it is.
         material: From :func:`prepare`, by the same model.
         recipe: How.
-        biased: Raise the class where an image is labelled woman; otherwise on as many faces by lot.
-        seed: Of the lot and of the order of the pictures.
+        biased: Raise the class where an image is labelled woman; otherwise on as many faces drawn at random.
+        seed: Of the random draw and of the order of the pictures.
     """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)

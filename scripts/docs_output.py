@@ -51,15 +51,15 @@ SHORT = (
 SHOWN: list[tuple[re.Pattern[str], str]] = [
     (re.compile(re.escape(str(ROOT))), f"{HOME}/auditor"),
     (re.compile(re.escape(sys.prefix)), f"{HOME}/auditor/.venv"),
-    # How far a stage has come is reported every ten seconds: more lines on a slower machine.
-    (re.compile(r"^\d\d:\d\d:\d\d .*: \d+ (of \d+, .* left|done)\n", re.MULTILINE), ""),
+    # Lines of progress: a terminal shows a bar in their place, which leaves nothing behind.
+    (re.compile(r"^\d\d:\d\d:\d\d .*\n", re.MULTILINE), ""),
     (re.compile(r"\bLinux-\S+"), "Linux"),
     (re.compile(r"[ \t]+$", re.MULTILINE), ""),
 ]
 """Pattern and replacement, in this order, after the path of the page's copy of the folder."""
 
 CHANGING: list[re.Pattern[str]] = [
-    re.compile(r"^\d\d:\d\d:\d\d ", re.MULTILINE),  # the time of day before a line of progress
+    re.compile(r"^\d\d:\d\d:\d\d ", re.MULTILINE),  # the time of day before a line
     re.compile(r"\b\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?( ?UTC|Z|\+00:00)?)?"),  # dates
     re.compile(r"\b\d+(\.\d+)? (ms|s|min|h)\b( \d\d (s|min)\b)?"),  # durations
     re.compile(r"^ok +(packages|python|threads|device|fonts):.*$", re.MULTILINE),  # auditor doctor

@@ -1,10 +1,10 @@
 """What is claimed of groups that differ, and of groups that do not? ``python -m benchmarks.claims``.
 
 ``python -m benchmarks.claims --model MODEL --faces DIR [--photos DIR] --seed N`` prints, for one model:
-how many of the 20 contrasts that nobody disputes are claimed; how many of all classes; how many when the
-groups were drawn by lot, when one of two groups drawn by lot was degraded, when labels were shuffled
-within pairs, when parts of the same photos count as photos; and how often the level is exceeded at the
-margin. Before and after stand side by side.
+how many of 20 undisputed contrasts are claimed, and how many of all classes; how many when the groups are
+drawn at random, when one of two random groups is degraded, when labels are shuffled within pairs, and when
+parts of the same photos count as photos; and how often the level is exceeded at the margin. Each figure is
+given before and after.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Bench:
     undisputed: tuple[tuple[ClassLabel, int], ...]
     """Class, and 1 where it is associated more with women."""
 
-    def side(self, positions: NDArray[np.int64], kind: str = "by lot") -> Side:
+    def side(self, positions: NDArray[np.int64], kind: str = "as it is") -> Side:
         """A group made of these photos."""
         images = [image for group in self.groups.values() for image in group]
         return Side(tuple(images[i] for i in positions), positions, kind)
@@ -83,7 +83,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, help="photos of anything, for parts of the same photo")
     parser.add_argument("--lots", type=int, default=10, help="how often groups are drawn")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="two lots, two kinds, no parts")
+    parser.add_argument("--quick", action="store_true", help="two draws, two kinds, no parts")
     return parser.parse_args(arguments)
 
 
@@ -93,10 +93,10 @@ def _run(asked: argparse.Namespace, progress: Progress) -> None:
         arch=asked.arch,
         overrides=InputOverrides(None, asked.crop, asked.interpolation, None, None),
     )
-    kinds = ["by lot", "JPEG 20"] if asked.quick else list(KINDS)
+    kinds = ["as it is", "JPEG 20"] if asked.quick else list(KINDS)
     lots = 2 if asked.quick else asked.lots
     bench = _prepare(model, asked.faces, kinds, asked.seed, progress)
-    print(f"Model {model.name}, {len(bench.clusters)} faces, {lots} lots of each kind, seed {asked.seed}.")
+    print(f"Model {model.name}, {len(bench.clusters)} faces, {lots} draws of each kind, seed {asked.seed}.")
     _undisputed(bench)
     _lots(bench, kinds, lots, asked.seed, progress)
     if not asked.quick:
@@ -118,7 +118,7 @@ def _prepare(model: LoadedModel, faces: Path, kinds: Sequence[str], seed: int, p
         kind: see(model, [loader(Path(str(p)), KINDS[kind]) for p in paths], f"faces, {kind}", progress)
         for kind in kinds
     }
-    plain = seen["by lot"]
+    plain = seen["as it is"]
     clusters = clusters_of(
         [""] * len(paths), what="photo", activations=plain.last, thumbnails=plain.thumbnails
     )
@@ -150,7 +150,7 @@ def _undisputed(bench: Bench) -> None:
     labels = [label for label, _ in bench.undisputed]
     found = conclude_classes(groups, everyone, labels, settings=bench.settings, together=True)
     seed = bench.settings.seed
-    print(f"\nWomen against men, {groups.sample.units[0]} independent pairs. The 20 that nobody disputes:\n")
+    print(f"\nWomen against men, {groups.sample.units[0]} independent pairs. The 20 undisputed ones:\n")
     print("| class | expected | before: sd | claimed | after: effect, adjusted interval | log, sd | after |")
     print("|---|---|---|---|---|---|---|")
     right = {"before": 0, "after": 0, "wrong": 0, "denied": 0, "signs": 0}
@@ -185,13 +185,13 @@ def _undisputed(bench: Bench) -> None:
 
 
 def _lots(bench: Bench, kinds: Sequence[str], lots: int, seed: int, progress: Progress) -> None:
-    print("\nGroups drawn by lot: classes claimed, each audited alone; mean over lots, largest in brackets.")
-    print("Photos of the second group are as they are. Target: at most 1.\n")
-    print("| first group | before | after | lots that were compared |\n|---|---|---|---|")
+    print("\nGroups drawn at random: classes claimed, each audited alone; mean and largest of all draws.")
+    print("Photos of the second group are unchanged. Target: at most 1.\n")
+    print("| first group | before | after | draws that were compared |\n|---|---|---|---|")
     count = len(bench.clusters)
     for kind in kinds:
         before, after, compared = [], [], 0
-        with progress.stage(f"lots: {kind}", lots) as stage:
+        with progress.stage(f"draws: {kind}", lots) as stage:
             for lot in range(lots):
                 order = np.random.default_rng([seed, lot]).permutation(count)
                 more, less = np.sort(order[: count // 2]), np.sort(order[count // 2 :])
@@ -239,8 +239,8 @@ def _swapped(groups: Groups, rng: np.random.Generator) -> Groups:
 
 
 def _parts(bench: Bench, asked: argparse.Namespace, progress: Progress) -> None:
-    print("\nParts of the same photos (50 to 90% of a side, half mirrored, JPEG 60 to 95), groups drawn by")
-    print("lot for each photo: classes claimed, each audited alone; mean over lots, largest in brackets.\n")
+    print("\nParts of the same photos (50 to 90% of a side, half mirrored, JPEG 60 to 95), groups drawn at")
+    print("random for each photo: classes claimed, each audited alone; mean and largest of all draws.\n")
     print("| photos | before | after, clusters declared | after, clusters found |\n|---|---|---|---|")
     sources = {"faces": asked.faces, "photos": asked.photos}
     for name, folder in sources.items():
@@ -257,7 +257,7 @@ def _parts(bench: Bench, asked: argparse.Namespace, progress: Progress) -> None:
             print(f"| {count} {name}, {each} parts each | {' | '.join(cells)} |", flush=True)
     if asked.photos is None:
         return
-    print("\nPhotos dealt to ten concepts by lot: associations claimed, over all classes.\n")
+    print("\nPhotos assigned to ten concepts at random: associations claimed, over all classes.\n")
     print("| photos | before | after, clusters declared | after, clusters found |\n|---|---|---|---|")
     paths = list_images(asked.photos)
     for per_concept, each in ((6, 10), (36, 3)):

@@ -61,24 +61,24 @@ def claims_of_crops(
     settings: Settings,
     progress: Progress,
 ) -> dict[str, list[int]]:
-    """Groups drawn by lot, photo by photo: how many classes are claimed, one audit each.
+    """Groups drawn at random, photo by photo: how many classes are claimed, one audit each.
 
     Args:
         model: The model.
         paths: Photos.
         each: Parts of each.
         lots: How often groups are drawn.
-        seed: Of the parts and the lots.
+        seed: Of the parts and the draws.
         settings: Of the audit.
-        progress: Told of every image.
+        progress: Notified of every image.
 
     Returns:
-        How clusters are known to claims in every lot.
+        How clusters are known to claims in every draw.
     """
     loaders = crops_of(paths, each, seed=seed)
-    seen = {"by lot": see(model, loaders, f"{len(paths)} photos x {each} parts", progress)}
+    seen = {"as it is": see(model, loaders, f"{len(paths)} photos x {each} parts", progress)}
     source = np.repeat(np.arange(len(paths)), each)
-    found = _found(seen["by lot"])
+    found = _found(seen["as it is"])
     images = [BankImage(name=f"{i}.jpg", load=load, sha256=str(i)) for i, load in enumerate(loaders)]
     claims: dict[str, list[int]] = {"before": [], "after, declared": [], "after, found": []}
     rng = np.random.default_rng([seed, each])
@@ -119,7 +119,7 @@ def concepts_of_crops(
     settings: Settings,
     progress: Progress,
 ) -> dict[str, int]:
-    """Photos dealt to concepts by lot: associations claimed, over all classes, one audit of each class.
+    """Photos assigned to concepts at random: associations claimed, over all classes, one audit of each class.
 
     Returns:
         How clusters are known to the number of claims among classes x concepts.

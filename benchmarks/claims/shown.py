@@ -1,4 +1,4 @@
-"""Photos as one model sees them, once for every lot: as they are, and degraded."""
+"""Photos as one model sees them, once for all random draws: as they are, and degraded."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _crop(picture: Image.Image, share: float = 0.8) -> Image.Image:
 
 
 KINDS: dict[str, Degrade] = {
-    "by lot": lambda picture: picture,
+    "as it is": lambda picture: picture,
     "JPEG 20": jpeg(20),
     "JPEG 5": jpeg(5),
     "blur 2 px": lambda picture: picture.filter(ImageFilter.GaussianBlur(2)),
@@ -109,12 +109,12 @@ def see(
 
 @dataclass(frozen=True)
 class Side:
-    """One group of a lot: which photos, and as which kind of :data:`KINDS` they were seen."""
+    """One group of a random draw: which photos, and as which kind of :data:`KINDS` they were seen."""
 
     images: tuple[BankImage, ...]
     positions: NDArray[np.int64]
     """[images] Among all photos."""
-    kind: str = "by lot"
+    kind: str = "as it is"
 
 
 def shown(

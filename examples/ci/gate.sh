@@ -16,7 +16,7 @@ mkdir -p "$out" || exit 1
 give_up() { printf 'error: %s\n' "$2" >&2; exit "$1"; }
 
 [ -n "${AUDITOR_POLICY:-}" ] || give_up 2 "AUDITOR_POLICY is not set, needed a policy file"
-# A policy with a mistake is better found before an audit than after it.
+# Check the policy first: an audit takes minutes.
 auditor policy check "$AUDITOR_POLICY" || exit "$?"
 
 if [ -z "$audit" ]; then

@@ -55,7 +55,7 @@ def test_the_scores_error_rates_hold(tmp_path: Path) -> None:
 
 @pytest.mark.shared
 def test_groups_drawn_by_lot_are_not_told_apart(shared: Path, tmp_path: Path) -> None:
-    """The quick form: two lots, undegraded and with one group compressed."""
+    """The quick form: two draws, undegraded and with one group compressed."""
     faces = shared / "data" / "utkface"
     text = run("benchmarks.claims", "--faces", str(faces), "--quick", cache=tmp_path)
     found = re.search(r"after (\d+) claimed, (\d+) wrong, (\d+) said not", text)
@@ -64,7 +64,7 @@ def test_groups_drawn_by_lot_are_not_told_apart(shared: Path, tmp_path: Path) ->
     assert claimed >= 15
     assert wrong == denied == 0
     lots = re.findall(
-        r"^\| (by lot|JPEG 20|labels shuffled[^|]*) \| [^|]* \| ([0-9.]+) \[", text, re.MULTILINE
+        r"^\| (as it is|JPEG 20|labels shuffled[^|]*) \| [^|]* \| ([0-9.]+) \[", text, re.MULTILINE
     )
     assert len(lots) == 3
     assert all(float(claims) <= 1.0 for _, claims in lots), lots
