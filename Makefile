@@ -15,7 +15,7 @@ endif
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-all lint format docs schema build clean
+.PHONY: help setup demo test test-slow test-all coverage lint format docs site schema build clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,6 +46,10 @@ test-slow: $(VENV)/.dev-installed  ## Run the tests that 'make test' leaves out,
 
 test-all: test test-slow  ## Run every test
 
+coverage: $(VENV)/.dev-installed  ## Run the fast tests, show what they leave out, fail below 90% of auditor/
+	$(LIBRARIES) $(BIN)/python -m pytest -m "not slow and not shared and not browser" \
+	    --cov --cov-report=term --cov-report=xml
+
 lint: $(VENV)/.dev-installed  ## Check style, formatting and types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
@@ -59,6 +63,10 @@ docs: $(VENV)/.dev-installed  ## Write docs/cli.md and the output of every comma
 	$(BIN)/python scripts/cli_docs.py
 	$(LIBRARIES) $(BIN)/python scripts/docs_output.py --write
 
+site: $(VENV)/.dev-installed  ## Build the documentation site into site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "the site lies at $$(pwd)/site/index.html"
+
 schema: $(VENV)/.dev-installed  ## Write the published JSON Schema again from the records
 	$(BIN)/python -m auditor.schemas --write
 
@@ -66,5 +74,5 @@ build: $(VENV)/.dev-installed  ## Build the wheel and the source distribution in
 	$(BIN)/python -m build
 
 clean:  ## Remove the virtual environment, caches and built files
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site .coverage coverage.xml .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find auditor tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -87,7 +87,7 @@ install_system_libraries
 pip() { "$venv/bin/python" -m pip "$@"; }
 pip install --quiet --upgrade 'pip>=25.1'  # the first that knows dependency groups
 if [ "$what" = dev ]; then
-    pip install --quiet -c constraints.txt --editable '.[demo,sign]' --group dev --group benchmarks
+    pip install --quiet -c constraints.txt --editable '.[demo,sign]' --group dev --group docs --group benchmarks
 else
     pip install --quiet -c constraints.txt --editable '.[demo]'
 fi
