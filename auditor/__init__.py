@@ -20,6 +20,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from auditor.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from auditor.audit import run_audit as run_audit
     from auditor.errors import AuditorError as AuditorError
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from auditor.report import write_reports as write_reports
     from auditor.settings import Settings as Settings
     from auditor.store.directory import read_audit as read_audit
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Audit": "auditor.records",

@@ -1,4 +1,4 @@
-"""The one place that concludes: from effect, interval, p-value, margin and checks to what may be said.
+"""The one place that draws conclusions: from effect, interval, p-value, margin and checks.
 
 Pure functions, no torch. The pipeline calls them once and stores the answer in ``audit.json``. Reports,
 gate, comparison, history and trackers read it. The gate holds the same numbers and the same checks
@@ -22,7 +22,7 @@ class Judged:
     conclusion: Conclusion
     reason: str
     withheld: bool = False
-    """Whether a check, and not the numbers, stands in the way."""
+    """Whether a check, and not the numbers, prevents a conclusion."""
 
 
 @dataclass(frozen=True)

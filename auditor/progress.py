@@ -1,4 +1,4 @@
-"""How the pipeline tells what it is doing: to nobody, to a terminal, or to a log.
+"""Progress of the pipeline: shown on a terminal, written to a log, or not at all.
 
 The pipeline knows only :class:`Progress`; which of the three it is talking to is decided by the
 command line (:func:`progress_for`). Nothing here imports torch.
@@ -35,11 +35,11 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Tells nobody."""
+    """Shows nothing."""
 
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Iterator[Stage]:
-        """Open a stage that nobody hears of."""
+        """Open a stage without showing it."""
         yield self
 
     def advance(self, n: int = 1) -> None:

@@ -1,7 +1,7 @@
 """What an audit holds: numbers and words, no tensors. ``audit.json`` is one :class:`Audit`.
 
 Written once by the pipeline, read by every report, gate and comparison. Each field says its unit
-and range; ``None`` means "not measured" and is never a number in disguise. Nothing here imports
+and range; ``None`` means "not measured". Nothing here imports
 torch. The JSON Schema published in ``auditor/schemas`` is generated from these classes.
 """
 
@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 # 1: first.
 # 2: findings are stored, each with the conclusion, the checks behind it and how it moves; what rests on
 #    the class's images and its occluder may be absent. Scores and contrasts share one unit.
-FORMAT_VERSION = 2
+# 3: the setting ``panel`` is called ``reference_classes``.
+FORMAT_VERSION = 3
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -119,7 +120,7 @@ class Environment(Record):
 
 
 class LayerRecord(Record):
-    """One layer that was listened to."""
+    """One layer whose activations were read."""
 
     name: str
     """Dotted module name in the model."""
@@ -153,7 +154,7 @@ class BankRecord(Record):
     licence: str = ""
     terms: str = ""
     compared_with: str = ""
-    """What concepts are compared with, the zero point of the score: the same pictures without the
+    """What concepts are compared with: the same pictures without the
     concept, the bank's reference images, or its other concepts."""
     clusters: str = ""
     """Which images count as one, and how that is known."""
@@ -221,7 +222,7 @@ class OccluderRecord(Record):
     success_transformed: Share | None
     """Share of the learned-on images changed under the transformation t as well."""
     success_random: Share | None
-    """Control: the same share when a random perturbation of the same size is subtracted instead."""
+    """Sanity check: the same share when a random perturbation of the same size is subtracted."""
     probability_before: Share
     """Mean probability of the class over held-out images (learned-on where none were held out)."""
     probability_after: Share
@@ -333,9 +334,9 @@ class Finding(Record):
     """Tests corrected together."""
     alpha: Annotated[float, Field(gt=0, lt=1)]
     margin: Annotated[float, Field(ge=0)]
-    """Effects within it do not matter, by decision before the audit."""
+    """Equivalence margin: effects within it do not matter, by decision before the audit."""
     minimum_detectable: float | None
-    """Smallest absolute effect that so many images show with probability 0.8, alpha corrected."""
+    """Minimum detectable effect: so many images show it with probability 0.8, alpha corrected."""
     rank: Count | None = None
     """Of an association: 1 for the largest effect of the bank in this class."""
     class_share: Share | None
@@ -351,7 +352,7 @@ class Finding(Record):
     variants: list[Variant] = []
     conclusion: Conclusion
     withheld: bool = False
-    """Whether a check, and not the numbers, stands in the way of a conclusion."""
+    """Whether a check, and not the numbers, prevents a conclusion."""
     reason: str
     """Why, in one sentence without the numbers that stand beside it."""
 
@@ -467,7 +468,7 @@ class ClassResult(Record):
 class Audit(Record):
     """One audit of one model."""
 
-    format_version: Literal[2] = 2
+    format_version: Literal[3] = 3
     created: str
     """UTC, ISO 8601."""
     duration_s: float
@@ -477,7 +478,7 @@ class Audit(Record):
     """Every setting with the value used."""
     environment: Environment
     layers: list[LayerRecord]
-    """Layers listened to, first to last."""
+    """Layers whose activations were read, first to last."""
     banks: list[BankRecord]
     classes: list[ClassResult]
     findings: list[Finding]

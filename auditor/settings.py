@@ -10,8 +10,6 @@ import ast
 import difflib
 import hashlib
 import json
-import re
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -20,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 
 from auditor.errors import InputError
+from auditor.toml_lines import Toml, TomlSyntaxError, parse_toml, read_toml_text
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -99,7 +98,7 @@ class Settings(BaseModel):
     )
     layers: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (),
-        description="Layers to listen to, as patterns (blocks.*, layer4); none: the outputs of all blocks.",
+        description="Layers to read, as patterns (blocks.*, layer4); none: the outputs of all blocks.",
     )
     out: Path = Field(Path("audit"), description="Directory that receives the audit.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of every random draw.")
@@ -155,6 +154,11 @@ class Settings(BaseModel):
     )
     min_images: int = Field(
         30, ge=2, le=100_000, description="Fewest independent images, or pairs, that a finding needs."
+    )
+    scores_only: bool = Field(
+        False,
+        description="Only the scores, which are read off the model's output: no occluders, no layers, no "
+        "pictures of detectors. Class images are not needed.",
     )
     reference_classes: int = Field(
         3, ge=0, le=100, description="Reference classes that tell whether a layer speaks about this class."
@@ -285,12 +289,12 @@ def load_settings(config: Path | None, flags: Mapping[str, Any]) -> Settings:
         InputError: the file cannot be read, a key is unknown, a value is out of range, or something
             required is missing. One line: where (file, line, key, or flag), what was seen, what was needed.
     """
-    text, from_file = _read(config) if config is not None else ("", {})
+    toml = _read(config) if config is not None else Toml({}, {})
     given = {key: value for key, value in flags.items() if value is not None}
     try:
-        return Settings.model_validate({**from_file, **given})
+        return Settings.model_validate({**toml.data, **given})
     except ValidationError as error:
-        lines = [_explain(details, config, text, given) for details in error.errors(include_url=False)]
+        lines = [_explain(details, config, toml, given) for details in error.errors(include_url=False)]
         raise InputError("; ".join(lines)) from error
 
 
@@ -329,20 +333,14 @@ def _allowed_of(schema: Mapping[str, Any]) -> str:
     return {"boolean": "true or false", "string": "text that is not empty"}.get(str(kind), str(kind))
 
 
-def _read(path: Path) -> tuple[str, dict[str, Any]]:
+def _read(path: Path) -> Toml:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"config '{path}': {error.strerror}, needed a readable TOML file") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"config '{path}': not UTF-8 at byte {error.start}, needed a TOML file") from error
-    try:
-        return text, tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"config '{path}': not valid TOML: {error}") from error
+        return parse_toml(read_toml_text(path, where=f"config '{path}'"))
+    except TomlSyntaxError as error:
+        raise InputError(f"config '{path}', line {error.line}: not valid TOML: {error}") from error
 
 
-def _explain(details: ErrorDetails, config: Path | None, text: str, flags: Mapping[str, Any]) -> str:
+def _explain(details: ErrorDetails, config: Path | None, toml: Toml, flags: Mapping[str, Any]) -> str:
     """One pydantic complaint as: where, what was seen, what was needed."""
     if not details["loc"]:
         return _message(details)
@@ -350,7 +348,7 @@ def _explain(details: ErrorDetails, config: Path | None, text: str, flags: Mappi
     if key in flags or config is None:
         where = flag_name(key)
     else:
-        line = _line_of(text, key)
+        line = toml.line((key,))
         where = f"config '{config}', line {line}, {key}" if line else f"config '{config}', {key}"
     if details["type"] == "missing":
         where = f"{flag_name(key)} is not given" + (f" and '{config}' has no {key}" if config else "")
@@ -370,12 +368,3 @@ def _explain(details: ErrorDetails, config: Path | None, text: str, flags: Mappi
 
 def _message(details: ErrorDetails) -> str:
     return details["msg"].removeprefix("Value error, ")
-
-
-def _line_of(text: str, key: str) -> int | None:
-    """Line, from 1, on which a top-level key or table of a TOML file stands."""
-    pattern = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[=.\]]""")
-    for number, line in enumerate(text.splitlines(), start=1):
-        if pattern.match(line):
-            return number
-    return None

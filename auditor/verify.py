@@ -20,11 +20,13 @@ from PIL import Image
 from auditor.errors import AuditorError, InputError
 from auditor.files import write_bytes
 from auditor.policy.kept import VERDICT_FILE
-from auditor.records import Audit
+from auditor.records import FORMAT_VERSION, Audit
+from auditor.report import render_format
 from auditor.settings import parse_arguments
-from auditor.store.directory import AUDIT_FILE, audit_bytes, inside, parse_audit
+from auditor.store.directory import AUDIT_FILE, inside, older_format, parse_audit, written_by_auditor
 from auditor.store.pdf import PdfContent, read_pdf
 from auditor.store.sign import SIGNATURE_FILE, fingerprint, read_signature, signature_holds
+from auditor.version import __version__
 
 if TYPE_CHECKING:
     from auditor.models import Request
@@ -36,7 +38,7 @@ LARGEST_SIDE = 4096
 
 
 @dataclass(frozen=True)
-class Check:
+class VerificationCheck:
     """One thing that was looked at."""
 
     name: str
@@ -45,10 +47,19 @@ class Check:
 
 
 @dataclass(frozen=True)
+class _Stored:
+    content: bytes
+    """The ``audit.json`` as it was read."""
+    audit: Audit
+    directory: Path | None
+    """Where its pictures lie; ``None`` for a PDF by itself."""
+
+
+@dataclass(frozen=True)
 class Verification:
     """Everything that was looked at, and the audit it was about."""
 
-    checks: list[Check]
+    checks: list[VerificationCheck]
     audit: Audit | None
 
     @property
@@ -81,22 +92,22 @@ def verify(
     """
     if path.is_dir():
         content = _read(path / AUDIT_FILE)
-        pictures: Path | None = path
+        directory: Path | None = path
         reports = [path / name for name in ("report.pdf", "report.html") if (path / name).exists()]
         signature = signature or (path / SIGNATURE_FILE if (path / SIGNATURE_FILE).exists() else None)
     else:
         pdf = read_pdf(_read(path), where=str(path))
         if AUDIT_FILE not in pdf.attachments:
             raise InputError(f"'{path}': no {AUDIT_FILE} is attached; this is not a report of auditor")
-        content, pictures, reports = pdf.attachments[AUDIT_FILE], None, [path]
+        content, directory, reports = pdf.attachments[AUDIT_FILE], None, [path]
         beside = path.parent / SIGNATURE_FILE
         signature = signature or (beside if beside.exists() else None)
     audit, checks = _audit(content, str(path))
     if audit is not None:
         for report in reports:
-            checks += _report(report, content, audit, pictures)
+            checks += _report(report, _Stored(content, audit, directory))
         if not reports:
-            checks.append(Check("report", "not checked", "there is none beside the audit"))
+            checks.append(VerificationCheck("report", "not checked", "there is none beside the audit"))
     checks += _signature(content, signature, public_key)
     if audit is not None:
         checks += _model(audit, model, arch)
@@ -104,77 +115,89 @@ def verify(
     return Verification(checks, audit)
 
 
-def _audit(content: bytes, where: str) -> tuple[Audit | None, list[Check]]:
+def _audit(content: bytes, where: str) -> tuple[Audit | None, list[VerificationCheck]]:
     digest = hashlib.sha256(content).hexdigest()
     try:
         audit = parse_audit(content, where=where)
     except InputError as error:
-        return None, [Check("audit", "failed", str(error))]
-    if audit_bytes(audit) != content:
+        return None, [VerificationCheck("audit", "failed", str(error))]
+    if not written_by_auditor(content, audit):
         text = f"{AUDIT_FILE} was written or changed by something else than auditor (SHA-256 {digest})"
-        return audit, [Check("audit", "failed", text)]
-    return audit, [Check("audit", "ok", f"follows its schema; SHA-256 {digest}")]
+        return audit, [VerificationCheck("audit", "failed", text)]
+    if older := older_format(content):
+        text = (
+            f"stored in format {older} and read as format {FORMAT_VERSION}; signatures and digests are of "
+            f"the stored bytes; SHA-256 {digest}"
+        )
+        return audit, [VerificationCheck("audit", "ok", text)]
+    return audit, [VerificationCheck("audit", "ok", f"follows its schema; SHA-256 {digest}")]
 
 
-def _report(path: Path, content: bytes, audit: Audit, pictures: Path | None) -> Iterator[Check]:
+def _report(path: Path, stored: _Stored) -> Iterator[VerificationCheck]:
     raw = _read(path)
     if path.suffix == ".html":
-        yield _html(path, raw, audit, pictures)
+        yield _html(path.name, raw, stored)
         return
     try:
         pdf = read_pdf(raw, where=str(path))
     except InputError as error:
-        yield Check(path.name, "failed", str(error))
+        yield VerificationCheck(path.name, "failed", str(error))
         return
-    if pictures is not None:
+    if stored.directory is not None:
         attached = pdf.attachments.get(AUDIT_FILE)
-        same = attached == content
+        same = attached == stored.content
         text = "is the audit beside it" if same else "is missing" if attached is None else "is another audit"
-        yield Check(f"{path.name}: attachment", "ok" if same else "failed", f"{AUDIT_FILE} {text}")
-    yield _pdf(path, raw, pdf, audit, pictures)
+        yield VerificationCheck(
+            f"{path.name}: attachment", "ok" if same else "failed", f"{AUDIT_FILE} {text}"
+        )
+    yield _pdf(path.name, raw, pdf, stored)
     if VERDICT_FILE in pdf.attachments:
-        text = "shown as it was given; 'auditor gate' with the policy gives it again"
-        yield Check(f"{path.name}: gate verdict", "not checked", text)
+        text = "shown as the file states it; 'auditor gate' with the policy makes it again"
+        yield VerificationCheck(f"{path.name}: gate verdict", "not checked", text)
 
 
-def _pdf(path: Path, raw: bytes, pdf: PdfContent, audit: Audit, pictures: Path | None) -> Check:
-    from auditor.report import render
-
-    name = f"{path.name}: numbers"
-    if pictures is not None and render(audit, pictures, name="pdf") == raw:
-        return Check(name, "ok", "rendered again from the audit, the file is the same to the byte")
-    with tempfile.TemporaryDirectory(prefix="auditor-verify-") as folder:
-        if pictures is None:
-            _stand_ins(audit, Path(folder))
-            if VERDICT_FILE in pdf.attachments:
-                write_bytes(Path(folder) / VERDICT_FILE, pdf.attachments[VERDICT_FILE])
-        again = render(audit, pictures or Path(folder), name="pdf")
+def _pdf(name: str, raw: bytes, pdf: PdfContent, stored: _Stored) -> VerificationCheck:
+    name = f"{name}: numbers"
+    if stored.directory is not None:
+        again = render_format(stored.audit, stored.directory, name="pdf")
+        if again == raw:
+            return VerificationCheck(name, "ok", _SAME_BYTES)
+    else:
+        with tempfile.TemporaryDirectory(prefix="auditor-verify-") as folder:
+            _stand_ins(stored.audit, Path(folder))
+            for file in {AUDIT_FILE, VERDICT_FILE} & pdf.attachments.keys():
+                write_bytes(Path(folder) / file, pdf.attachments[file])
+            again = render_format(stored.audit, Path(folder), name="pdf")
     expected = read_pdf(again, where="the report rendered again").pages
     difference = first_difference(pdf.pages, expected)
     if difference:
-        return Check(name, "failed", f"not the audit's: {difference}{_hint(audit)}")
-    return Check(
+        return VerificationCheck(name, "failed", f"not the audit's: {difference}{_hint(stored)}")
+    return VerificationCheck(
         name, "ok", "rendered again from the audit, every word is the same; pictures were not compared"
     )
 
 
-def _hint(audit: Audit) -> str:
-    from auditor import __version__
+def _html(name: str, raw: bytes, stored: _Stored) -> VerificationCheck:
+    name = f"{name}: numbers"
+    if stored.directory is not None and render_format(stored.audit, stored.directory, name="html") == raw:
+        return VerificationCheck(name, "ok", _SAME_BYTES)
+    return VerificationCheck(name, "failed", f"not what auditor renders from the audit{_hint(stored)}")
 
-    made = audit.environment.auditor
+
+_SAME_BYTES = "rendered again from the audit, the file is the same to the byte"
+
+
+def _hint(stored: _Stored) -> str:
+    """Why an untouched report may differ from the one rendered again."""
+    made = stored.audit.environment.auditor
+    if older := older_format(stored.content):
+        return (
+            f" (the audit is stored in format {older}; a report written before format {FORMAT_VERSION} has "
+            "other words: write it again with 'auditor render')"
+        )
     if made == __version__:
         return ""
     return f" (the audit is by auditor {made}, this is {__version__}: its reports may look different)"
-
-
-def _html(path: Path, raw: bytes, audit: Audit, pictures: Path | None) -> Check:
-    from auditor.report import render
-
-    name = f"{path.name}: numbers"
-    if pictures is not None and render(audit, pictures, name="html") == raw:
-        return Check(name, "ok", "rendered again from the audit, the file is the same to the byte")
-    text = f"not what auditor renders from the audit{_hint(audit)}"
-    return Check(name, "failed", text)
 
 
 def first_difference(seen: Sequence[str], expected: Sequence[str]) -> str:
@@ -212,12 +235,12 @@ def _stand_ins(audit: Audit, folder: Path) -> None:
             Image.new("RGB", (size[0], size[1]), "grey").save(path, format="PNG")
 
 
-def _signature(content: bytes, path: Path | None, public_key: Path | None) -> Iterator[Check]:
+def _signature(content: bytes, path: Path | None, public_key: Path | None) -> Iterator[VerificationCheck]:
     if path is None:
         if public_key is not None:
-            yield Check("signature", "failed", "there is none, and a public key was given")
+            yield VerificationCheck("signature", "failed", "there is none, and a public key was given")
         else:
-            yield Check("signature", "not checked", "there is none")
+            yield VerificationCheck("signature", "not checked", "there is none")
         return
     try:
         signature = read_signature(path)
@@ -225,38 +248,42 @@ def _signature(content: bytes, path: Path | None, public_key: Path | None) -> It
     except InputError as error:
         if public_key is not None and "key" in str(error):
             raise
-        yield Check("signature", "failed", str(error))
+        yield VerificationCheck("signature", "failed", str(error))
         return
     if not holds:
         by = f" by the key in {public_key}" if public_key else ""
-        yield Check("signature", "failed", f"not a signature of this audit{by}")
+        yield VerificationCheck("signature", "failed", f"not a signature of this audit{by}")
     elif public_key is None:
         text = (
             f"of this audit, by a key that nobody vouched for ({fingerprint(signature)}): give --public-key"
         )
-        yield Check("signature", "not checked", text)
+        yield VerificationCheck("signature", "not checked", text)
     else:
-        yield Check(
+        yield VerificationCheck(
             "signature", "ok", f"of this audit, by the key in {public_key} ({fingerprint(signature)})"
         )
 
 
-def _model(audit: Audit, spec: str | None, arch: str | None) -> Iterator[Check]:
+def _model(audit: Audit, spec: str | None, arch: str | None) -> Iterator[VerificationCheck]:
     recorded = audit.model.weights_sha256
     if spec is None:
-        yield Check("model weights", "not checked", f"give --model to compare with {recorded[:16]}")
+        yield VerificationCheck(
+            "model weights", "not checked", f"give --model to compare with {recorded[:16]}"
+        )
         return
     from auditor.models import load_model
 
     try:
         seen = load_model(spec, request=_as_recorded(audit, arch)).record().weights_sha256
     except AuditorError as error:
-        yield Check("model weights", "failed", str(error))
+        yield VerificationCheck("model weights", "failed", str(error))
         return
     if seen == recorded:
-        yield Check("model weights", "ok", f"{spec} has the recorded hash {recorded[:16]}")
+        yield VerificationCheck("model weights", "ok", f"{spec} has the recorded hash {recorded[:16]}")
     else:
-        yield Check("model weights", "failed", f"{spec} has {seen[:16]}, the audit is of {recorded[:16]}")
+        yield VerificationCheck(
+            "model weights", "failed", f"{spec} has {seen[:16]}, the audit is of {recorded[:16]}"
+        )
 
 
 def _as_recorded(audit: Audit, arch: str | None) -> Request:
@@ -278,10 +305,10 @@ def _as_recorded(audit: Audit, arch: str | None) -> Request:
     )
 
 
-def _banks(audit: Audit, specs: Sequence[str]) -> Iterator[Check]:
+def _banks(audit: Audit, specs: Sequence[str]) -> Iterator[VerificationCheck]:
     if not specs:
         names = ", ".join(b.name for b in audit.banks)
-        yield Check("banks", "not checked", f"give --bank to compare: {names}")
+        yield VerificationCheck("banks", "not checked", f"give --bank to compare: {names}")
         return
     from auditor.banks import load_bank
 
@@ -294,15 +321,17 @@ def _banks(audit: Audit, specs: Sequence[str]) -> Iterator[Check]:
                 seed=int(audit.settings.get("seed", 0)),
             )
         except AuditorError as error:
-            yield Check(f"bank {spec}", "failed", str(error))
+            yield VerificationCheck(f"bank {spec}", "failed", str(error))
             continue
         if bank.name not in recorded:
-            yield Check(f"bank {spec}", "failed", f"the audit has no bank '{bank.name}'")
+            yield VerificationCheck(f"bank {spec}", "failed", f"the audit has no bank '{bank.name}'")
         elif bank.digest == recorded[bank.name].digest:
-            yield Check(f"bank {spec}", "ok", f"has the recorded digest {bank.digest[:16]}")
+            yield VerificationCheck(f"bank {spec}", "ok", f"has the recorded digest {bank.digest[:16]}")
         else:
             known = recorded[bank.name].digest
-            yield Check(f"bank {spec}", "failed", f"has {bank.digest[:16]}, the audit used {known[:16]}")
+            yield VerificationCheck(
+                f"bank {spec}", "failed", f"has {bank.digest[:16]}, the audit used {known[:16]}"
+            )
 
 
 def extract(path: Path, out: Path) -> list[Path]:

@@ -223,7 +223,7 @@ def saved(folder: Path) -> Iterator[tuple[str, str]]:
     from auditor.models.libraries import build
 
     torch.manual_seed(0)
-    theirs = build("timm:resnet18", Request(args={"num_classes": 3}, random_weights=True)).module.eval()
+    theirs = build("timm:resnet18", {"num_classes": 3}).module.eval()
     images = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
         expected = theirs(images)

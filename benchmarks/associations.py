@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from auditor.banks import ConceptBank
 from auditor.banks.places import cache_root
+from auditor.context import AuditContext
 from auditor.errors import AuditorError, InputError
 from auditor.explain.stage_one import StageOne, cached_stage_one
 from auditor.models import find_classes, load_model
@@ -189,22 +190,21 @@ def _prepare(asked: argparse.Namespace, rows: Sequence[Row], progress: Progress)
     if asked.only_ours:
         return Bench(model, (), settings, cache, labels, banks, {}, progress)
     layers = choose_layers(model)
-    names = [layer.name for layer in layers]
-    precision = resolve("auto", model.device)
+    context = AuditContext(
+        model=model,
+        settings=settings,
+        classes=(),
+        layers=tuple(layers),
+        precision=resolve("auto", model.device),
+        progress=progress,
+        cache=cache,
+    )
     fits: dict[int, StageOne] = {}
     for label in {
         labels[row.class_name].index: labels[row.class_name] for row in rows if row.bank in banks
     }.values():
         try:
-            fits[label.index] = cached_stage_one(
-                model,
-                label,
-                names,
-                settings=settings,
-                precision=precision,
-                progress=progress,
-                folder=cache / "fits",
-            )
+            fits[label.index] = cached_stage_one(context, label, cache / "fits")
         except InputError as failure:
             print(f"Skipped class '{label.name}': {failure}")
     if not fits:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.audit.concepts import Response
-from auditor.audit.groups import EveryClass, contrasts, sample_groups
+from auditor.audit.groups import EveryClass, contrast, sample_groups
 from auditor.errors import InputError
 from auditor.findings import conclude_all
 from auditor.models.loaded import ClassLabel
@@ -58,7 +58,7 @@ def measure_expectations(
                 f"{expectation.where}: bank '{expectation.bank}' declares no contrast of these groups"
             )
         response = Response(tempered.log_scaled(label.index), np.asarray(answers == label.index))
-        found = contrasts(
+        found = contrast(
             fitting[0], measured.shown, label, response, every, settings=settings, family=len(expectations)
         )
         if found.effect is None:

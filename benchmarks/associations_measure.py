@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.audit.context import AuditContext
-from auditor.audit.forward import Shown, show_bank
+from auditor.audit.forward import ForwardPass, Shown, show_bank
 from auditor.audit.layout import BankLayout, lay_out
 from auditor.banks import ConceptBank
-from auditor.explain.detector import ForwardPass
+from auditor.context import AuditContext
 from auditor.explain.stage_one import StageOne, stage_one_key
 from auditor.files import load_arrays, save_arrays
 from auditor.models.loaded import LoadedModel
@@ -70,22 +69,22 @@ def measure(
 ) -> Measured:
     """Show the bank to the model, or read from the cache what it made of it."""
     names = tuple(layer.name for layer in layers)
-    keys = [stage_one_key(model, fit.label, names, settings) for fit in fits]
+    context = AuditContext(
+        model=model,
+        settings=settings,
+        classes=tuple(fit.label for fit in fits),
+        layers=tuple(layers),
+        precision="float32",
+        progress=progress,
+        cache=cache,
+    )
+    keys = [stage_one_key(context, fit.label) for fit in fits]
     key = hashlib.sha256("|".join([model.sha256, bank.digest, *names, *keys]).encode()).hexdigest()[:24]
     path = cache / f"shown-{key}.npz"
     if path.exists():
         shown = _read(path, bank, names)
     else:
-        context = AuditContext(
-            model=model,
-            settings=settings,
-            classes=tuple(fit.label for fit in fits),
-            layers=tuple(layers),
-            precision="float32",
-            progress=progress,
-            cache=cache,
-        )
-        shown = show_bank(context, bank, (), fits)
+        shown = show_bank(context, bank, fits)
         _keep(path, shown)
     return Measured(shown, {fit.label.index: fit for fit in fits}, names)
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.banks.places import cache_root
+from auditor.context import AuditContext
 from auditor.errors import AuditorError, InputError
 from auditor.explain import occluder as occ
 from auditor.explain.stage_one import StageOne, cached_stage_one
@@ -175,7 +176,7 @@ def _learn(asked: argparse.Namespace) -> tuple[LoadedModel, dict[str, dict[int, 
     labels = labels[:2] if asked.quick else labels
     if len(labels) < 2:
         raise InputError("classes: one, needed two or more: mean activations are compared between classes")
-    layers = [layer.name for layer in choose_layers(model)]
+    layers = choose_layers(model)
     fits: dict[str, dict[int, StageOne]] = {}
     for way, prior in WAYS.items():
         settings = Settings.model_validate(
@@ -189,20 +190,17 @@ def _learn(asked: argparse.Namespace) -> tuple[LoadedModel, dict[str, dict[int, 
                 **(QUICK if asked.quick else FULL),
             }
         )
-        fits[way] = {
-            label.index: cached_stage_one(
-                model,
-                label,
-                layers,
-                settings=settings,
-                precision=resolve("auto", model.device),
-                progress=progress,
-                folder=cache,
-                prior=prior,
-            )
-            for label in labels
-        }
-    return model, fits, layers
+        context = AuditContext(
+            model=model,
+            settings=settings,
+            classes=(),
+            layers=tuple(layers),
+            precision=resolve("auto", model.device),
+            progress=progress,
+            cache=cache,
+        )
+        fits[way] = {label.index: cached_stage_one(context, label, cache, prior=prior) for label in labels}
+    return model, fits, [layer.name for layer in layers]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import tinyhtml5
 
 from auditor.records import Audit
-from auditor.report import render
+from auditor.report import render_format
 from auditor.report.formats.mlflow import metrics
 from auditor.store.pdf import read_pdf
 
@@ -40,7 +40,7 @@ SIGNS = {
 
 def rendered(audit: Audit, name: str, directory: Path = NOWHERE) -> str:
     """The text of a format; of a PDF, that of its pages."""
-    content = render(audit, directory, name=name)
+    content = render_format(audit, directory, name=name)
     return " ".join(read_pdf(content, where=name).pages) if name == "pdf" else content.decode()
 
 

@@ -5,24 +5,28 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from importlib import metadata
+from typing import Any
 
 import torch
 
-import auditor
-from auditor.audit.context import AuditContext
-from auditor.audit.explanation import Explained, layer_rows
+from auditor.audit.explanations import ClassExplanation, ConceptExplanation
 from auditor.audit.forward import Shown
-from auditor.audit.measure import ClassMeasured
+from auditor.audit.occluders import ClassOccluder, Occluders
+from auditor.audit.score import ClassScores, Scores
+from auditor.banks.averages import average_pictures
 from auditor.banks.bank import ConceptBank
+from auditor.context import AuditContext
 from auditor.explain.pictures import Album, class_pictures, detector_pictures, overlay_pictures
 from auditor.models.loaded import LoadedModel
 from auditor.records import (
     BankConcept,
     BankRecord,
     ClassResult,
+    ConceptDetail,
     Environment,
     Finding,
 )
+from auditor.version import __version__
 
 METHOD = {
     "effect": "mean log-scaled class probability on the concept's images, less that on the images they are "
@@ -48,7 +52,7 @@ def bank_record(shown: Shown) -> BankRecord:
         name=bank.name,
         title=bank.title,
         source=bank.source,
-        compared_with=layout.reference,
+        compared_with=layout.compared_with,
         digest=bank.digest,
         clusters=shown.clusters,
         groups=sorted(bank.groups),
@@ -69,54 +73,88 @@ def bank_record(shown: Shown) -> BankRecord:
     )
 
 
-def class_result(one: Explained, found: ClassMeasured, album: Album) -> ClassResult:
-    """Everything about one class but its findings."""
+def class_results(
+    occluders: Occluders,
+    scores: Scores,
+    explanations: Sequence[ClassExplanation],
+    albums: Sequence[Album],
+) -> list[ClassResult]:
+    """Everything about every class but its findings; all arguments in the same order of classes."""
+    return [
+        _class_result(*parts)
+        for parts in zip(occluders.classes, scores.classes, explanations, albums, strict=True)
+    ]
+
+
+def _class_result(
+    one: ClassOccluder, scores: ClassScores, explained: ClassExplanation, album: Album
+) -> ClassResult:
+    stage_one = one.stage_one
     return ClassResult(
         index=one.label.index,
         name=one.label.name,
         synset=one.label.synset,
         explanation=one.record,
-        images=one.fit.images.record if one.fit else None,
-        occluder=one.fit.occluder if one.fit else None,
-        layers=layer_rows(one),
-        concepts=found.concepts,
-        contrasts=found.contrasts,
-        sanity_checks=[*one.checks, *found.checks],
-        specific=one.specificity.specific if one.specificity and one.record.measured else None,
+        images=stage_one.images.record if stage_one else None,
+        occluder=stage_one.occluder if stage_one else None,
+        layers=explained.layers,
+        concepts=[
+            _concept_detail(key, deciles, explained.concepts.get(key))
+            for key, deciles in scores.deciles.items()
+        ],
+        contrasts=scores.contrasts,
+        sanity_checks=[*one.checks, *scores.checks],
+        specific=explained.specific,
         pictures=album.records,
         skipped=list(one.skipped),
-        duration_s=found.seconds,
+        duration_s=scores.seconds,
     )
 
 
-def pictures_of(
-    context: AuditContext, one: Explained, found: Sequence[Finding], banks: Sequence[ConceptBank]
+def _concept_detail(
+    key: tuple[str, str], deciles: list[float], explained: ConceptExplanation | None
+) -> ConceptDetail:
+    more: dict[str, Any] = vars(explained) if explained else {}
+    return ConceptDetail(bank=key[0], concept=key[1], responses=deciles, **more)
+
+
+def albums_of(
+    context: AuditContext, occluders: Occluders, banks: Sequence[ConceptBank], findings: Sequence[Finding]
+) -> list[Album]:
+    """The pictures of every class: its own, and the averages of banks that all classes share."""
+    progress = context.progress
+    averages = [average_pictures(bank, place=i, progress=progress) for i, bank in enumerate(banks)]
+    albums = []
+    with progress.stage("pictures", len(occluders.classes)) as stage:
+        for one in occluders.classes:
+            own = [finding for finding in findings if finding.class_index == one.label.index]
+            album = _album(context, one, own, banks)
+            for records, files in averages:
+                album.include(records, files)
+            albums.append(album)
+            stage.advance()
+    return albums
+
+
+def _album(
+    context: AuditContext, one: ClassOccluder, findings: Sequence[Finding], banks: Sequence[ConceptBank]
 ) -> Album:
     """The pictures of one class; those of the detector only where its occluder holds."""
     album = Album(f"{one.label.index:05d}")
-    if one.fit is None:
+    if one.stage_one is None:
         return album
-    class_pictures(context.model, one.fit, album, occluded=one.record.measured)
+    class_pictures(context.model, one.stage_one, album, occluded=one.record.measured)
     if not one.record.measured:
         return album
-    detector_pictures(
-        context.model,
-        one.fit,
-        context.layers,
-        album,
-        precision=context.precision,
-        seed=context.settings.seed,
-    )
+    detector_pictures(context, one.stage_one, album)
     nearest = [layer for layer in context.layers if layer.height > 1][-1].name  # to the decision
     for bank in banks:
         if not bank.report_images:
             continue
-        of_bank = [f for f in found if f.bank == bank.name and f.rank is not None]
+        of_bank = [f for f in findings if f.bank == bank.name and f.rank is not None]
         for finding in sorted(of_bank, key=lambda f: f.rank or 0)[:SHOWN_CONCEPTS]:
             concept = next(c for c in bank.concepts if c.name == finding.subject)
-            overlay_pictures(
-                context.model, one.fit, nearest, bank.name, concept.name, concept.images[:4], album
-            )
+            overlay_pictures(context.model, one.stage_one, nearest, bank.name, concept, album)
     return album
 
 
@@ -130,7 +168,7 @@ def environment(model: LoadedModel, precision: str) -> Environment:
             packages[name] = "not installed"
     device = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else model.device.type
     return Environment(
-        auditor=auditor.__version__,
+        auditor=__version__,
         python=platform.python_version(),
         platform=platform.platform(),
         packages=packages,

@@ -1,7 +1,7 @@
 """Sanity checks: measurements whose outcome is known beforehand.
 
-Each says what it tests. Where it fails, that is withheld and nothing else: a check of the occluder says
-nothing about a score that is read off the output.
+Each check names the statements that it tests. Where it fails, these statements are withheld and no others. A
+check of the occluder says nothing about a score that is read off the output.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DRAWS = 200
 RARE = 0.001
 """Chance of so many false claims by luck alone, at most."""
 ALIKE = 0.5
-"""Rank correlation from which two profiles of concept scores count as alike."""
+"""Rank correlation from which two rankings of concept scores count as alike."""
 FEWEST_CONCEPTS = 8
 """Fewest concepts for which a rank correlation says anything."""
 HELD = 0.5

@@ -1,4 +1,4 @@
-"""Associations: how much more of a class the model sees in a concept's images than in others.
+"""Associations: the score of every concept, an effect on the log-scaled class probability e.
 
 Arrays in, findings out; no torch. Corrections over the whole audit and conclusions come afterwards
 (:mod:`auditor.findings`), because they need every p-value of the family.
@@ -26,7 +26,7 @@ from auditor.statistics.units import independent_units
 
 WITHOUT_TAKEN = "without images taken for the class"
 FEWEST_LEFT = 8
-"""Independent images below which a score without those taken for the class is not told."""
+"""Independent images below which there is no score without the images taken for the class."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Show images to the model: one pass over a bank serves every class, every check and every statistic."""
+"""Pass images through the model: one pass over a bank serves every class, check and statistic."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,19 +14,77 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from auditor.audit.context import AuditContext
 from auditor.audit.layout import BankLayout, lay_out, shown_images
 from auditor.banks.bank import ConceptBank
 from auditor.banks.clusters import THUMBNAIL, clusters_of
+from auditor.context import AuditContext
 from auditor.errors import InputError
-from auditor.explain.detector import ForwardPass, forward_pass
+from auditor.explain.detector import detect, pool
 from auditor.explain.stage_one import StageOne
 from auditor.images.decode import decode_image, list_images
 from auditor.images.inputs import preprocessing
 from auditor.images.technical import TECHNICAL, technical_properties
+from auditor.models import taps
+from auditor.models.head import record_last_input
 from auditor.models.loaded import LoadedModel
 from auditor.progress import Progress, Stage
 from auditor.statistics.arrays import FloatArray
+
+
+@dataclass(frozen=True)
+class ForwardPass:
+    """What the model makes of images; everything else is arithmetic on it."""
+
+    channels: dict[str, NDArray[np.float32]]
+    """Layer to [images, channels]: every channel's mean over positions."""
+    maps: dict[str, NDArray[np.float32]]
+    """Layer to [images, detectors, positions]: meta-detector maps, pooled to at most 7x7."""
+    logits: NDArray[np.float32]
+    """[images, classes]."""
+    last: NDArray[np.float32]
+    """[images, channels] The input of the layer that makes the logits; the logits themselves where no single
+    linear layer makes them."""
+
+
+def forward_pass(
+    model: LoadedModel,
+    batches: Iterable[Tensor],
+    layers: Sequence[str],
+    detectors: Mapping[str, Tensor] | None = None,
+) -> ForwardPass:
+    """Pass images through the model once, for every class, check and statistic.
+
+    A detector is linear in the channel importances. Therefore all of them are read off the same maps.
+
+    Args:
+        model: The audited model.
+        batches: Normalised images, [n, channels, height, width] each.
+        layers: Names of the layers to read.
+        detectors: Layer to [detectors, channels]; the same number of detectors in every layer.
+    """
+    channels: dict[str, list[Tensor]] = {layer: [] for layer in layers}
+    maps: dict[str, list[Tensor]] = {layer: [] for layer in layers} if detectors else {}
+    logits: list[Tensor] = []
+    with (
+        torch.inference_mode(),
+        taps.record(model.module, layers) as outputs,
+        record_last_input(model.module, len(model.labels)) as last_inputs,
+    ):
+        for batch in batches:
+            logits.append(model.module(batch).float().cpu())
+            for layer in layers:
+                pooled = pool(outputs[layer].float())
+                channels[layer].append(outputs[layer].float().mean(dim=(2, 3)).cpu())
+                if detectors:
+                    maps[layer].append(detect(pooled, detectors[layer]).flatten(2).cpu())
+    made = torch.cat(logits).numpy()
+    last = torch.cat(last_inputs).numpy() if last_inputs else made
+    return ForwardPass(
+        channels={layer: torch.cat(found).numpy() for layer, found in channels.items()},
+        maps={layer: torch.cat(found).numpy() for layer, found in maps.items()},
+        logits=made,
+        last=last if len(last) == len(made) else made,
+    )
 
 
 @dataclass(frozen=True)
@@ -45,48 +104,70 @@ class Shown:
         return self.forward.logits
 
 
-def show_bank(
-    context: AuditContext, bank: ConceptBank, random: Sequence[Path], fits: Sequence[StageOne]
-) -> Shown:
-    """One pass over a bank, its reference images and random photos.
+def show_bank(context: AuditContext, bank: ConceptBank, held: Sequence[StageOne]) -> Shown:
+    """One pass over a bank's concept images and reference images.
 
     Args:
         context: The audit.
         bank: The concepts' images.
-        random: Random photos, for the paper's score alone.
-        fits: Classes whose meta-detectors (main occluder, equation 9) are read off, in this order.
+        held: Classes whose meta-detectors (main occluder, equation 9) are read, in this order.
 
     Raises:
         InputError: An image cannot be read any more.
     """
-    model = context.model
-    layers = context.layer_names if fits else ()
-    detectors = {
-        layer: torch.from_numpy(np.stack([fit.importance[layer][0] for fit in fits])).to(model.device)
-        for layer in layers
-    }
-    looked = _Look(model, technical=bool(bank.contrasts))
-    pictures = _pictures(bank, random)
-    layout = lay_out(bank, random=len(random))
+    look = _Look(context.model, technical=bool(bank.contrasts))
+    pictures = (image.load() for image in shown_images(bank))
+    layout = lay_out(bank)
     with context.progress.stage(f"bank {bank.name}", len(layout.labels)) as stage:
-        batches = looked.batches(pictures, context.settings.batch_size, stage)
-        found = forward_pass(model, batches, layers, detectors or None)
-    declared = [image.cluster for image in shown_images(bank)]
+        batches = look.batches(pictures, context.settings.batch_size, stage)
+        found = forward_pass(context.model, batches, *_detectors(context, held))
     clusters = clusters_of(
-        declared,
+        [image.cluster for image in shown_images(bank)],
         what=bank.cluster_of,
         # Every drawn image is drawn on its own; regular patterns look like parts of each other.
-        activations=None if bank.source == "generated" else found.last[: len(declared)],
-        thumbnails=looked.thumbnails()[: len(declared)],
+        activations=None if bank.source == "generated" else found.last,
+        thumbnails=look.thumbnails(),
     )
-    # Random photos follow, each on its own: none of them may move a finding.
-    of_image = np.concatenate([clusters.of_image, len(declared) + np.arange(len(random))])
     return Shown(
-        layout=replace(layout, sample=replace(layout.sample, clusters=of_image)),
+        layout=replace(layout, sample=replace(layout.sample, clusters=clusters.of_image)),
         forward=found,
-        technical=looked.technical(),
+        technical=look.technical(),
         clusters=clusters.words,
     )
+
+
+def show_benchmark(
+    context: AuditContext, photos: Sequence[Path], held: Sequence[StageOne]
+) -> dict[str, NDArray[np.float32]]:
+    """Meta-detector maps of random photos, which the paper's score compares every bank with.
+
+    Args:
+        context: The audit.
+        photos: Random photos; those that cannot be decoded are left out.
+        held: As for :func:`show_bank`.
+
+    Returns:
+        Layer to [photos, detectors, positions]; empty where there are no photos or no detectors.
+    """
+    if not photos or not held:
+        return {}
+    look = _Look(context.model, technical=False)
+    with context.progress.stage("random photos", len(photos)) as stage:
+        batches = look.batches(_readable(photos), context.settings.batch_size, stage)
+        return forward_pass(context.model, batches, *_detectors(context, held)).maps
+
+
+def _detectors(
+    context: AuditContext, held: Sequence[StageOne]
+) -> tuple[tuple[str, ...], dict[str, Tensor] | None]:
+    """The layers to read, and layer to the detectors [classes, channels]."""
+    if not held:
+        return (), None
+    device = context.model.device
+    return context.layer_names, {
+        layer: torch.from_numpy(np.stack([one.importance[layer][0] for one in held])).to(device)
+        for layer in context.layer_names
+    }
 
 
 def show_few(
@@ -103,10 +184,10 @@ def show_few(
         name: What the pass is called to the user.
     """
     layout = lay_out(bank, most=most)
-    looked = _Look(model, technical=False)
+    look = _Look(model, technical=False)
     pictures = (image.load() for image in shown_images(bank, most=most))
     with progress.stage(name, len(layout.labels)) as stage:
-        found = forward_pass(model, looked.batches(pictures, batch, stage), ())
+        found = forward_pass(model, look.batches(pictures, batch, stage), ())
     return layout, found.logits
 
 
@@ -152,28 +233,21 @@ class _Look:
         return np.stack(self._properties) if self._properties else np.zeros((0, len(TECHNICAL)))
 
 
-def _pictures(bank: ConceptBank, random: Sequence[Path]) -> Iterator[Image.Image]:
-    for image in shown_images(bank):
-        yield image.load()
-    for path in random:
-        yield decode_image(path)
+def _readable(photos: Sequence[Path]) -> Iterator[Image.Image]:
+    for path in photos:
+        with suppress(InputError):
+            yield decode_image(path)
 
 
-def random_photos(folder: Path | None) -> list[Path]:
-    """The readable photos of the benchmark folder, in order of name.
+def random_photos(folder: Path | None) -> tuple[Path, ...]:
+    """The photos of the benchmark folder, in order of name.
 
     Raises:
         InputError: No such folder, or no readable image in it.
     """
     if folder is None:
-        return []
-    usable = []
-    for path in list_images(folder):
-        try:
-            decode_image(path)
-        except InputError:
-            continue
-        usable.append(path)
-    if not usable:
+        return ()
+    found = tuple(list_images(folder))
+    if next(_readable(found), None) is None:
         raise InputError(f"benchmark '{folder}': no readable image; needed: random photos")
-    return usable
+    return found

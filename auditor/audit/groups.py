@@ -52,6 +52,8 @@ class Groups:
     balance: tuple[CovariateBalance, ...] = ()
     reason: str = ""
     """Why the groups cannot be compared; empty if they can."""
+    unmatched: Groups | None = None
+    """Of matched groups: all their images, to show what matching changed."""
 
     @property
     def subject(self) -> str:
@@ -115,7 +117,13 @@ def _matched(layout: BankLayout, contrast: GroupContrast, settings: Settings) ->
             unit[members] = pair
         units.append(unit)
     sample = group_sample(units[0], units[1], matched=True)
-    return Groups(contrast=contrast, sample=sample, balance=matching.balance, reason=matching.reason)
+    return Groups(
+        contrast=contrast,
+        sample=sample,
+        balance=matching.balance,
+        reason=matching.reason,
+        unmatched=plain_groups(layout, contrast),
+    )
 
 
 def _units(layout: BankLayout, group: str) -> list[list[int]]:
@@ -127,7 +135,7 @@ def _units(layout: BankLayout, group: str) -> list[list[int]]:
 
 
 def _together(images: Sequence[BankImage]) -> BankImage:
-    """One image that stands for several: mean numbers, most frequent categories."""
+    """One image in place of several: mean numbers, most frequent categories."""
     if len(images) == 1:
         return images[0]
     covariates: dict[str, str | float] = {}
@@ -179,12 +187,12 @@ class EveryClass:
     def logarithm(self, class_index: int) -> FloatArray:
         """[images] Logarithm of the class's probability, less the mean over others where there are many."""
         if self.against is None:
-            # Of a few classes, what one gains the others lose: less their mean, all would be told twice.
+            # Of few classes, what one gains the others lose. Less their mean, it would count twice.
             return np.asarray(self.logarithms[class_index])
         return self.against.of(class_index)
 
 
-def contrasts(
+def contrast(
     groups: Groups,
     shown: Shown,
     label: ClassLabel,
@@ -205,8 +213,41 @@ def contrasts(
         settings: Permutations, resamples, level, margin, fewest images, seed.
         family: Contrasts corrected together over the audit.
     """
-    layout, sample = shown.layout, groups.sample
-    about: dict[str, Any] = {
+    sample, about = groups.sample, _about(groups, shown.layout, label, settings)
+    units = "independent pairs" if sample.matched else "independent images of a group"
+    few = enough(min(sample.units), settings, what=units)
+    if not groups.measurable:
+        check = few.model_copy(update={"passed": False, "reason": groups.reason or few.reason})
+        return Finding(**about, **numbers(None), family=0, class_share=None, checks=[check])
+    inference = Inference(settings.permutations, settings.bootstrap, settings.alpha, family)
+    purpose = ("contrast", shown.layout.bank.name, groups.subject, label.index)
+    effect = sample.effect(response.plain, inference=inference, rng=stream(settings.seed, *purpose))
+    means = [share(mean) for mean in sample.side_means(response.plain)]
+    judged_at: dict[str, Any] = {"level": settings.alpha / family, "margin": settings.contrast_margin}
+    logs = _log_difference(sample, every.logarithm(label.index), settings.alpha)
+    quality, checks = _quality(sample, response.plain, shown.technical, effect, settings, family)
+    return Finding(
+        **about,
+        **numbers(effect),
+        mean=means[0],
+        mean_other=means[1],
+        family=family,
+        class_share=class_shares(every.effects(sample), label.index)[0],
+        log_difference=logs[0],
+        log_difference_low=logs[1],
+        log_difference_high=logs[2],
+        checks=[few, *_log_checks(effect, logs, every), *checks],
+        variants=[
+            *variants_of(MOVED, sample.errors(response.moved), **judged_at),
+            *quality,
+            *_not_matched(groups, response, **judged_at),
+        ],
+    )
+
+
+def _about(groups: Groups, layout: BankLayout, label: ClassLabel, settings: Settings) -> dict[str, Any]:
+    sample = groups.sample
+    return {
         "kind": "contrast",
         "class_index": label.index,
         "class_name": label.name,
@@ -222,36 +263,6 @@ def contrasts(
         "independent": sample.units[0],
         "independent_other": sample.units[1],
     }
-    units = "independent pairs" if sample.matched else "independent images of a group"
-    if not groups.measurable:
-        few = enough(min(sample.units), settings, what=units)
-        reason = groups.reason or few.reason
-        check = few.model_copy(update={"passed": False, "reason": reason})
-        return Finding(**about, **numbers(None), family=0, class_share=None, checks=[check])
-    inference = Inference(settings.permutations, settings.bootstrap, settings.alpha, family)
-    purpose = ("contrast", layout.bank.name, groups.subject, label.index)
-    effect = sample.effect(response.plain, inference=inference, rng=stream(settings.seed, *purpose))
-    means = [share(mean) for mean in sample.side_means(response.plain)]
-    told: dict[str, Any] = {"level": settings.alpha / family, "margin": settings.contrast_margin}
-    logs = _log_difference(sample, every.logarithm(label.index), settings.alpha)
-    quality, checks = _quality(sample, response.plain, shown.technical, effect, settings, family)
-    return Finding(
-        **about,
-        **numbers(effect),
-        mean=means[0],
-        mean_other=means[1],
-        family=family,
-        class_share=class_shares(every.effects(sample), label.index)[0],
-        log_difference=logs[0],
-        log_difference_low=logs[1],
-        log_difference_high=logs[2],
-        checks=[enough(min(sample.units), settings, what=units), *_log_checks(effect, logs, every), *checks],
-        variants=[
-            *variants_of(MOVED, sample.errors(response.moved), **told),
-            *quality,
-            *_not_matched(groups, layout, response, **told),
-        ],
-    )
 
 
 def detail(groups: Groups, layout: BankLayout) -> ContrastDetail:
@@ -307,7 +318,7 @@ def _quality(
     settings: Settings,
     family: int,
 ) -> tuple[list[Variant], list[Check]]:
-    """The contrast with technical differences removed, and whether it can be told at all."""
+    """The contrast with technical differences removed, and whether the groups can be compared at all."""
     rows = sample.unit_values(np.vstack([response[None], technical.T]))
     first = None if sample.matched else sample.first
     if rows.shape[1] < technical.shape[1] + 4:
@@ -325,11 +336,11 @@ def _quality(
         return [], [comparable]
     low, high = (float(end[0, 0]) for end in found.effects.interval(settings.alpha))
     half = settings.contrast_margin / 2.0
-    stands = low > half if effect.effect > 0 else high < -half
+    remains = low > half if effect.effect > 0 else high < -half
     left = float(found.effects.effect[0, 0])
     check = Check(
         name=QUALITY,
-        passed=bool(stands),
+        passed=bool(remains),
         forbids="effect",
         reason=f"with technical differences removed {left:+.3f} [{low:+.3f}, {high:+.3f}] is left, need more "
         f"than {half:g} on the same side",
@@ -340,12 +351,9 @@ def _quality(
     return variants, [comparable, check]
 
 
-def _not_matched(
-    groups: Groups, layout: BankLayout, response: Response, *, level: float, margin: float
-) -> list[Variant]:
-    """What the same images say without matching: the difference that matching made."""
-    plain = plain_groups(layout, groups.contrast)
-    if not groups.sample.matched or not plain.measurable:
+def _not_matched(groups: Groups, response: Response, *, level: float, margin: float) -> list[Variant]:
+    """The contrast of all images of both groups: the difference that matching made."""
+    if groups.unmatched is None or not groups.unmatched.measurable:
         return []
-    errors = plain.sample.errors(response.plain[None])
+    errors = groups.unmatched.sample.errors(response.plain[None])
     return variants_of([UNMATCHED], errors, level=level, margin=margin)

@@ -9,7 +9,7 @@ import numpy as np
 
 from auditor.banks.bank import BankImage, ConceptBank, GroupContrast
 from auditor.statistics.arrays import IntArray
-from auditor.statistics.samples import RANDOM, REFERENCE, ConceptSample
+from auditor.statistics.samples import REFERENCE, ConceptSample
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class BankLayout:
 
     @property
     def labels(self) -> IntArray:
-        """[images] Position of the concept in the bank, ``REFERENCE`` or ``RANDOM``."""
+        """[images] Position of the concept in the bank, or ``REFERENCE``."""
         return self.sample.labels
 
     @property
@@ -46,7 +46,7 @@ class BankLayout:
         return [self.names[label] for label in self.sample.measurable]
 
     @property
-    def reference(self) -> str:
+    def compared_with(self) -> str:
         """What concepts are compared with, in words."""
         if self.sample.counterfactual is not None:
             return "the same pictures without the concept"
@@ -80,17 +80,15 @@ def shown_images(bank: ConceptBank, *, most: int | None = None) -> Iterator[Bank
         yield from bank.reference.images
 
 
-def lay_out(bank: ConceptBank, *, random: int = 0, most: int | None = None) -> BankLayout:
+def lay_out(bank: ConceptBank, *, most: int | None = None) -> BankLayout:
     """The layout of a bank before clusters are known: every image is its own.
 
     Args:
         bank: The bank.
-        random: Number of random photos shown after it.
         most: Most images of a concept; all where ``None``.
     """
     labels = [c for c, concept in enumerate(bank.concepts) for _ in concept.images[:most]]
     labels += [REFERENCE] * (len(bank.reference.images) if bank.reference else 0)
-    labels += [RANDOM] * random
     return BankLayout(
         bank=bank,
         sample=ConceptSample(

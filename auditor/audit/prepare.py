@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
-from auditor.audit.context import AuditContext
 from auditor.audit.forward import random_photos
 from auditor.banks import ConceptBank, load_bank
 from auditor.banks.places import cache_root
+from auditor.context import AuditContext
 from auditor.errors import InputError
 from auditor.images.folder import class_folder
 from auditor.models import InputOverrides, LoadedModel, Request, find_classes, load_model
@@ -32,7 +32,7 @@ class Ready:
 
     context: AuditContext
     banks: tuple[ConceptBank, ...]
-    random: tuple[Path, ...]
+    benchmark: tuple[Path, ...]
     """Random photos that the paper's score is measured against."""
 
 
@@ -49,7 +49,7 @@ def prepare(settings: Settings, progress: Progress) -> Ready:
         )
         for b in settings.banks
     )
-    random = tuple(random_photos(settings.benchmark))
+    benchmark = random_photos(settings.benchmark)
     model = _load(settings, progress)
     classes = tuple(find_classes(model.labels, settings.classes))
     _check_images(settings, classes, model.labels)
@@ -63,7 +63,7 @@ def prepare(settings: Settings, progress: Progress) -> Ready:
         progress=progress,
         cache=cache_root(settings.cache),
     )
-    return Ready(context, banks, random)
+    return Ready(context, banks, benchmark)
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def _check_out(settings: Settings) -> None:
 def _check_images(settings: Settings, classes: Sequence[ClassLabel], labels: Sequence[ClassLabel]) -> None:
     """A folder with photos of none of the classes is a mistake; one class without photos is not."""
     source = settings.images
-    if source == IMPRESSIONS or source.startswith("hf:"):
+    if settings.scores_only or source == IMPRESSIONS or source.startswith("hf:"):
         return
     missing = []
     for label in classes:

@@ -1,14 +1,13 @@
-"""Leakage audit: can features that have nothing to do with a concept tell a bank's concepts apart?
+"""Leakage check: can features that have nothing to do with a concept tell a bank's concepts apart?
 
-For every pair of concepts a logistic regression on trivial features (size, shape, file size, JPEG
-quality, mean colour, brightness, contrast, border, sharpness) is cross-validated. An accuracy well
-above one half says that a finding about this pair may be a finding about, say, brightness.
+For every pair of concepts, logistic regressions on trivial features (size, shape, file size, JPEG
+quality, mean colour, brightness, contrast, border, sharpness) are cross-validated. If the accuracy is well
+above 0.5, a finding about this pair may be a finding about brightness, for example.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -22,20 +21,23 @@ from auditor.errors import InputError
 from auditor.images.decode import read_limited
 from auditor.progress import Progress, silent
 
+_SIZE = "crop or resize all images to one size before importing"
+_COLOUR = "match on colour or collect images of similar colours"
+_BORDER = "crop borders and frames away"
 ADVICE = {
-    "width": "crop or resize all images to one size before importing",
-    "height": "crop or resize all images to one size before importing",
+    "width": _SIZE,
+    "height": _SIZE,
     "aspect": "crop all images to one shape before importing",
     "bytes per pixel": "save all images again with one format and quality",
     "JPEG quality": "save all images again with one quality",
-    "red": "match on colour or collect images of similar colours",
-    "green": "match on colour or collect images of similar colours",
-    "blue": "match on colour or collect images of similar colours",
-    "saturation": "match on colour or collect images of similar colours",
+    "red": _COLOUR,
+    "green": _COLOUR,
+    "blue": _COLOUR,
+    "saturation": _COLOUR,
     "brightness": "match contrasts on brightness",
     "contrast": "match on contrast or equalise it",
-    "border brightness": "crop borders and frames away",
-    "border flatness": "crop borders and frames away",
+    "border brightness": _BORDER,
+    "border flatness": _BORDER,
     "sharpness": "match contrasts on sharpness, or bring images to one resolution",
 }
 FEATURES = tuple(ADVICE)
@@ -44,7 +46,7 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class PairLeak:
-    """How well trivial features tell two concepts apart."""
+    """How well trivial features predict which of two concepts an image belongs to."""
 
     first: str
     second: str
@@ -52,51 +54,55 @@ class PairLeak:
     accuracy: float
     """Cross-validated balanced accuracy of all features together; 0.5 is chance."""
     limit: float
-    """What chance alone exceeds in about 1 of 40 pairs, at least 0.6: above it, the pair leaks."""
+    """The pair leaks if its accuracy is above this. At least 0.6; chance alone exceeds it in about 1 of 40
+    pairs."""
     feature: str
-    """The single feature that tells most."""
+    """The feature with the highest accuracy alone."""
     feature_accuracy: float
 
     @property
     def leaks(self) -> bool:
-        """Whether the accuracy is beyond chance and large enough to matter."""
+        """Whether the accuracy is above the limit."""
         return self.accuracy > self.limit
 
     @property
     def advice(self) -> str:
-        """What to do about it."""
+        """How to remove the difference."""
         return ADVICE[self.feature]
 
 
 def leakage(bank: ConceptBank, *, seed: int = 0, progress: Progress = silent) -> list[PairLeak]:
-    """Every pair of concepts, those that leak most first.
+    """Every pair of concepts, in order of falling accuracy.
 
     Raises:
-        InputError: an image cannot be read, or the bank has a single concept.
+        InputError: an image cannot be read, the bank has a single concept, or a concept has fewer than
+            :data:`FOLDS` images.
     """
     if len(bank.concepts) < 2:
         raise InputError(f"bank '{bank.name}': one concept, need two to compare")
+    for concept in bank.concepts:
+        if len(concept.images) < FOLDS:
+            count = len(concept.images)
+            raise InputError(f"bank '{bank.name}', concept '{concept.name}': {count} images, need {FOLDS}")
     features: dict[str, NDArray[np.float64]] = {}
     with progress.stage("measuring images", sum(len(c.images) for c in bank.concepts)) as stage:
         for concept in bank.concepts:
-            features[concept.name] = np.array([_one(image, stage.advance) for image in concept.images])
+            rows = []
+            for image in concept.images:
+                rows.append(trivial_features(image))
+                stage.advance()
+            features[concept.name] = np.array(rows)
     pairs = list(combinations(bank.concepts, 2))
     found = []
     with progress.stage("comparing pairs", len(pairs)) as stage:
         for a, b in pairs:
-            found.append(_pair(a, b, features[a.name], features[b.name], np.random.default_rng(seed)))
+            found.append(_pair(a, b, features, seed=seed))
             stage.advance()
     return sorted(found, key=lambda pair: (-pair.accuracy, pair.first, pair.second))
 
 
-def _one(image: BankImage, advance: Callable[[], None]) -> list[float]:
-    features = trivial_features(image)
-    advance()
-    return features
-
-
 def trivial_features(image: BankImage) -> list[float]:
-    """One number for each of :data:`FEATURES`; generated images have no file, so 0 for the file's."""
+    """One number for each of :data:`FEATURES`; the two of the file are 0 for generated images."""
     picture = image.load()
     pixels = np.asarray(picture.resize((128, 128), Image.Resampling.BOX), np.float64) / 255
     luma = pixels @ np.array([0.299, 0.587, 0.114])
@@ -131,63 +137,51 @@ def jpeg_quality(data: bytes) -> float:
     return float(np.mean(tables[0])) if 0 in tables else 0.0
 
 
-def _pair(
-    a: Concept, b: Concept, x: NDArray[np.float64], y: NDArray[np.float64], rng: np.random.Generator
-) -> PairLeak:
-    both = np.concatenate([x, y])
-    label = np.repeat([0.0, 1.0], [len(x), len(y)])
-    fold = np.concatenate([rng.permutation(np.arange(len(side)) % FOLDS) for side in (x, y)])
-    single = [cross_validated(both[:, [k]], label, fold) for k in range(len(FEATURES))]
-    most = int(np.argmax(single))
+def _pair(a: Concept, b: Concept, features: dict[str, NDArray[np.float64]], *, seed: int) -> PairLeak:
+    x, y = features[a.name], features[b.name]
+    together, alone = cross_validated(np.concatenate([x, y]), np.repeat([0, 1], [len(x), len(y)]), seed=seed)
+    most = int(np.argmax(alone))
     # Balanced accuracy is the mean of two shares, each with a variance of at most 1/4 over its count.
     error = 0.5 * np.sqrt(0.25 / len(x) + 0.25 / len(y))
     return PairLeak(
         first=a.name,
         second=b.name,
         n=(len(x), len(y)),
-        accuracy=cross_validated(both, label, fold),
+        accuracy=together,
         limit=max(0.6, 0.5 + 2 * float(error)),
         feature=FEATURES[most],
-        feature_accuracy=single[most],
+        feature_accuracy=float(alone[most]),
     )
 
 
-def cross_validated(x: NDArray[np.float64], label: NDArray[np.float64], fold: NDArray[np.int64]) -> float:
-    """Balanced accuracy of a ridge logistic regression on images it was not fitted to."""
-    hits = np.zeros(len(label), bool)
-    for held in np.unique(fold):
-        train, test = fold != held, fold == held
-        mean, spread = x[train].mean(0), x[train].std(0)
-        spread = np.where(spread > 1e-9, spread, 1.0)
-        weights = fit_logistic((x[train] - mean) / spread, label[train])
-        score = weights[0] + (x[test] - mean) / spread @ weights[1:]
-        hits[test] = (score > 0) == (label[test] > 0.5)
-    return float(np.mean([hits[label == value].mean() for value in (0.0, 1.0)]))
+def cross_validated(
+    x: NDArray[np.float64], label: NDArray[np.int64], *, seed: int
+) -> tuple[float, NDArray[np.float64]]:
+    """Balanced accuracy of logistic regressions on images they were not fitted to; 0.5 is chance.
 
+    Args:
+        x: [images, features]
+        label: [images] 0 or 1; at least :data:`FOLDS` of each.
+        seed: draws the folds.
 
-def fit_logistic(
-    x: NDArray[np.float64], label: NDArray[np.float64], *, ridge: float = 1.0, steps: int = 25
-) -> NDArray[np.float64]:
-    """Intercept and weights by Newton's method; classes count equally whatever their sizes."""
-    design = np.concatenate([np.ones((len(x), 1)), x], axis=1)
-    share = np.where(label > 0.5, 0.5 / max(label.mean(), 1e-9), 0.5 / max(1 - label.mean(), 1e-9))
-    penalty = np.diag([1e-6, *[ridge] * x.shape[1]])
-    weights = np.zeros(design.shape[1])
-    for _ in range(steps):
-        p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
-        gradient = design.T @ (share * (p - label)) + penalty @ weights
-        curvature = (design * (share * np.clip(p * (1 - p), 1e-6, None))[:, None]).T @ design + penalty
-        change = np.linalg.solve(curvature, gradient)
-        weights = weights - change
-        if np.abs(change).max() < 1e-6:
-            break
-    return weights
+    Returns:
+        The accuracy of all features together, and [features] that of each alone.
+    """
+    # Here and not above: the import takes a second, and only this check needs it.
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import PredefinedSplit
+    from sklearn.preprocessing import StandardScaler
 
-
-def names_of(pairs: Sequence[PairLeak]) -> list[str]:
-    """Features that tell pairs apart, the most frequent first."""
-    counts: dict[str, int] = {}
-    for pair in pairs:
-        if pair.leaks:
-            counts[pair.feature] = counts.get(pair.feature, 0) + 1
-    return sorted(counts, key=lambda name: (-counts[name], name))
+    rng = np.random.default_rng(seed)
+    fold = np.zeros(len(label), np.int64)
+    for value in (0, 1):  # drawn here, so that the published accuracies hold for every version
+        fold[label == value] = rng.permutation(np.arange((label == value).sum()) % FOLDS)
+    columns = [slice(None), *(slice(k, k + 1) for k in range(x.shape[1]))]
+    hits = np.zeros((len(columns), len(label)), bool)
+    for train, test in PredefinedSplit(fold).split():
+        scaled = StandardScaler().fit(x[train]).transform(x)
+        for row, column in zip(hits, columns, strict=True):
+            model = LogisticRegression(class_weight="balanced").fit(scaled[train, column], label[train])
+            row[test] = model.predict(scaled[test, column]) == label[test]
+    accuracy = (hits[:, label == 0].mean(axis=1) + hits[:, label == 1].mean(axis=1)) / 2
+    return float(accuracy[0]), accuracy[1:]

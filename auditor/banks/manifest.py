@@ -1,26 +1,18 @@
-"""``bank.toml``: what a concept bank is, before any image is read.
+"""``bank.toml``: the description of a concept bank. It is checked before any image is read.
 
-An error names the file, the line and the key, because these files are written by hand.
+People write these files by hand, so an error names the file, the line and the key.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from auditor.errors import InputError
+from auditor.toml_lines import TomlSyntaxError, parse_toml, read_toml_text
 
 FILE_NAME = "bank.toml"
 _NAME = r"^[^\W_][\w .+&-]*$"  # letters of any script; a bank is called by it on the command line
@@ -34,9 +26,17 @@ def _printable(name: str) -> str:
     return name
 
 
+def _inside(folder: str) -> str:
+    parts = re.split(r"[/\\]", folder)
+    if ".." in parts or folder.startswith(("/", "\\")) or re.match(r"^[A-Za-z]:", folder):
+        raise ValueError("must lie inside the bank: a relative path without '..'")
+    return folder
+
+
 Name = Annotated[str, Field(pattern=_NAME, max_length=80)]
 ConceptName = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
-"""Anything printable; it is also the name of a folder."""
+"""Any printable text; also the name of a folder."""
+Folder = Annotated[str, AfterValidator(_inside)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -50,48 +50,40 @@ class ConceptEntry(_Part):
     name: ConceptName
     title: str = ""
     definition: Text
-    """What an image must show to carry this label; how a labeller would decide."""
-    folder: str = ""
+    """What an image must show to carry this label."""
+    folder: Folder = ""
     """Folder of its images, relative to the manifest; by default the concept's name."""
     where: dict[str, str] = {}
-    """Labels an image must have, all of them: ``{gender = "woman", race = "black"}`` is an
-    intersection. Only for banks with a lock file, whose images carry labels."""
-
-    @field_validator("folder")
-    @classmethod
-    def _inside(cls, folder: str) -> str:
-        parts = re.split(r"[/\\]", folder)
-        if ".." in parts or folder.startswith(("/", "\\")) or re.match(r"^[A-Za-z]:", folder):
-            raise ValueError("must lie inside the bank: a relative path without '..'")
-        return folder
+    """Labels that an image must have. ``{gender = "woman", race = "black"}`` selects images with both.
+    Only for banks with a lock file."""
 
 
 class ContrastEntry(_Part):
-    """Two concepts that may be set against each other."""
+    """Two concepts to compare."""
 
     more: ConceptName
     less: ConceptName
     match: tuple[str, ...] = ()
-    """Covariates to match on, exactly for categories, nearest for numbers."""
+    """Covariates to match on: categories exactly, numbers by distance."""
 
 
 class CovariateEntry(_Part):
-    """Something that differs between images and should not differ between concepts."""
+    """A property of images that should not differ between concepts."""
 
     kind: Literal["category", "number"]
     description: str = ""
 
 
 class ClusterEntry(_Part):
-    """Which images belong together and count as one."""
+    """How images are grouped into clusters. The images of a cluster count as one."""
 
     of: Text = "cluster"
     """What a cluster is, in a word: ``person``, ``source photo``, ``video``."""
     covariate: str = ""
     """The covariate that names it."""
     name_pattern: str = ""
-    """Or a regular expression with one group, found in the image's path within the bank: what the group
-    matches names the cluster. ``"^([^/]+/photo[0-9]+)_"`` puts all crops of a photo together."""
+    """Or a regular expression with one group, searched in the image's path within the bank. The group's text
+    names the cluster. ``"^([^/]+/photo[0-9]+)_"`` groups all crops of a photo."""
 
     @model_validator(mode="after")
     def _one_way(self) -> ClusterEntry:
@@ -108,17 +100,15 @@ class ClusterEntry(_Part):
 
 
 class ReferenceEntry(_Part):
-    """What a concept is measured against: other images of the same domain."""
+    """Images of the same domain that a concept is measured against."""
 
     description: Text
-    folder: str = ""
+    folder: Folder = ""
     """Folder of reference images; empty: the bank's other concepts."""
-
-    _inside = field_validator("folder")(ConceptEntry._inside.__func__)  # type: ignore[attr-defined]
 
 
 class SourceEntry(_Part):
-    """Where images and labels come from, and on what terms."""
+    """Where images and labels come from, and their terms."""
 
     name: Text
     url: str = ""
@@ -138,13 +128,13 @@ class Datasheet(_Part):
     collection_and_consent: Text
     preprocessing: Text
     uses: Text
-    """Uses that are fine."""
+    """Suitable uses."""
     unsuitable_uses: Text
     maintenance: Text
 
 
 class Generator(_Part):
-    """Images made by auditor itself."""
+    """Images that auditor generates."""
 
     name: Literal["textures"]
     images: Annotated[int, Field(ge=1, le=10_000)] = 60
@@ -162,17 +152,17 @@ class Manifest(_Part):
     min_images: Annotated[int, Field(ge=2)] = 30
     """Concepts with fewer images are skipped, and the report says so."""
     report_images: bool = True
-    """Whether a report may show this bank's images; false for faces."""
+    """Whether a report may show this bank's images. False for faces."""
     report_averages: bool = True
-    """Where it may not: whether it may show each concept's blurred average over 30 images or more."""
+    """Whether a report that may not show the images may show each concept's blurred average of 30 or more."""
     generator: Generator | None = None
     labels: tuple[str, ...] = ()
-    """A bank without images of its own: any imported set whose images carry these labels."""
+    """For a bank without images: it selects from any imported set whose images carry these labels."""
     concepts: Annotated[tuple[ConceptEntry, ...], Field(min_length=1)]
     contrasts: tuple[ContrastEntry, ...] = ()
     covariates: dict[str, CovariateEntry] = {}
     cluster: ClusterEntry | None = None
-    """Without it, a covariate called ``cluster`` is taken where images state one."""
+    """Default: the covariate ``cluster``, where images have one."""
     reference: ReferenceEntry | None = None
     sources: Annotated[tuple[SourceEntry, ...], Field(min_length=1)]
     datasheet: Datasheet
@@ -205,71 +195,30 @@ def read_manifest(path: Path) -> Manifest:
         InputError: missing, not TOML, or not a manifest; with file, line and key.
     """
     path = path / FILE_NAME if path.is_dir() else path
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 (byte {error.start})") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    return parse_manifest(text, where=str(path))
+    return parse_manifest(read_toml_text(path, where=str(path)), where=str(path))
 
 
 def parse_manifest(text: str, *, where: str) -> Manifest:
     """:func:`read_manifest` for text in memory; ``where`` names it in errors."""
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r"\(at line (\d+)", str(error))
-        line = at.group(1) if at else str(text.count("\n") + 1)
-        said = re.sub(r" \(at .*\)$", "", str(error))
-        raise InputError(f"{where}:{line}: not valid TOML ({said})") from error
-    try:
-        return Manifest.model_validate(data)
+        toml = parse_toml(text)
+        return Manifest.model_validate(toml.data)
+    except TomlSyntaxError as error:
+        raise InputError(f"{where}:{error.line}: not valid TOML ({error})") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"])
-        line = str(line_of(text, first["loc"]))
-        said = {
-            "missing": "is missing",
-            "extra_forbidden": "is not a key of bank.toml",
-            "string_pattern_mismatch": "must begin with a letter or digit and hold no slashes",
-        }.get(first["type"], first["msg"].removeprefix("Value error, "))
+        said = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
+        if first["loc"] == ("control",):
+            said = "is called [reference] now; rename the table"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise InputError(f"{where}:{line}: {key + ': ' if key else ''}{said}{more}") from error
+        at = f"{where}:{toml.line(first['loc']) or 1}"
+        raise InputError(f"{at}: {key + ': ' if key else ''}{said}{more}") from error
 
 
-def line_of(text: str, location: tuple[int | str, ...]) -> int:
-    """The line, from 1, that a key such as ``("concepts", 2, "definition")`` is on.
-
-    Where the key itself is absent: the line of the innermost table that is there.
-    """
-    lines = text.splitlines()
-    first, last = 0, len(lines)
-    best = 1
-    prefix = ""
-    for depth, part in enumerate(location):
-        if isinstance(part, int):
-            heads = [i for i in range(first, last) if _header(lines[i]) == f"[[{prefix}]]"]
-            if part >= len(heads):
-                break
-            first = heads[part]
-            last = heads[part + 1] if part + 1 < len(heads) else last
-            best = first + 1
-            continue
-        prefix = f"{prefix}.{part}" if prefix else part
-        heads = [i for i in range(first, last) if _header(lines[i]) in (f"[{prefix}]", f"[[{prefix}]]")]
-        keyed = [i for i in range(first, last) if re.match(rf'\s*"?{re.escape(part)}"?\s*[=.]', lines[i])]
-        if heads and (depth + 1 < len(location) or not keyed):
-            best = heads[0] + 1
-            if _header(lines[heads[0]]) == f"[{prefix}]":
-                first = heads[0]
-                last = next((i for i in range(first + 1, last) if lines[i].lstrip().startswith("[")), last)
-        elif keyed:
-            best = keyed[0] + 1
-            first, last = keyed[0], last
-    return best
-
-
-def _header(line: str) -> str:
-    line = line.split("#")[0].strip()
-    return re.sub(r"\s+", "", line) if line.startswith("[") else ""
+_REASONS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a key of bank.toml",
+    "string_pattern_mismatch": "must begin with a letter or digit and hold no slashes",
+}
+"""Errors by pydantic's type, in words about a file."""

@@ -1,4 +1,4 @@
-"""``auditor classes``: which classes a model knows, and what ``--classes`` may call them."""
+"""``auditor classes``: the classes of a model, and their names for ``--classes``."""
 
 from __future__ import annotations
 
@@ -6,15 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.cli.flags import (
-    ArchFlag,
-    ArgsFlag,
-    FactoryFlag,
-    KeyFlag,
-    LabelsFlag,
-    ModelArgument,
-    request_from,
-)
+from auditor.cli.flags import LabelsFlag, ModelArgument, SourceFlags, with_source_flags
 from auditor.cli.text import columns
 from auditor.errors import InputError
 
@@ -24,11 +16,11 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(classes)
+    app.command()(with_source_flags(classes))
 
 
 def _names(label: ClassLabel) -> str:
-    """Its synonyms; a name with commas of its own stands alone."""
+    """All names of the class, or its name alone if that has commas."""
     return label.name if "," in label.name else ", ".join(label.aliases or (label.name,))
 
 
@@ -37,10 +29,8 @@ def classes(
     query: Annotated[
         str | None, typer.Argument(help="Part of a name, a synset or an index; without it all classes.")
     ] = None,
-    arch: ArchFlag = None,
-    model_args: ArgsFlag = None,
-    model_factory: FactoryFlag = None,
-    weights_key: KeyFlag = None,
+    *,
+    source: SourceFlags,
     labels: LabelsFlag = None,
 ) -> None:
     """List the classes of a model: index, synset, names. Any of the three works for `--classes`.
@@ -48,11 +38,9 @@ def classes(
     auditor classes bundled:efficientnet_lite0 spider
     """
     from auditor.models import load_model
-    from auditor.models.labels import search
+    from auditor.models.find import search
 
-    loaded = load_model(
-        model, request=request_from(arch, model_args, model_factory, weights_key), labels=labels
-    )
+    loaded = load_model(model, request=source.request(), labels=labels)
     found = list(loaded.labels) if query is None else search(loaded.labels, query)
     if not found:
         raise InputError(f"classes of '{model}': none is like '{query}', needed part of one of its names")

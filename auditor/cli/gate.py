@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.errors import InputError, StorageError
+from auditor.cli.output import AuditArgument, deliver, destinations, written_as
+from auditor.errors import StorageError
 
 if TYPE_CHECKING:
     from auditor.policy.verdict import Verdict
@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def gate(
-    audit: Annotated[Path, typer.Argument(metavar="AUDIT", help="Audit directory, or its audit.json.")],
+    audit: AuditArgument,
     policy: Annotated[Path, typer.Option("--policy", "-p", metavar="FILE", help="The policy, a TOML file.")],
     baseline: Annotated[
         Path | None,
@@ -53,18 +53,19 @@ def gate(
 
         auditor gate audit --policy policy.toml --baseline audits/v1 --format junit:gate.xml
     """
-    from auditor.files import write_bytes
     from auditor.policy.releases import gate_release
+    from auditor.report.formats.gate import terminal_lines
 
-    wanted = [_parse(text) for text in formats or ["text"]]
+    wanted = destinations(formats or ["text"], RENDERERS)
     verdict = gate_release(audit, policy, baseline=baseline, today=today.date() if today else date.today())
     for name, file in wanted:
-        if file is not None:
-            write_bytes(file, RENDERERS[name](verdict, every).encode())
-        elif name == "text":
+        if name != "text":
+            deliver(written_as(RENDERERS[name], verdict), file)
+        elif file is None:
             print_verdict(verdict, every=every)
         else:
-            sys.stdout.write(RENDERERS[name](verdict, every))
+            text = "\n".join(line for line, _ in terminal_lines(verdict, every=every)) + "\n"
+            deliver(text.encode(), file)
     in_actions(verdict, annotated=any(name == "github" for name, _ in wanted))
     return verdict.exit_status
 
@@ -92,13 +93,6 @@ def in_actions(verdict: Verdict, *, annotated: bool = False) -> None:
             raise StorageError(f"step summary '{summary}': {error.strerror}") from error
 
 
-def _parse(text: str) -> tuple[str, Path | None]:
-    name, _, file = text.partition(":")
-    if name not in RENDERERS:
-        raise InputError(f"--format {text}: no format '{name}', needed one of {', '.join(RENDERERS)}")
-    return name, Path(file) if file else None
-
-
 def print_verdict(verdict: Verdict, *, every: bool = False) -> None:
     """On the terminal, in colour where it has any; the signs say the same without."""
     from auditor.report.formats.gate import COLOURS, terminal_lines
@@ -107,49 +101,12 @@ def print_verdict(verdict: Verdict, *, every: bool = False) -> None:
         typer.secho(line, fg=COLOURS[outcome] if outcome else None, bold=number == 0)
 
 
-def _text(verdict: Verdict, every: bool) -> str:
-    from auditor.report.formats.gate import terminal_lines
-
-    return "\n".join(line for line, _ in terminal_lines(verdict, every=every)) + "\n"
-
-
-def _github(verdict: Verdict, every: bool) -> str:
-    from auditor.report.formats.gate import github_annotations
-
-    return github_annotations(verdict)
-
-
-def _markdown(verdict: Verdict, every: bool) -> str:
-    from auditor.report.formats.gate import verdict_markdown
-
-    return verdict_markdown(verdict)
-
-
-def _json(verdict: Verdict, every: bool) -> str:
-    from auditor.report.formats.json import render_verdict
-
-    return render_verdict(verdict)
-
-
-def _junit(verdict: Verdict, every: bool) -> str:
-    from auditor.report.formats.junit import render_verdict
-
-    return render_verdict(verdict)
-
-
-def _sarif(verdict: Verdict, every: bool) -> str:
-    from auditor import __version__
-    from auditor.report.formats.sarif import render_verdict
-
-    return render_verdict(verdict, version=__version__)
-
-
-RENDERERS: dict[str, Callable[[Verdict, bool], str]] = {
-    "text": _text,
-    "github": _github,
-    "markdown": _markdown,
-    "json": _json,
-    "junit": _junit,
-    "sarif": _sarif,
+RENDERERS = {
+    "text": "",
+    "github": "gate:github_annotations",
+    "markdown": "gate:verdict_markdown",
+    "json": "json:render_verdict",
+    "junit": "junit:render_verdict",
+    "sarif": "sarif:render_verdict",
 }
-"""Format name to the function that writes a verdict in it."""
+"""Format name to the function that writes a verdict in it; ``text`` is made here, for ``--all``."""

@@ -25,11 +25,11 @@ def history(
     auditor history audits/v1 audits/v2 audits/v3 --html history.html
     """
     from auditor.files import write_bytes
-    from auditor.report.formats.history import render_html, render_markdown
+    from auditor.report.formats.history import history_html, history_markdown
     from auditor.store.directory import read_audit
 
     records = [read_audit(path) for path in audits]
-    sys.stdout.write(render_markdown(records))
+    sys.stdout.write(history_markdown(records))
     if html is not None:
-        write_bytes(html, render_html(records).encode())
+        write_bytes(html, history_html(records).encode())
         print(f"page: {html}", file=sys.stderr)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.cli.flags import ArchFlag, ArgsFlag, FactoryFlag, KeyFlag, request_from
+from auditor.cli.flags import SourceFlags, with_source_flags
 
 if TYPE_CHECKING:
     from auditor.models.inspect import Inspection
@@ -23,15 +23,12 @@ NOTHING_FITS = 2
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(inspect)
+    app.command()(with_source_flags(inspect))
 
 
 def inspect(
     file: Annotated[Path, typer.Argument(metavar="FILE|FOLDER", help="A checkpoint, or a folder of one.")],
-    arch: ArchFlag = None,
-    model_args: ArgsFlag = None,
-    model_factory: FactoryFlag = None,
-    weights_key: KeyFlag = None,
+    source: SourceFlags,
 ) -> int:
     """Say what is in a checkpoint, which architecture fits, and what an audit of it would assume.
 
@@ -41,25 +38,14 @@ def inspect(
     """
     from auditor.models.inspect import inspect_file
 
-    asked = request_from(arch, model_args, model_factory, weights_key)
-    found = inspect_file(file, asked)
-    given = [
-        *(["--model-factory", model_factory] if model_factory else []),
-        *(["--weights-key", weights_key] if weights_key else []),
-        *(["--model-args", ",".join(model_args)] if model_args else []),
-    ]
-    for line in lines(found, given):
+    found = inspect_file(file, source.request())
+    for line in lines(found, source):
         print(line)
     return 0 if found.chosen else NOTHING_FITS
 
 
-def lines(found: Inspection, given: list[str]) -> Iterator[str]:
-    """What is printed, line by line.
-
-    Args:
-        found: What was found in the file.
-        given: Flags to repeat in the command at the end.
-    """
+def lines(found: Inspection, source: SourceFlags) -> Iterator[str]:
+    """The printed lines; the command at the end repeats the given flags."""
     from auditor.models.inspect import not_found, size_words
 
     held = found.checkpoint
@@ -82,9 +68,12 @@ def lines(found: Inspection, given: list[str]) -> Iterator[str]:
     yield from _model(chosen.model, [note for note in chosen.model.notes if note not in said])
     command = ["auditor", "run", "--model", found.spec]
     # A folder of the hub states its architecture; a function of the user's needs none.
-    if "--model-factory" not in given and not found.spec.startswith("hf-dir:"):
+    if not source.model_factory and not found.spec.startswith("hf-dir:"):
         command += ["--arch", chosen.arch]
-    command += [*given, "--classes", ",".join(_quoted(c.name) for c in chosen.model.labels[:2])]
+    command += ["--model-factory", source.model_factory] if source.model_factory else []
+    command += ["--weights-key", source.weights_key] if source.weights_key else []
+    command += ["--model-args", ",".join(source.model_args)] if source.model_args else []
+    command += ["--classes", ",".join(_quoted(c.name) for c in chosen.model.labels[:2])]
     yield ""
     if not found.certain:
         yield f"If it was trained as {chosen.arch}:"

@@ -1,4 +1,4 @@
-"""``auditor layers``: the layers of a model that an audit listens to, and those it could."""
+"""``auditor layers``: the layers of a model that an audit uses, and those that it can use."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli.flags import ArchFlag, ArgsFlag, FactoryFlag, KeyFlag, ModelArgument, request_from
+from auditor.cli.flags import ModelArgument, SourceFlags, with_source_flags
 from auditor.cli.text import columns
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(layers)
+    app.command()(with_source_flags(layers))
 
 
 def layers(
@@ -20,10 +20,8 @@ def layers(
     patterns: Annotated[
         list[str] | None, typer.Argument(help="Only layers that fit, as for `auditor run --layers`: blocks.*")
     ] = None,
-    arch: ArchFlag = None,
-    model_args: ArgsFlag = None,
-    model_factory: FactoryFlag = None,
-    weights_key: KeyFlag = None,
+    *,
+    source: SourceFlags,
     every: Annotated[
         bool, typer.Option("--all", help="Every layer with feature maps, not only blocks.")
     ] = False,
@@ -31,7 +29,7 @@ def layers(
         bool, typer.Option("--random-weights", help="Do not fetch weights: the layers are the same.")
     ] = False,
 ) -> None:
-    """List the layers that an audit of this model listens to, with the size of their feature maps.
+    """List the layers that an audit of this model uses, with the size of their feature maps.
 
     Those marked `*` are chosen if `auditor run` is given no `--layers`.
 
@@ -40,8 +38,7 @@ def layers(
     from auditor.models import load_model
     from auditor.models.layers import all_layers, choose_layers
 
-    asked = request_from(arch, model_args, model_factory, weights_key, random_weights=random_weights)
-    loaded = load_model(model, request=asked)
+    loaded = load_model(model, request=source.request(random_weights=random_weights))
     chosen = {layer.name for layer in choose_layers(loaded)}
     if patterns:
         shown = choose_layers(loaded, patterns)

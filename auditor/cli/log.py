@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from auditor.errors import InputError
+from auditor.cli.output import AuditArgument, OptionalBaseline, require_policy
 
 
 def register(app: typer.Typer) -> None:
@@ -16,16 +16,13 @@ def register(app: typer.Typer) -> None:
 
 
 def log(
-    audit: Annotated[Path, typer.Argument(metavar="AUDIT", help="Audit directory, or its audit.json.")],
+    audit: AuditArgument,
     to: Annotated[str, typer.Option("--to", metavar="mlflow", help="The tracker: mlflow.")],
     policy: Annotated[
         Path | None,
         typer.Option("--policy", "-p", metavar="FILE", help="Log the gate's verdict by this policy, too."),
     ] = None,
-    baseline: Annotated[
-        Path | None,
-        typer.Option("--baseline", metavar="AUDIT", help="With --policy: audit of the release before."),
-    ] = None,
+    baseline: OptionalBaseline = None,
 ) -> None:
     """Log an audit to MLflow: settings, every finding as a metric, the verdict, the report.
 
@@ -39,8 +36,7 @@ def log(
     from auditor.report.formats.mlflow import open_log
     from auditor.store.directory import read_audit
 
-    if baseline is not None and policy is None:
-        raise InputError("--baseline is given without --policy, needed both")
+    require_policy(policy, baseline)
     record = read_audit(audit)
     verdict = gate_release(audit, policy, baseline=baseline) if policy is not None else None
     logged = open_log(to).log(audit if audit.is_dir() else audit.parent, record, verdict)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from auditor.cli.output import AuditArgument
 from auditor.errors import InputError
 
 
@@ -21,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    audit: Annotated[Path, typer.Argument(metavar="AUDIT", help="Audit directory, or its audit.json.")],
+    audit: AuditArgument,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write it.")] = Path(
         "policy.toml"
     ),

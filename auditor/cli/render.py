@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from auditor.errors import InputError
+from auditor.cli.output import AuditArgument, OptionalBaseline, require_policy
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def render(
-    audit: Annotated[Path, typer.Argument(metavar="AUDIT", help="Audit directory, or its audit.json.")],
+    audit: AuditArgument,
     formats: Annotated[
         list[str] | None,
         typer.Option(
@@ -35,10 +35,7 @@ def render(
             help="Hold the audit against this policy and show the gate's verdict on the first page.",
         ),
     ] = None,
-    baseline: Annotated[
-        Path | None,
-        typer.Option("--baseline", metavar="AUDIT", help="With --policy: audit of the release before."),
-    ] = None,
+    baseline: OptionalBaseline = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="DIR", help="Where to write; by default beside the audit."),
@@ -58,11 +55,10 @@ def render(
 
     wanted = formats or ["html", "pdf"]
     check_formats(wanted)
+    require_policy(policy, baseline)
     record = read_audit(audit)
     directory = audit if audit.is_dir() else audit.parent
     if policy is not None:
         keep_verdict(directory, gate_release(audit, policy, baseline=baseline))
-    elif baseline is not None:
-        raise InputError("--baseline is given without --policy, needed both")
     for path in write_reports(directory, record, formats=wanted, out=out):
         typer.echo(str(path))

@@ -84,81 +84,125 @@ def learn(
     valid range: the term to lower is twice the margin of the class's logit over the mean logit. When
     success stalls short of all images, lambda is halved ("class-specific fine-tuning").
     """
-    low, high = model.bounds()
-    span = valid_span(model)
-    scale = span / 2  # the paper's unit, per channel
-    n = images.shape[0]
-    delta = torch.zeros(1, *images.shape[1:], device=images.device, requires_grad=True)
-    optimiser = torch.optim.Adam([delta], lr=settings.learning_rate)
-    with torch.no_grad(), learning(model, settings.precision):
-        logits = torch.cat([model.module(part).float() for part in images.split(settings.batch)])
-    margin = float((logits[:, class_index] - logits.mean(1)).mean())
-    weight = 2 * max(margin, 1.0) / 0.1
-    best = (-1.0, float("inf"))
-    best_state = (torch.zeros_like(delta[0]), 0.0, 0.0)
-    since, evaluations, steps, held, converged = 0, 0, 0, 0, False
-
-    def occluded(batch: Tensor) -> tuple[Tensor, Tensor]:
-        plain = torch.clamp(batch - delta * scale, low, high)
-        moved = transform(
-            plain, noise=settings.noise, rotation=settings.rotation, span=span, generator=generator
-        )
-        return plain, torch.clamp(moved, low, high)
-
-    def share(z: Tensor) -> float:
-        return float((z.argmax(1) != class_index).float().mean())
-
-    half = max(1, settings.batch // 2)  # an image is passed plain and transformed
+    attempt = _Learning(model, images, class_index, settings, generator)
     for step in range(settings.iterations + 1):
-        chosen = (
-            images if n <= half else images[torch.randperm(n, generator=generator)[:half].to(images.device)]
-        )
-        plain, moved = occluded(chosen)
-        with learning(model, settings.precision):
-            z = model.module(torch.cat([plain, moved])).float()
-        z_plain, z_moved = z.chunk(2)
-        success, success_moved = share(z_plain.detach()), share(z_moved.detach())
-        if n > half and success == 1.0 and success_moved == 1.0:
-            success, success_moved = _check(model, images, occluded, share, settings)
-            evaluations += n
-        size = float(delta.detach().abs().mean())
-        key = (round(success + success_moved, 6), -size)
-        if key > (best[0], -best[1]):
-            since = 0 if key[0] > best[0] else since
-            best, best_state = (key[0], size), (delta.detach()[0].clone(), success, success_moved)
-        if success == 1.0 and success_moved == 1.0:
-            held += 1
-            if held == settings.confirmations:
-                converged = True
-                best_state = (delta.detach()[0].clone(), success, success_moved)
-                break
-        else:
-            held = 0
-        if step == settings.iterations:
+        plain, moved = attempt.forward()
+        if attempt.judge(plain, moved) or step == settings.iterations:
             break
-        loss = objective(z_plain, z_moved, class_index, delta, weight=weight)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        steps += 1
-        since += 1
-        evaluations += 2 * chosen.shape[0]
-        if since >= settings.patience:
-            weight, since = weight / 2, 0
+        attempt.step(plain, moved)
         if on_step is not None:
             on_step()
-    if best[0] <= 0:  # nothing flipped: the smallest would be no perturbation at all
-        best_state = (delta.detach()[0].clone(), 0.0, 0.0)
-    perturbation, success, success_moved = best_state
-    return Occluder(
-        perturbation=perturbation * scale[0],
-        converged=converged,
-        success=success,
-        success_transformed=success_moved,
-        iterations=steps,
-        evaluations=evaluations,
-        lambda_=weight,
-    )
+    return attempt.result()
+
+
+class _Learning:
+    """The perturbation while it is learned, and the best seen so far."""
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        images: Tensor,
+        class_index: int,
+        settings: OccluderSettings,
+        generator: torch.Generator,
+    ) -> None:
+        self._model, self._images, self._class = model, images, class_index
+        self._settings, self._generator = settings, generator
+        self._low, self._high = model.bounds()
+        self._span = valid_span(model)
+        self._scale = self._span / 2  # the paper's unit, per channel
+        self._delta = torch.zeros(1, *images.shape[1:], device=images.device, requires_grad=True)
+        self._optimiser = torch.optim.Adam([self._delta], lr=settings.learning_rate)
+        self._half = max(1, settings.batch // 2)  # an image is passed plain and transformed
+        with torch.no_grad(), learning(model, settings.precision):
+            logits = torch.cat([model.module(part).float() for part in images.split(settings.batch)])
+        margin = float((logits[:, class_index] - logits.mean(1)).mean())
+        self._weight = 2 * max(margin, 1.0) / 0.1
+        self._best = (torch.zeros_like(self._delta[0]), 0.0, 0.0)
+        """Perturbation, success, success under t."""
+        self._best_key = (-1.0, -float("inf"))
+        """Sum of both successes, and minus the mean absolute perturbation: larger is better."""
+        self._steps = self._evaluations = self._since_better = self._in_a_row = 0
+        self._converged = False
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """Logits of a random batch with the perturbation subtracted, plain and under t."""
+        chosen = self._images
+        if len(chosen) > self._half:
+            order = torch.randperm(len(chosen), generator=self._generator)
+            chosen = chosen[order[: self._half].to(chosen.device)]
+        with learning(self._model, self._settings.precision):
+            logits = self._model.module(torch.cat(self._occluded(chosen))).float()
+        plain, moved = logits.chunk(2)
+        return plain, moved
+
+    def judge(self, plain: Tensor, moved: Tensor) -> bool:
+        """Keep the perturbation if it is the best so far; whether learning is done."""
+        success = self._lost(plain.detach()), self._lost(moved.detach())
+        if len(self._images) > self._half and success == (1.0, 1.0):
+            success = self._over_all_images()
+        found = (self._delta.detach()[0].clone(), *success)
+        key = (round(sum(success), 6), -float(self._delta.detach().abs().mean()))
+        if key > self._best_key:
+            if key[0] > self._best_key[0]:
+                self._since_better = 0
+            self._best_key, self._best = key, found
+        self._in_a_row = self._in_a_row + 1 if success == (1.0, 1.0) else 0
+        if self._in_a_row == self._settings.confirmations:
+            self._converged, self._best = True, found
+        return self._converged
+
+    def step(self, plain: Tensor, moved: Tensor) -> None:
+        """One step of Adam on equation 5."""
+        loss = objective(plain, moved, self._class, self._delta, weight=self._weight)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimiser.step()
+        self._steps += 1
+        self._since_better += 1
+        self._evaluations += 2 * len(plain)
+        if self._since_better >= self._settings.patience:
+            self._weight, self._since_better = self._weight / 2, 0
+
+    def result(self) -> Occluder:
+        """The best perturbation; the last where no image lost the class."""
+        if self._best_key[0] <= 0:  # the smallest would be no perturbation at all
+            self._best = (self._delta.detach()[0].clone(), 0.0, 0.0)
+        perturbation, success, success_transformed = self._best
+        return Occluder(
+            perturbation=perturbation * self._scale[0],
+            converged=self._converged,
+            success=success,
+            success_transformed=success_transformed,
+            iterations=self._steps,
+            evaluations=self._evaluations,
+            lambda_=self._weight,
+        )
+
+    def _occluded(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        plain = torch.clamp(batch - self._delta * self._scale, self._low, self._high)
+        moved = transform(
+            plain,
+            noise=self._settings.noise,
+            rotation=self._settings.rotation,
+            span=self._span,
+            generator=self._generator,
+        )
+        return plain, torch.clamp(moved, self._low, self._high)
+
+    def _lost(self, logits: Tensor) -> float:
+        """Share of images that the model no longer takes for the class."""
+        return float((logits.argmax(1) != self._class).float().mean())
+
+    def _over_all_images(self) -> tuple[float, float]:
+        plain, moved = [], []
+        with torch.no_grad(), learning(self._model, self._settings.precision):
+            for part in self._images.split(self._half):
+                first, second = self._occluded(part)
+                plain.append(self._model.module(first).float())
+                moved.append(self._model.module(second).float())
+        self._evaluations += len(self._images)
+        return self._lost(torch.cat(plain)), self._lost(torch.cat(moved))
 
 
 def objective(plain: Tensor, moved: Tensor, class_index: int, delta: Tensor, *, weight: float) -> Tensor:
@@ -177,23 +221,6 @@ def objective(plain: Tensor, moved: Tensor, class_index: int, delta: Tensor, *, 
     return (plain[:, class_index] + moved[:, class_index]).mean() + weight * delta.abs().mean()
 
 
-def _check(
-    model: LoadedModel,
-    images: Tensor,
-    occluded: Callable[[Tensor], tuple[Tensor, Tensor]],
-    share: Callable[[Tensor], float],
-    settings: OccluderSettings,
-) -> tuple[float, float]:
-    """Success over all images, plain and transformed."""
-    plain, moved = [], []
-    with torch.no_grad(), learning(model, settings.precision):
-        for part in images.split(max(1, settings.batch // 2)):
-            first, second = occluded(part)
-            plain.append(model.module(first).float())
-            moved.append(model.module(second).float())
-    return share(torch.cat(plain)), share(torch.cat(moved))
-
-
 def occlude(model: LoadedModel, images: Tensor, perturbation: Tensor) -> Tensor:
     """X - delta, within the valid range; [n, channels, height, width]."""
     low, high = model.bounds()
@@ -201,7 +228,7 @@ def occlude(model: LoadedModel, images: Tensor, perturbation: Tensor) -> Tensor:
 
 
 def random_like(perturbation: Tensor, generator: torch.Generator) -> Tensor:
-    """Control: the same values in a random order and with random signs, so of the same size."""
+    """For a sanity check: the same values in a random order and with random signs, so of the same size."""
     values = perturbation.flatten().cpu()
     shuffled = values[torch.randperm(values.numel(), generator=generator)]
     signs = torch.randint(0, 2, shuffled.shape, generator=generator) * 2 - 1

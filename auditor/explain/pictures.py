@@ -12,7 +12,8 @@ import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from PIL import Image
 
-from auditor.banks.bank import BankImage
+from auditor.banks.bank import Concept
+from auditor.context import AuditContext
 from auditor.explain.detector import detect
 from auditor.explain.occluder import occlude
 from auditor.explain.stage_one import StageOne
@@ -20,10 +21,12 @@ from auditor.explain.visualise import VisualiseSettings, visualise
 from auditor.images.inputs import as_inputs
 from auditor.models import taps
 from auditor.models.loaded import LoadedModel
-from auditor.records import LayerRecord, Picture
+from auditor.records import Picture
 
 SHOWN = 8
 """Most images of a class in a report."""
+SHOWN_OF_CONCEPT = 4
+"""Images of a concept with the detector's response laid over them."""
 SIDE = 192
 """Longest side of a stored picture in pixels."""
 
@@ -103,66 +106,49 @@ def class_pictures(model: LoadedModel, fit: StageOne, album: Album, *, occluded:
         )
 
 
-def detector_pictures(
-    model: LoadedModel,
-    fit: StageOne,
-    layers: Sequence[LayerRecord],
-    album: Album,
-    *,
-    precision: str,
-    seed: int,
-) -> None:
+def detector_pictures(context: AuditContext, one: StageOne, album: Album) -> None:
     """Images that excite the meta-detector of up to four layers, middle to last."""
+    model, layers = context.model, context.layers
     chosen = sorted({round(len(layers) * share) - 1 for share in (0.4, 0.6, 0.8, 1.0)} - {-1})
-    for place in chosen:
-        layer = layers[place]
-        weights = torch.from_numpy(fit.importance[layer.name][0]).to(model.device)
+    for layer in (layers[place].name for place in chosen):
+        weights = torch.from_numpy(one.importance[layer][0]).to(model.device)
         if not bool(weights.any()):
             continue
         image = visualise(
             model,
-            layer.name,
+            layer,
             weights,
-            settings=VisualiseSettings(precision=precision),
-            generator=torch.Generator().manual_seed(seed),
+            settings=VisualiseSettings(precision=context.precision),
+            generator=torch.Generator().manual_seed(context.settings.seed),
         )
-        alt = f"Image made to excite the meta-detector of {fit.label.name} in layer {layer.name}."
-        album.add(image.permute(1, 2, 0).float().cpu().numpy(), "detector", alt, layer=layer.name)
+        alt = f"Image made to excite the meta-detector of {one.label.name} in layer {layer}."
+        album.add(image.permute(1, 2, 0).float().cpu().numpy(), "detector", alt, layer=layer)
 
 
 def overlay_pictures(
-    model: LoadedModel,
-    fit: StageOne,
-    layer: str,
-    bank: str,
-    concept: str,
-    images: Sequence[BankImage],
-    album: Album,
+    model: LoadedModel, one: StageOne, layer: str, bank: str, concept: Concept, album: Album
 ) -> None:
-    """Where the meta-detector of ``layer`` fires on concept images."""
-    inputs = as_inputs(model, (image.load() for image in images))
-    weights = torch.from_numpy(fit.importance[layer][0]).to(model.device)
+    """Where the meta-detector of ``layer`` responds on the first images of a concept."""
+    inputs = as_inputs(model, (image.load() for image in concept.images[:SHOWN_OF_CONCEPT]))
+    weights = torch.from_numpy(one.importance[layer][0]).to(model.device)
     with torch.inference_mode(), taps.record(model.module, [layer]) as outputs:
-        probabilities = model.module(inputs).float().softmax(1)[:, fit.label.index].tolist()
+        probabilities = model.module(inputs).float().softmax(1)[:, one.label.index].tolist()
         maps = detect(outputs[layer].float(), weights)[:, None]
     size = (int(inputs.shape[2]), int(inputs.shape[3]))
     fired = nnf.interpolate(maps, size=size, mode="bilinear", align_corners=False)[:, 0].cpu().numpy()
     # One scale for all images of the concept, so that a weak response looks weak.
     low, high = np.quantile(fired, 0.05), np.quantile(fired, 0.995)
     colours = mpl.colormaps["inferno"]
+    alt = (
+        f"Image labelled {concept.name} in bank {bank}; bright where the meta-detector of "
+        f"{one.label.name} in {layer} responds."
+    )
     for image, heat, p in zip(inputs, fired, probabilities, strict=True):
-        strength = np.clip((heat - low) / max(high - low, 1e-9), 0, 1)
+        strength = np.clip((heat - low) / max(high - low, 1e-9), 0, 1)[..., None]
         grey = _pixels(model, image).mean(axis=2, keepdims=True)
-        mixed = (1 - 0.75 * strength[..., None]) * grey + 0.75 * strength[..., None] * colours(strength)[
-            ..., :3
-        ]
-        alt = (
-            f"Image labelled {concept} in bank {bank}; bright where the meta-detector of {fit.label.name} "
-            f"in {layer} fires."
-        )
-        album.add(
-            mixed.astype(np.float32), "overlay", alt, layer=layer, bank=bank, concept=concept, probability=p
-        )
+        mixed = (1 - 0.75 * strength) * grey + 0.75 * strength * colours(strength[..., 0])[..., :3]
+        more = {"layer": layer, "bank": bank, "concept": concept.name, "probability": p}
+        album.add(mixed.astype(np.float32), "overlay", alt, **more)
 
 
 def _pixels(model: LoadedModel, image: torch.Tensor) -> Pixels:

@@ -1,7 +1,7 @@
 """Stage one for one class: its images, its occluders, and what they do to every channel.
 
-A :class:`StageOne` is all that stage two needs to know about a class. It can be saved and read back,
-so that a stopped audit goes on where it was and reference classes are learned once per model.
+A :class:`StageOne` is all that stage two needs to know about a class. It is saved and read back, so that
+a stopped audit goes on where it was and reference classes are learned once per model.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from auditor.context import AuditContext
 from auditor.explain import occluder as occ
 from auditor.explain.channels import channel_importance, neuron_scores
 from auditor.files import load_arrays, save_arrays, write_bytes
-from auditor.images.class_images import ImageSet, collect
+from auditor.images.class_images import ImageRequest, ImageSet, collect
 from auditor.images.impressions import PRIOR, RECIPE, ImpressionSettings
 from auditor.models.loaded import ClassLabel, LoadedModel
-from auditor.progress import Progress
 from auditor.records import ClassImages, OccluderRecord, Skipped
-from auditor.settings import IMPRESSIONS, Settings
+from auditor.settings import IMPRESSIONS
 
 
 @dataclass(frozen=True)
@@ -94,109 +94,152 @@ class StageOne:
         )
 
 
-# What one class's fit does not depend on.
+# What the stage one of a class does not depend on.
 _ELSEWHERE = {
     "model", "arch", "labels", "classes", "banks", "benchmark", "runs", "permutations", "bootstrap", "alpha",
-    "margin", "contrast_margin", "min_images", "reference_classes",
+    "margin", "contrast_margin", "min_images", "reference_classes", "scores_only",
 }  # fmt: skip
 
 
-def stage_one_key(
-    model: LoadedModel,
-    label: ClassLabel,
-    layers: Sequence[str],
-    settings: Settings,
-    *,
-    prior: float = PRIOR,
-) -> str:
-    """Name of a fit by content: the model and its input, the layers, the settings and the class."""
+def stage_one_key(context: AuditContext, label: ClassLabel, *, prior: float = PRIOR) -> str:
+    """Name by content: the model and its input, the layers, the settings and the class."""
+    model, settings = context.model, context.settings
     parts = [model.sha256, model.architecture, model.input.model_dump_json()]
-    parts += [settings.digest(without=_ELSEWHERE), *layers]
+    parts += [settings.digest(without=_ELSEWHERE), *context.layer_names]
     parts += [str(model.device.type), str(torch.get_num_threads())]
     if settings.images == IMPRESSIONS:
         parts.append(f"impressions {RECIPE}, prior {prior}")
     return f"{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:24]}-{label.index}"
 
 
-def run_stage_one(
-    model: LoadedModel,
-    label: ClassLabel,
-    layers: Sequence[str],
-    *,
-    settings: Settings,
-    precision: str,
-    progress: Progress,
-    prior: float = PRIOR,
+def cached_stage_one(
+    context: AuditContext, label: ClassLabel, folder: Path, *, prior: float = PRIOR
 ) -> StageOne:
-    """Collect the class's images, learn its occluders, read channel importance off them.
-
-    ``prior`` is the weight of what impressions are held to (:class:`ImpressionSettings`).
+    """Stage one of a class read from ``folder``, or learned now and saved there.
 
     Raises:
-        InputError: the images cannot be had, or too few are recognised as the class.
+        InputError: The images cannot be had, or too few are recognised as the class.
+        OSError: The folder cannot be written.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = folder / stage_one_key(context, label, prior=prior)
+    found = StageOne.load(stem)
+    if found is not None:
+        context.progress.note(f"{label.name}: learned before, taken from {folder.name}")
+        return replace(found, label=label)
+    found = run_stage_one(context, label, prior=prior)
+    found.save(stem)
+    return found
+
+
+def run_stage_one(context: AuditContext, label: ClassLabel, *, prior: float = PRIOR) -> StageOne:
+    """Collect the class's images, learn its occluders, read channel importance off them.
+
+    Args:
+        context: The audit.
+        label: The class.
+        prior: Weight of what impressions are held to (:class:`ImpressionSettings`).
+
+    Raises:
+        InputError: The images cannot be had, or too few are recognised as the class.
+    """
+    model, settings = context.model, context.settings
     generator = torch.Generator().manual_seed(_class_seed(settings.seed, label.index))
-    impressions = ImpressionSettings(
-        count=settings.n_impressions,
-        steps=settings.impression_steps,
-        prior=prior,
-        batch=settings.batch_size,
-        precision=precision,
-    )
-    made = settings.images == IMPRESSIONS
-    batches = -(-settings.n_impressions // settings.batch_size)
-    with progress.stage(
-        f"{label.name}: images", settings.impression_steps * batches if made else None
+    images = _class_images(context, label, prior, generator)
+    inputs = images.inputs(model)
+    learned, heldout = inputs[: images.record.learned], inputs[images.record.learned :]
+    parts = [learned, *_folds(learned, settings.refits)]
+    occluders: list[occ.Occluder] = []
+    channels: list[dict[str, _Channels]] = []
+    with context.progress.stage(
+        f"{label.name}: occluders", settings.occluder_iterations * len(parts)
     ) as stage:
-        images = collect(
-            settings.images,
-            model,
-            label,
+        for part in parts:
+            occluder = occ.learn(
+                model,
+                part,
+                label.index,
+                settings=_occluder_settings(context),
+                generator=generator,
+                on_step=stage.advance,
+            )
+            stage.advance(settings.occluder_iterations - occluder.iterations)
+            occluders.append(occluder)
+            channels.append(_channels(context, part, occluder.perturbation))
+    shares = _Shares.measure(context, label.index, learned, heldout, occluders[0], generator)
+    return StageOne(
+        label=label,
+        images=images,
+        perturbations=np.stack([o.perturbation.cpu().numpy() for o in occluders]).astype(np.float32),
+        importance=_stacked(channels, "importance"),
+        signed=_stacked(channels, "signed"),
+        clean=_stacked(channels, "clean"),
+        occluder=_record(model, occluders, shares),
+    )
+
+
+def _class_images(
+    context: AuditContext, label: ClassLabel, prior: float, generator: torch.Generator
+) -> ImageSet:
+    settings = context.settings
+    batches = -(-settings.n_impressions // settings.batch_size)
+    steps = settings.impression_steps * batches if settings.images == IMPRESSIONS else None
+    with context.progress.stage(f"{label.name}: images", steps) as stage:
+        wanted = ImageRequest(
+            source=settings.images,
             most=settings.max_images,
             heldout=settings.heldout,
             noise=settings.noise,
             rotation=settings.rotation,
-            impressions=impressions,
             batch=settings.batch_size,
-            generator=generator,
-            on_step=stage.advance,
+            impressions=ImpressionSettings(
+                count=settings.n_impressions,
+                steps=settings.impression_steps,
+                prior=prior,
+                batch=settings.batch_size,
+                precision=context.precision,
+            ),
         )
-    inputs = images.inputs(model)
-    learned, heldout = inputs[: images.record.learned], inputs[images.record.learned :]
-    parts = [learned, *_folds(learned, settings.refits)]
-    wanted = occ.OccluderSettings(
+        return collect(wanted, context.model, label, generator=generator, on_step=stage.advance)
+
+
+def _occluder_settings(context: AuditContext) -> occ.OccluderSettings:
+    settings = context.settings
+    return occ.OccluderSettings(
         iterations=settings.occluder_iterations,
         learning_rate=settings.occluder_lr,
         noise=settings.noise,
         rotation=settings.rotation,
         batch=settings.batch_size,
-        precision=precision,
+        precision=context.precision,
     )
-    fits: list[occ.Occluder] = []
-    importance: dict[str, list[NDArray[np.float32]]] = {layer: [] for layer in layers}
-    signed: dict[str, list[NDArray[np.float32]]] = {layer: [] for layer in layers}
-    clean: dict[str, list[NDArray[np.float32]]] = {layer: [] for layer in layers}
-    with progress.stage(f"{label.name}: occluders", settings.occluder_iterations * len(parts)) as stage:
-        for part in parts:
-            fitted = occ.learn(
-                model, part, label.index, settings=wanted, generator=generator, on_step=stage.advance
-            )
-            stage.advance(settings.occluder_iterations - fitted.iterations)
-            fits.append(fitted)
-            found = neuron_scores(model, part, fitted.perturbation, layers, batch=settings.batch_size)
-            for layer, neurons in found.items():
-                importance[layer].append(channel_importance(neurons.scores).cpu().numpy())
-                signed[layer].append(neurons.scores.mean(dim=(1, 2)).cpu().numpy())
-                clean[layer].append(neurons.clean.mean(dim=(1, 2)).cpu().numpy())
-    return StageOne(
-        label=label,
-        images=images,
-        perturbations=np.stack([f.perturbation.cpu().numpy() for f in fits]).astype(np.float32),
-        importance={layer: np.stack(rows) for layer, rows in importance.items()},
-        signed={layer: np.stack(rows) for layer, rows in signed.items()},
-        clean={layer: np.stack(rows) for layer, rows in clean.items()},
-        occluder=_describe(model, label.index, learned, heldout, fits, settings, generator),
+
+
+@dataclass(frozen=True)
+class _Channels:
+    """One layer under one occluder: [channels] each, as the fields of :class:`StageOne`."""
+
+    importance: NDArray[np.float32]
+    signed: NDArray[np.float32]
+    clean: NDArray[np.float32]
+
+
+def _channels(context: AuditContext, images: Tensor, perturbation: Tensor) -> dict[str, _Channels]:
+    found = neuron_scores(
+        context.model, images, perturbation, context.layer_names, batch=context.settings.batch_size
     )
+    return {
+        layer: _Channels(
+            importance=channel_importance(neurons.scores).cpu().numpy(),
+            signed=neurons.scores.mean(dim=(1, 2)).cpu().numpy(),
+            clean=neurons.clean.mean(dim=(1, 2)).cpu().numpy(),
+        )
+        for layer, neurons in found.items()
+    }
+
+
+def _stacked(channels: Sequence[dict[str, _Channels]], field: str) -> dict[str, NDArray[np.float32]]:
+    return {layer: np.stack([getattr(found[layer], field) for found in channels]) for layer in channels[0]}
 
 
 def _class_seed(seed: int, index: int) -> int:
@@ -210,82 +253,67 @@ def _folds(learned: Tensor, refits: int) -> list[Tensor]:
     return [learned[start::count] for start in range(count)] if count > 1 else []
 
 
-def _describe(
-    model: LoadedModel,
-    index: int,
-    learned: Tensor,
-    heldout: Tensor,
-    fits: list[occ.Occluder],
-    settings: Settings,
-    generator: torch.Generator,
-) -> OccluderRecord:
-    """Measure the main occluder in full precision."""
-    main = fits[0]
-    measured = heldout if len(heldout) else learned
-    random = occ.random_like(main.perturbation, generator)
-    before = _probabilities(model, measured, index, settings.batch_size)
-    after = _probabilities(model, occ.occlude(model, measured, main.perturbation), index, settings.batch_size)
-    on_learned = _probabilities(
-        model, occ.occlude(model, learned, main.perturbation), index, settings.batch_size
-    )
-    by_chance = _probabilities(model, occ.occlude(model, measured, random), index, settings.batch_size)
+@dataclass(frozen=True)
+class _Shares:
+    """What the main occluder does, in full precision."""
+
+    learned: float
+    """Share of the images learned on that lose the class."""
+    heldout: float | None
+    random: float
+    """The same for its values in random order and sign, on held-out images where there are any."""
+    before: float
+    """Mean probability of the class on these images."""
+    after: float
+
+    @classmethod
+    def measure(
+        cls,
+        context: AuditContext,
+        index: int,
+        learned: Tensor,
+        heldout: Tensor,
+        occluder: occ.Occluder,
+        generator: torch.Generator,
+    ) -> _Shares:
+        model = context.model
+        measured = heldout if len(heldout) else learned
+        random = occ.random_like(occluder.perturbation, generator)
+
+        def passed(inputs: Tensor) -> tuple[float, float]:
+            """Mean probability of the class, and the share of images that another class takes."""
+            with torch.inference_mode():
+                batches = inputs.split(context.settings.batch_size)
+                logits = torch.cat([model.module(part).float() for part in batches])
+            probability = logits.softmax(1)[:, index].mean().clamp(0, 1)
+            return float(probability), float((logits.argmax(1) != index).float().mean())
+
+        after, lost = passed(occ.occlude(model, measured, occluder.perturbation))
+        return cls(
+            learned=passed(occ.occlude(model, learned, occluder.perturbation))[1],
+            heldout=lost if len(heldout) else None,
+            random=passed(occ.occlude(model, measured, random))[1],
+            before=passed(measured)[0],
+            after=after,
+        )
+
+
+def _record(model: LoadedModel, occluders: Sequence[occ.Occluder], shares: _Shares) -> OccluderRecord:
+    main = occluders[0]
     low, high = model.bounds()
-    share = (
-        torch.from_numpy(main.perturbation.cpu().numpy()).abs().mean(dim=(1, 2))
-        / (high - low).flatten().cpu()
-    ).mean()
+    used = main.perturbation.abs().mean(dim=(1, 2)).cpu() / (high - low).flatten().cpu()
     return OccluderRecord(
-        success_learned=on_learned.lost,
-        success_heldout=after.lost if len(heldout) else None,
+        success_learned=shares.learned,
+        success_heldout=shares.heldout,
         success_transformed=main.success_transformed,
-        success_random=by_chance.lost,
-        probability_before=before.probability,
-        probability_after=after.probability,
+        success_random=shares.random,
+        probability_before=shares.before,
+        probability_after=shares.after,
         l1=main.l1,
-        l1_share=float(share),
+        l1_share=float(used.mean()),
         iterations=main.iterations,
-        evaluations=sum(f.evaluations for f in fits),
+        evaluations=sum(occluder.evaluations for occluder in occluders),
         lambda_=main.lambda_,
         converged=main.converged,
-        refits=len(fits),
+        refits=len(occluders),
     )
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    probability: float
-    lost: float
-
-
-def _probabilities(model: LoadedModel, inputs: Tensor, index: int, batch: int) -> _Outcome:
-    with torch.inference_mode():
-        logits = torch.cat([model.module(part).float() for part in inputs.split(batch)])
-    return _Outcome(
-        probability=float(logits.softmax(1)[:, index].mean().clamp(0, 1)),
-        lost=float((logits.argmax(1) != index).float().mean()),
-    )
-
-
-def cached_stage_one(
-    model: LoadedModel,
-    label: ClassLabel,
-    layers: Sequence[str],
-    *,
-    settings: Settings,
-    precision: str,
-    progress: Progress,
-    folder: Path,
-    prior: float = PRIOR,
-) -> StageOne:
-    """A fit from ``folder`` where it lies there, else learned now and left there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = folder / stage_one_key(model, label, layers, settings, prior=prior)
-    found = StageOne.load(stem)
-    if found is not None:
-        progress.note(f"{label.name}: learned before, taken from {folder.name}")
-        return replace(found, label=label)
-    fit = run_stage_one(
-        model, label, layers, settings=settings, precision=precision, progress=progress, prior=prior
-    )
-    fit.save(stem)
-    return fit

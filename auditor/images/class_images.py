@@ -1,6 +1,6 @@
 """The images that stand for a class, from a folder, a data set or the model itself.
 
-Only those count that the model takes for the class, plain and transformed: the third condition of
+Only those are used that the model recognises as the class, plain and transformed: the third condition of
 equation 4.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,29 @@ from auditor.images.inputs import as_inputs
 from auditor.images.transforms import transform, valid_span
 from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.records import ClassImages, Skipped
+from auditor.settings import IMPRESSIONS
 
 FEWEST = 4
-"""Fewest recognised images that a class can be audited with: two to learn on, two more."""
+"""Fewest recognised images that a class can be audited with: two to learn on, two held out."""
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """Which images of a class are wanted."""
+
+    source: str
+    """``impressions``, ``hf:DATASET[:split]`` or a folder of class folders."""
+    most: int
+    """Photos are read until this many are recognised."""
+    heldout: float
+    """Share that is not learned on, [0, 1)."""
+    noise: float
+    """Of the transformation t, on the paper's scale."""
+    rotation: float
+    """Of t, in degrees."""
+    batch: int
+    """Images per forward pass."""
+    impressions: ImpressionSettings
 
 
 @dataclass(frozen=True)
@@ -42,71 +63,79 @@ class ImageSet:
 
     def inputs(self, model: LoadedModel) -> Tensor:
         """Normalised, on the model's device, [n, channels, height, width]."""
-        pixels = torch.from_numpy(self.pixels).permute(0, 3, 1, 2).float() / 255
-        return model.normalise(pixels.to(model.device))
+        return _normalised(model, self.pixels)
 
 
 def collect(
-    source: str,
+    wanted: ImageRequest,
     model: LoadedModel,
     label: ClassLabel,
     *,
-    most: int,
-    heldout: float,
-    noise: float,
-    rotation: float,
-    impressions: ImpressionSettings,
-    batch: int,
     generator: torch.Generator,
     on_step: Callable[[], None] | None = None,
 ) -> ImageSet:
     """Find or make the images of a class and keep those that the model recognises.
 
     Args:
-        source: ``impressions``, ``hf:DATASET[:split]`` or a folder of class folders.
-        model: the audited model.
-        label: the class.
-        most: stop looking once this many are recognised.
-        heldout: share kept out of learning, [0, 1).
-        noise: of t, on the paper's scale.
-        rotation: of t, degrees.
-        impressions: how to make them, where they are asked for.
-        batch: images per pass.
-        generator: for impressions and for t.
-        on_step: called after every step of making impressions.
+        wanted: Source, number and treatment of the images.
+        model: The audited model.
+        label: The class.
+        generator: For impressions and for t.
+        on_step: Called after every step of making impressions.
 
     Raises:
-        InputError: the source cannot be read, or fewer than ``FEWEST`` images are recognised.
+        InputError: The source cannot be read, or fewer than ``FEWEST`` images are recognised.
     """
+
+    def recognised(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        return _recognised(model, label.index, pixels, wanted, generator)
+
     skipped: list[Skipped] = []
-    if source == "impressions":
+    kind = wanted.source
+    if kind == IMPRESSIONS:
         made = make_impressions(
-            model, label.index, settings=impressions, generator=generator, on_step=on_step
+            model, label.index, settings=wanted.impressions, generator=generator, on_step=on_step
         )
         # Rounded to 8 bits at once, so that a resumed audit works on exactly the images that were saved.
         pixels = _to_bytes(model.pixels(made))
-        kept = _recognised(model, pixels, label.index, noise, rotation, batch, generator)
-        names = [f"impression {i + 1}" for i in range(len(pixels)) if kept[i]]
-        pixels, found, kind = pixels[kept], len(kept), "impressions"
+        kept = recognised(pixels)
+        names = [f"impression {i + 1}" for i in np.flatnonzero(kept)]
+        pixels, found = pixels[kept], len(kept)
     else:
-        stream, kind = _stream(source, model, label, skipped)
-        pixels, names, found = _take(stream, model, label, most, noise, rotation, batch, generator)
-        found += len(skipped)
-    if len(pixels) < FEWEST:
-        raise InputError(
-            f"images '{source}', class '{label.name}': the model recognises {len(pixels)} of {found} as "
-            "the class; "
-            f"needed: {FEWEST} or more"
-        )
+        if kind.startswith("hf:"):
+            stream = read_hub(kind.removeprefix("hf:"), label, len(model.labels), skipped)
+        else:
+            stream = read_folder(class_folder(Path(kind), label, model.labels), skipped)
+            kind = "folder"
+        pixels, names, found = _take(stream, model, wanted, recognised)
+    return _image_set(pixels, names, label, wanted, kind=kind, found=found, skipped=skipped)
+
+
+def _image_set(
+    pixels: NDArray[np.uint8],
+    names: list[str],
+    label: ClassLabel,
+    wanted: ImageRequest,
+    *,
+    kind: str,
+    found: int,
+    skipped: list[Skipped],
+) -> ImageSet:
+    """The recognised images and their counts; ``found`` images were decoded."""
     used = len(pixels)
-    held = min(round(used * heldout), used - 2)
+    if used < FEWEST:
+        raise InputError(
+            f"images '{wanted.source}', class '{label.name}': the model recognises {used} of "
+            f"{found + len(skipped)} as the class; needed: {FEWEST} or more"
+        )
+    held = min(round(used * wanted.heldout), used - 2)
     record = ClassImages(
         source=kind,
-        found=found,
+        found=found + len(skipped),
         used=used,
-        dropped=found - used,
+        dropped=found + len(skipped) - used,
         dropped_unreadable=len(skipped),
-        dropped_misclassified=found - used - len(skipped),
+        dropped_misclassified=found - used,
         learned=used - held,
         heldout=held,
         digest=hashlib.sha256(pixels.tobytes()).hexdigest(),
@@ -114,60 +143,25 @@ def collect(
     return ImageSet(pixels=pixels, names=tuple(names), record=record, skipped=tuple(skipped))
 
 
-def _stream(
-    source: str, model: LoadedModel, label: ClassLabel, skipped: list[Skipped]
-) -> tuple[Iterator[tuple[str, Image.Image]], str]:
-    if source.startswith("hf:"):
-        return read_hub(source.removeprefix("hf:"), label, len(model.labels), skipped), source
-    return read_folder(class_folder(Path(source), label, model.labels), skipped), "folder"
-
-
 def _take(
     stream: Iterator[tuple[str, Image.Image]],
     model: LoadedModel,
-    label: ClassLabel,
-    most: int,
-    noise: float,
-    rotation: float,
-    batch: int,
-    generator: torch.Generator,
+    wanted: ImageRequest,
+    recognised: Callable[[NDArray[np.uint8]], NDArray[np.bool_]],
 ) -> tuple[NDArray[np.uint8], list[str], int]:
-    """Read until ``most`` images are recognised; returns them, their names and how many were read."""
-    height, width = model.input.size[1:]
-    kept: list[NDArray[np.uint8]] = [np.zeros((0, height, width, model.input.size[0]), np.uint8)]
+    """Pixels and names of the recognised images, and how many were decoded."""
+    channels, height, width = model.input.size
+    kept: list[NDArray[np.uint8]] = [np.zeros((0, height, width, channels), np.uint8)]
     names: list[str] = []
     found = 0
-    waiting: list[tuple[str, Image.Image]] = []
-    for item in stream:
-        waiting.append(item)
-        if len(waiting) < batch:
-            continue
-        found += _sift(waiting, kept, names, model, label, noise, rotation, batch, generator)
-        waiting = []
-        if len(names) >= most:
-            break
-    if waiting:
-        found += _sift(waiting, kept, names, model, label, noise, rotation, batch, generator)
-    surplus = max(0, len(names) - most)  # recognised, but more than asked for: not offered at all
-    return np.concatenate(kept)[:most], names[:most], found - surplus
-
-
-def _sift(
-    waiting: list[tuple[str, Image.Image]],
-    kept: list[NDArray[np.uint8]],
-    names: list[str],
-    model: LoadedModel,
-    label: ClassLabel,
-    noise: float,
-    rotation: float,
-    batch: int,
-    generator: torch.Generator,
-) -> int:
-    pixels = _to_bytes(model.pixels(as_inputs(model, (picture for _, picture in waiting))))
-    fits = _recognised(model, pixels, label.index, noise, rotation, batch, generator)
-    kept.append(pixels[fits])
-    names.extend(name for (name, _), fit in zip(waiting, fits, strict=True) if fit)
-    return len(waiting)
+    while len(names) < wanted.most and (some := list(islice(stream, wanted.batch))):
+        pixels = _to_bytes(model.pixels(as_inputs(model, (picture for _, picture in some))))
+        fits = recognised(pixels)
+        kept.append(pixels[fits])
+        names += [name for (name, _), fit in zip(some, fits, strict=True) if fit]
+        found += len(some)
+    surplus = max(0, len(names) - wanted.most)  # recognised, but not wanted: they count as never read
+    return np.concatenate(kept)[: wanted.most], names[: wanted.most], found - surplus
 
 
 def _to_bytes(pixels: Tensor) -> NDArray[np.uint8]:
@@ -175,13 +169,15 @@ def _to_bytes(pixels: Tensor) -> NDArray[np.uint8]:
     return np.ascontiguousarray(rounded.permute(0, 2, 3, 1).cpu().numpy())
 
 
+def _normalised(model: LoadedModel, pixels: NDArray[np.uint8]) -> Tensor:
+    return model.normalise((torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255).to(model.device))
+
+
 def _recognised(
     model: LoadedModel,
-    pixels: NDArray[np.uint8],
     class_index: int,
-    noise: float,
-    rotation: float,
-    batch: int,
+    pixels: NDArray[np.uint8],
+    wanted: ImageRequest,
     generator: torch.Generator,
 ) -> NDArray[np.bool_]:
     """Whether f(x) = y and f(t(x)) = y, for each image."""
@@ -189,10 +185,11 @@ def _recognised(
     low, high = model.bounds()
     fits: list[bool] = []
     with torch.inference_mode():
-        for start in range(0, len(pixels), batch):
-            part = torch.from_numpy(pixels[start : start + batch]).permute(0, 3, 1, 2).float() / 255
-            inputs = model.normalise(part.to(model.device))
-            moved = transform(inputs, noise=noise, rotation=rotation, span=span, generator=generator)
+        for start in range(0, len(pixels), wanted.batch):
+            inputs = _normalised(model, pixels[start : start + wanted.batch])
+            moved = transform(
+                inputs, noise=wanted.noise, rotation=wanted.rotation, span=span, generator=generator
+            )
             plain = model.module(inputs).argmax(1) == class_index
             turned = model.module(torch.clamp(moved, low, high)).argmax(1) == class_index
             fits.extend((plain & turned).tolist())

@@ -1,9 +1,8 @@
 """Turns an untrusted image file into an 8-bit RGB picture, or says why not.
 
-Every image that auditor reads passes through :func:`decode_image`. It looks at the size on disk and
-at the header before it decodes, lets Pillow try only decoders that are pure image decoders (no
-PostScript), and converts the odd kinds the way a viewer would: orientation applied, palette and
-CMYK converted, 16 bits scaled, transparency laid on white.
+:func:`decode_image` reads all images for auditor. It checks the size on disk and the header before it
+decodes, allows Pillow only pure image decoders (no PostScript), and converts unusual kinds as a viewer would:
+orientation applied, palette and CMYK converted, 16 bits scaled, transparency on white.
 """
 
 from __future__ import annotations
@@ -76,8 +75,9 @@ def decode_image(
         _prepare_container(where, data[8:12])
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # bombs are judged below, by our own limit
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            warnings.simplefilter("ignore")  # our own limit below replaces Pillow's warning
+            registered = [name for name in _FORMATS if name in Image.OPEN]
+            with Image.open(io.BytesIO(data), formats=registered) as image:
                 _check_header(image, where=where, max_pixels=max_pixels)
                 # WeasyPrint switches this on for the whole process: cut-off files would pass as whole ones.
                 ImageFile.LOAD_TRUNCATED_IMAGES = False
@@ -91,7 +91,7 @@ def decode_image(
         raise InputError(
             f"{where}: not an image of a known kind (JPEG, PNG, GIF, BMP, TIFF, WebP, PNM, AVIF, HEIC)"
         ) from error
-    except Exception as error:  # decoders of broken files raise whatever they stumble over
+    except Exception as error:  # decoders of broken files may raise anything
         said = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{where}: broken or truncated ({said})") from error
 
@@ -117,8 +117,7 @@ def read_limited(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     """Image files under ``folder`` (by suffix, at any depth) in the order of their relative path.
 
-    Hidden files are left out, and so are links that lead out of the folder: :func:`scan_images` names
-    them.
+    Hidden files and links that lead out of the folder are left out; :func:`scan_images` names the latter.
 
     Raises:
         InputError: there is no such folder.
@@ -173,11 +172,7 @@ def scan_images(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Skippe
 
 
 def _prepare_container(where: str, brand: bytes) -> None:
-    """Register the decoder of AVIF (Pillow's own) or of HEIC (the package pillow-heif).
-
-    Raises:
-        InputError: It is not there.
-    """
+    """Register the decoder of AVIF (Pillow's own) or of HEIC (the package pillow-heif)."""
     if brand in (b"avif", b"avis"):
         if not features.check("avif"):
             raise InputError(
@@ -198,7 +193,7 @@ _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", 
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    """Opening a named pipe would wait for a writer for ever."""
+    """Without this flag, opening a named pipe waits for a writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

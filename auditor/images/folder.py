@@ -1,4 +1,4 @@
-"""Class images from a folder with one subfolder per class, named by class name, synset or index."""
+"""Class images from a folder with one subfolder per class, named after the class, its synset or its index."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from PIL import Image
 
 from auditor.errors import InputError
 from auditor.images.decode import decode_image, scan_images
-from auditor.models.labels import plain
+from auditor.models.labels import is_number, plain
 from auditor.models.loaded import ClassLabel
 from auditor.records import Skipped
 
 
 def class_folder(root: Path, label: ClassLabel, labels: Sequence[ClassLabel]) -> Path:
-    """The subfolder of ``root`` that stands for the class.
+    """The subfolder of ``root`` that holds the images of the class.
 
-    A folder is named as the class is, by its synset, or by its index (``340`` or ``index-340``).
+    Its name is a name of the class, its synset, or its index (``340`` or ``index-340``).
 
     Args:
-        root: folder of one folder per class.
-        label: the class.
-        labels: all classes of the model: one of them may be called by a number.
+        root: A folder with one folder per class.
+        label: The class.
+        labels: All classes of the model; a number may be the name of one of them.
 
     Raises:
-        InputError: ``root`` is no folder, no subfolder (or more than one) fits the class, or a folder named
-            by a number is one class by its name and another by its index.
+        InputError: ``root`` is no folder, no subfolder or several fit the class, or a number as a folder's
+            name is the name of one class and the index of another.
     """
     if not root.is_dir():
         raise InputError(f"images '{root}': there is no such folder; needed: one folder per class in it")
@@ -34,11 +34,11 @@ def class_folder(root: Path, label: ClassLabel, labels: Sequence[ClassLabel]) ->
     index = str(label.index)
     names = {plain(alias) for alias in label.aliases}
     if not _numbers_are_names(root, folders, labels):
-        names = {name for name in names if not _is_number(name)} | {index}
+        names = {name for name in names if not is_number(name)} | {index}
     wanted = {f"index {index}", label.synset, *names} - {""}
     hits = [p for p in folders if p.name in wanted or plain(p.name) in wanted]
     hits = [p for p in hits if not _closer(p.name, label, labels)]
-    if len({plain(p.name) for p in hits}) == 1:  # they differ in case: the one written so is meant
+    if len({plain(p.name) for p in hits}) == 1:  # names that differ in case: the exact one is meant
         hits = [p for p in hits if p.name == label.name] or hits
     if len(hits) == 1:
         _check_alone(root, hits[0].name, label, labels)
@@ -56,7 +56,7 @@ def class_folder(root: Path, label: ClassLabel, labels: Sequence[ClassLabel]) ->
 
 
 def _rank(name: str, label: ClassLabel) -> int:
-    """How well a folder's name stands for a class: 0 as its name is written, 3 as a synonym, 4 not at all."""
+    """How well a folder's name fits a class: 0 is its exact name, 3 a synonym, 4 no fit."""
     if name == label.name or (label.synset and name == label.synset):
         return 0
     if plain(name) == plain(label.name):
@@ -67,17 +67,13 @@ def _rank(name: str, label: ClassLabel) -> int:
 
 
 def _closer(name: str, label: ClassLabel, labels: Sequence[ClassLabel]) -> bool:
-    """Whether the folder's name is nearer to another class's."""
+    """Whether the folder's name fits another class better."""
     own = _rank(name, label)
     return own < 4 and any(_rank(name, other) < own for other in labels if other.index != label.index)
 
 
 def _check_alone(root: Path, name: str, label: ClassLabel, labels: Sequence[ClassLabel]) -> None:
-    """Refuse a folder that stands for two classes as well for one as for the other.
-
-    Raises:
-        InputError: it does.
-    """
+    """Refuse a folder whose name fits another class equally well."""
     own = _rank(name, label)
     others = [c for c in labels if c.index != label.index and own < 4 and _rank(name, c) == own]
     if others:
@@ -89,13 +85,9 @@ def _check_alone(root: Path, name: str, label: ClassLabel, labels: Sequence[Clas
 
 
 def _numbers_are_names(root: Path, folders: Sequence[Path], labels: Sequence[ClassLabel]) -> bool:
-    """Whether folders named by a number carry a class's name; otherwise they carry its index.
-
-    Raises:
-        InputError: both readings fit all of them, or neither does, and they differ.
-    """
-    by_name = {plain(alias): c for c in labels for alias in c.aliases if _is_number(alias)}
-    numbers = [p.name for p in folders if _is_number(p.name)]
+    """Whether numbers as folder names are names of classes; otherwise they are indices."""
+    by_name = {plain(alias): c for c in labels for alias in c.aliases if is_number(alias)}
+    numbers = [p.name for p in folders if is_number(p.name)]
     if not by_name or not numbers or not any(n in by_name for n in numbers):
         return False
     fits_names = all(n in by_name for n in numbers)
@@ -109,10 +101,6 @@ def _numbers_are_names(root: Path, folders: Sequence[Path], labels: Sequence[Cla
             f"name and {other} by index; needed: folders named index-{by_name[one].index}, index-{one} ..."
         )
     return fits_names
-
-
-def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdigit()
 
 
 def read_folder(folder: Path, skipped: list[Skipped]) -> Iterator[tuple[str, Image.Image]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,14 +21,36 @@ def read_hub(
 
     Args:
         name: ``DATASET`` or ``DATASET:SPLIT`` (default: validation, else test, else train).
-        label: the class; found among the data set's own names, or by index where it has as many
-            classes as the model.
-        classes: the model's number of outputs.
-        skipped: receives rows that cannot be decoded.
+        label: The class. It is found among the data set's names, or by its index if the data set has as
+            many classes as the model.
+        classes: The model's number of outputs.
+        skipped: Receives rows that cannot be decoded.
 
     Raises:
-        InputError: the extra is missing, or the data set, its columns or the class cannot be found.
+        InputError: The extra is missing, or the data set, its columns or the class cannot be found.
     """
+    rows, path, split = _rows(name)
+    pictures, labels = (_column(name, rows, kind) for kind in ("Image", "ClassLabel"))
+    names = rows.features[labels].names
+    index = _index(names, label, classes)
+    if index is None:
+        raise InputError(
+            f"images 'hf:{name}': none of its {len(names)} classes is '{label.name}' "
+            f"(first: {', '.join(names[:3])})"
+        )
+    raw = rows.cast_column(pictures, type(rows.features[pictures])(decode=False))
+    for number, given in enumerate(raw[labels]):
+        if given != index:
+            continue
+        held = raw[number][pictures]
+        try:
+            yield f"{split}/{number}", decode_image(held["path"] if held["bytes"] is None else held["bytes"])
+        except InputError as failure:
+            skipped.append(Skipped(what=f"image '{path}:{split}/{number}'", reason=str(failure)))
+
+
+def _rows(name: str) -> tuple[Any, str, str]:
+    """The rows of a split, the data set and the split."""
     try:
         import datasets
     except ImportError as failure:
@@ -45,32 +66,18 @@ def read_hub(
     split = split or next((s for s in ("validation", "test", "train") if s in loaded), "")
     if split not in loaded:
         raise InputError(f"images 'hf:{name}': no split '{split}'; it has {', '.join(loaded)}")
-    rows = loaded[split]
-    pictures = [c for c, f in rows.features.items() if isinstance(f, datasets.Image)]
-    labels = [c for c, f in rows.features.items() if isinstance(f, datasets.ClassLabel)]
-    if not pictures or not labels:
+    return loaded[split], path, split
+
+
+def _column(name: str, rows: Any, kind: str) -> str:
+    """The first column of this kind."""
+    found = next((c for c, f in rows.features.items() if type(f).__name__ == kind), None)
+    if found is None:
         raise InputError(
             f"images 'hf:{name}': columns {', '.join(rows.features)}; needed: one of images, "
             "one of class labels"
         )
-    names = rows.features[labels[0]].names
-    index = _index(names, label, classes)
-    if index is None:
-        raise InputError(
-            f"images 'hf:{name}': none of its {len(names)} classes is '{label.name}' "
-            f"(first: {', '.join(names[:3])})"
-        )
-    raw = rows.cast_column(pictures[0], datasets.Image(decode=False))
-    for number, given in enumerate(raw[labels[0]]):
-        if given != index:
-            continue
-        held = raw[number][pictures[0]]
-        try:
-            data = held["bytes"]
-            source = io.BytesIO(data).getvalue() if data is not None else held["path"]
-            yield f"{split}/{number}", decode_image(source)
-        except InputError as failure:
-            skipped.append(Skipped(what=f"image '{path}:{split}/{number}'", reason=str(failure)))
+    return str(found)
 
 
 def _index(names: list[str], label: ClassLabel, classes: int) -> int | None:

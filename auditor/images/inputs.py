@@ -1,4 +1,4 @@
-"""From decoded pictures to model inputs, by the model's own recipe."""
+"""From decoded pictures to model inputs, with the model's own preprocessing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditor.models.torchvision_import import prepare_torchvision
 def preprocessing(model: LoadedModel) -> Any:
     """A callable from an RGB picture to [channels, height, width]: resize, centre crop, normalise.
 
-    A model of one channel is shown the picture's luminance.
+    A model of one channel gets the picture's luminance.
     """
     prepare_torchvision()
     from timm.data import create_transform

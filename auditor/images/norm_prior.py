@@ -1,8 +1,8 @@
-"""What a trained network remembers of its training images: the running statistics of its batch norms.
+"""A prior for images made from a network: the running statistics of its batch norms.
 
-A batch of images whose channel statistics stray from them looks like nothing the network was trained on.
-Yin et al., "Dreaming to Distill" (CVPR 2020), add that distance to the loss when making images from a
-network. Networks without batch norm have no such memory, and nothing is added for them.
+A batch of images whose channel statistics depart from them looks unlike the training images. Yin et al.,
+"Dreaming to Distill" (CVPR 2020), add that distance to the loss when making images from a network. Networks
+without batch norm have no such statistics, and nothing is added for them.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from auditor.errors import InputError
 from auditor.models.layers import choose_layers
 from auditor.models.loaded import LoadedModel
 
-_FARTHEST = 100.0
+_LARGEST = 100.0
 """Cap on one channel's departure: a channel that hardly varied in training must not outweigh all others."""
 
 
 @contextmanager
-def listening(model: LoadedModel) -> Iterator[Callable[[], Tensor | None]]:
-    """Hear how far each forward pass strays from the batch norms' running statistics.
+def departures(model: LoadedModel) -> Iterator[Callable[[], Tensor | None]]:
+    """Measure the departure of each forward pass from the batch norms' running statistics.
 
     Args:
-        model: the network, in evaluation mode; it is not changed, and all hooks are off after the block.
+        model: The network, in evaluation mode. It is not changed; all hooks are removed after the block.
 
     Yields:
-        A function that returns the departure since it was last called (a scalar, gradients flow through
-        it), or ``None`` for a network without batch norm. The departure is the mean over layers and
-        channels of the squared 2-Wasserstein distance between two normal distributions, one with the
-        batch's mean and variance and one with the running ones, in units of the running variance.
+        A function that returns the departure since its last call (a scalar, with gradients), or ``None``
+        for a network without batch norm. The departure is the mean over layers and channels of the squared
+        2-Wasserstein distance between two normal distributions, one with the batch's mean and variance and
+        one with the running ones, in units of the running variance.
     """
-    heard: list[Tensor] = []
+    found: list[Tensor] = []
 
     def hook(norm: Any, inputs: tuple[Tensor, ...]) -> None:
-        heard.append(_departure(inputs[0], norm.running_mean, norm.running_var, norm.eps))
+        found.append(_departure(inputs[0], norm.running_mean, norm.running_var, norm.eps))
 
     def latest() -> Tensor | None:
-        total = torch.stack(heard).mean() if heard else None
-        heard.clear()
+        total = torch.stack(found).mean() if found else None
+        found.clear()
         return total
 
     handles = []
@@ -60,13 +60,13 @@ def _departure(maps: Tensor, running_mean: Tensor, running_var: Tensor, eps: flo
     wanted = running_var + eps
     moved = (mean - running_mean) ** 2 / wanted
     spread = (((variance + eps) / wanted).sqrt() - 1) ** 2
-    return (moved + spread).clamp(max=_FARTHEST).mean()
+    return (moved + spread).clamp(max=_LARGEST).mean()
 
 
 def _chosen(model: LoadedModel) -> list[nn.BatchNorm2d]:
-    """The last batch norm of each block; all where blocks cannot be told.
+    """The last batch norm of each block; all if no blocks are found.
 
-    Those inside a block see its widest maps: to hear them too more than doubles the cost of a step.
+    Those inside a block see its widest maps: using them too more than doubles the cost of a step.
     """
     modules = list(model.module.named_modules())
     norms = {

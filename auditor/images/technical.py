@@ -1,7 +1,7 @@
-"""Technical properties of a picture: light, sharpness, compression, size. None says what it shows.
+"""Technical properties of a picture: light, sharpness, compression, size. None depends on its content.
 
-Two groups of photos may differ in them without differing in anything else. Contrasts are told again with
-them removed (:mod:`auditor.statistics.nuisance`).
+Two groups of photos may differ in them alone. Contrasts are therefore also estimated at equal properties
+(:mod:`auditor.statistics.nuisance`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from PIL import Image
 TECHNICAL = ("brightness", "contrast", "sharpness", "fine detail", "block edges", "size")
 """Names of :func:`technical_properties`, in order."""
 
-_SIDE = 128  # pixels; sharpness is told at one size, so that a large picture is not sharp by its size
+_SIDE = 128  # pixels; sharpness is measured at this size, so that it does not depend on the picture's
 _BLOCK = 8  # pixels; JPEG compresses blocks of this side
 
 
@@ -22,8 +22,8 @@ def technical_properties(picture: Image.Image) -> NDArray[np.float64]:
 
     ``brightness`` and ``contrast`` are mean and standard deviation of the luminance, 0 to 1. ``sharpness``
     is the logarithm of the mean squared Laplacian at 128 pixels, ``fine detail`` the same at the picture's
-    own size. ``block edges`` is the logarithm of how much more neighbours differ across the edges of 8 x 8
-    blocks than within them. ``size`` is the logarithm of the shorter side in pixels.
+    own size. ``block edges`` is the logarithm of a ratio: the mean difference of neighbouring pixels across
+    the edges of 8 x 8 blocks over that within them. ``size`` is the logarithm of the shorter side in pixels.
     """
     grey = picture.convert("L")
     luma = np.asarray(grey, dtype=np.float64) / 255.0

@@ -1,4 +1,4 @@
-"""The transformation t of equation 4: what must not change a decision that rests on real features."""
+"""Random transformations of images, the transformation t of equation 4 among them."""
 
 from __future__ import annotations
 
@@ -14,28 +14,47 @@ from auditor.models.loaded import LoadedModel
 def transform(
     inputs: Tensor, *, noise: float, rotation: float, span: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Uniform noise and a small rotation, drawn anew for every image (paper, section 4).
+    """Uniform noise and a small rotation, drawn for every image (paper, section 4).
 
     Args:
         inputs: [n, channels, height, width], normalised.
-        noise: half-width of the noise on the paper's scale, where an image spans [-1, 1].
-        rotation: largest angle in degrees, either way.
-        span: width of the valid range per channel, [1, channels, 1, 1]; scales the noise to the model's
-            own normalised space.
-        generator: draws both, on the CPU, so that every device sees the same numbers.
+        noise: Half-width of the noise on the paper's scale, where an image spans [-1, 1].
+        rotation: Largest angle in degrees, either way.
+        span: Width of the valid range per channel, [1, channels, 1, 1]; it scales the noise to the model's
+            normalised units.
+        generator: Draws both, on the CPU, so that every device gets the same numbers.
     """
     n = inputs.shape[0]
-    device = inputs.device
-    angles = (torch.rand(n, generator=generator) * 2 - 1) * math.radians(rotation)
-    cos, sin, zero = angles.cos(), angles.sin(), torch.zeros(n)
+    angle = (torch.rand(n, generator=generator) * 2 - 1) * math.radians(rotation)
+    zero = torch.zeros(n)
+    turned = warped(inputs, angle=angle, zoom=zero + 1, across=zero, down=zero, outside="border")
+    uniform = (torch.rand(inputs.shape, generator=generator) * 2 - 1).to(inputs.device)
+    return turned + uniform * noise * span / 2
+
+
+def warped(
+    inputs: Tensor, *, angle: Tensor, zoom: Tensor, across: Tensor, down: Tensor, outside: str
+) -> Tensor:
+    """Each image rotated, scaled and shifted.
+
+    Args:
+        inputs: [n, channels, height, width].
+        angle: [n] Radians.
+        zoom: [n] Factors.
+        across: [n] Horizontal shifts, in halves of the width.
+        down: [n] Vertical shifts, in halves of the height.
+        outside: How pixels outside the image are filled, as ``padding_mode`` of ``grid_sample``.
+    """
     ratio = inputs.shape[2] / inputs.shape[3]
     theta = torch.stack(
-        [torch.stack([cos, -sin * ratio, zero], 1), torch.stack([sin / ratio, cos, zero], 1)], 1
-    ).to(device)
+        [
+            torch.stack([angle.cos() * zoom, -angle.sin() * zoom * ratio, across], 1),
+            torch.stack([angle.sin() * zoom / ratio, angle.cos() * zoom, down], 1),
+        ],
+        1,
+    ).to(inputs.device)
     grid = nnf.affine_grid(theta, list(inputs.shape), align_corners=False)
-    turned = nnf.grid_sample(inputs, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    uniform = (torch.rand(inputs.shape, generator=generator) * 2 - 1).to(device)
-    return turned + uniform * noise * span / 2
+    return nnf.grid_sample(inputs, grid, mode="bilinear", padding_mode=outside, align_corners=False)
 
 
 def valid_span(model: LoadedModel) -> Tensor:

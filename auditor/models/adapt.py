@@ -1,4 +1,4 @@
-"""What auditor puts around a network, none of which changes its answer, and the test that it answers."""
+"""Wrappers that turn a network's outputs into logits of classes, and the check that it has such outputs."""
 
 from __future__ import annotations
 
@@ -11,25 +11,20 @@ from auditor.errors import InputError
 from auditor.records import InputSpec
 
 
-class Around(nn.Module):
-    """Something around a network that leaves its answers as they are; the network is ``network``."""
+class Wrapper(nn.Module):
+    """A module around ``network`` that leaves its answers as they are."""
 
     def __init__(self, network: nn.Module) -> None:
-        """Put it around the network.
-
-        Args:
-            network: In evaluation mode.
-        """
+        """Wrap a network that is in evaluation mode."""
         super().__init__()
         self.network = network
 
 
-class OneLogit(Around):
+class OneLogit(Wrapper):
     """A network of one output z as one of two classes, with the logits -z/2 and z/2.
 
-    Their softmax is the sigmoid of z, so that the answers are the network's own:
-    p(second class) = exp(z/2) / (exp(-z/2) + exp(z/2)). Both logits move with z, so that an occluder can be
-    learned for either class.
+    Their softmax is the sigmoid of z: p(second class) = exp(z/2) / (exp(-z/2) + exp(z/2)). Both logits move
+    with z, so that an occluder can be learned for either class.
     """
 
     def forward(self, images: Tensor) -> Tensor:
@@ -38,8 +33,8 @@ class OneLogit(Around):
         return torch.cat([-half, half], dim=1)
 
 
-class LogitsAlone(Around):
-    """A network that returns its logits among other things, without these."""
+class LogitsAlone(Wrapper):
+    """Only the logits of a network that returns more."""
 
     def forward(self, images: Tensor) -> Tensor:
         """[images, classes]."""
@@ -50,8 +45,8 @@ class LogitsAlone(Around):
         return found
 
 
-class LogOfProbabilities(Around):
-    """A network that ends in a softmax, with the logarithm behind it: the softmax of that is its answer."""
+class LogOfProbabilities(Wrapper):
+    """The logarithm of a network that ends in a softmax: its softmax is the network's answer."""
 
     def forward(self, images: Tensor) -> Tensor:
         """[images, classes], at most 0."""
@@ -60,7 +55,7 @@ class LogOfProbabilities(Around):
 
 
 def logits_in(output: Any) -> Tensor | None:
-    """The logits in what a network returns; None where there are none to be found."""
+    """The logits in what a network returns; ``None`` if there are none or several candidates."""
     if isinstance(output, Tensor):
         return output
     if isinstance(output, dict):
@@ -69,7 +64,7 @@ def logits_in(output: Any) -> Tensor | None:
         inner = getattr(output, "logits", None)
         if inner is None and isinstance(output, (list, tuple)):
             flat = [part for part in output if isinstance(part, Tensor) and part.ndim == 2]
-            inner = flat[0] if len(flat) == 1 else None  # two tables of numbers: nothing tells which
+            inner = flat[0] if len(flat) == 1 else None
     return inner if isinstance(inner, Tensor) else None
 
 
@@ -85,19 +80,13 @@ def adapted(
         head: ``auto``, ``softmax`` or ``sigmoid``: what its outputs are passed through.
 
     Returns:
-        The network, its number of outputs, and what a reader must know.
+        The network, its number of outputs, and notes for the reader.
 
     Raises:
-        InputError: A weight or an answer is not finite, it can't be run on such images, or what it returns
-            can't be read as logits.
+        InputError: A weight or an answer is not finite, the network fails on such images, or its outputs
+            cannot be read as logits.
     """
-    for name, tensor in network.state_dict().items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            bad = int((~torch.isfinite(tensor)).sum())
-            raise InputError(
-                f"{where}: tensor '{name}' has {bad} of {tensor.numel()} values that are not finite; "
-                "needed: weights without NaN and infinity"
-            )
+    _check_weights(where, network)
     answer = _answer(where, network, spec)
     logits = logits_in(answer)
     if logits is None:
@@ -105,20 +94,11 @@ def adapted(
             f"{where}: returns {type(answer).__name__}, in which no logits were found; needed: a tensor "
             "[images, classes], or --model-factory with a function that makes such a network"
         )
+    outputs = _outputs(where, logits)
     notes: list[str] = []
     if logits is not answer:
         network = LogitsAlone(network)
         notes.append("the network returns more than its logits; the rest is left out")
-    shape = tuple(logits.shape)
-    if not (len(shape) == 2 and shape[0] == 2) and shape not in ((2,), (2, 1)):
-        raise InputError(
-            f"{where}: returns {list(shape)} for two images; needed: [2, classes], one logit per class"
-        )
-    if not bool(torch.isfinite(logits).all()):
-        raise InputError(f"{where}: its answer to a grey image is not finite; needed: finite logits")
-    outputs = 1 if len(shape) == 1 else shape[1]
-    if outputs == 0:
-        raise InputError(f"{where}: has no outputs; needed: a classifier's head")
     if outputs == 1:
         if head == "softmax":
             raise InputError(
@@ -133,12 +113,38 @@ def adapted(
             "classes"
         )
     if bool((logits >= 0).all()) and bool(torch.isclose(logits.sum(1), torch.ones(()), atol=1e-4).all()):
-        notes.append("the outputs are probabilities already: their logarithms are taken for logits")
         network = LogOfProbabilities(network)
+        notes.append("the outputs are probabilities; their logarithms are used as logits")
     return network, outputs, tuple(notes)
 
 
+def _check_weights(where: str, network: nn.Module) -> None:
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            bad = int((~torch.isfinite(tensor)).sum())
+            raise InputError(
+                f"{where}: tensor '{name}' has {bad} of {tensor.numel()} values that are not finite; "
+                "needed: weights without NaN and infinity"
+            )
+
+
+def _outputs(where: str, logits: Tensor) -> int:
+    """Number of outputs, from the logits of two images."""
+    shape = tuple(logits.shape)
+    if not (len(shape) == 2 and shape[0] == 2) and shape not in ((2,), (2, 1)):
+        raise InputError(
+            f"{where}: returns {list(shape)} for two images; needed: [2, classes], one logit per class"
+        )
+    if not bool(torch.isfinite(logits).all()):
+        raise InputError(f"{where}: its answer to a grey image is not finite; needed: finite logits")
+    outputs = 1 if len(shape) == 1 else shape[1]
+    if outputs == 0:
+        raise InputError(f"{where}: has no outputs; needed: a classifier's head")
+    return outputs
+
+
 def _answer(where: str, network: nn.Module, spec: InputSpec) -> Any:
+    """What the network returns for a grey image and one of noise."""
     generator = torch.Generator().manual_seed(0)
     mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (spec.mean, spec.std))
     pixels = torch.cat([torch.full((1, *spec.size), 0.5), torch.rand(1, *spec.size, generator=generator)])

@@ -1,6 +1,6 @@
-"""What a checkpoint file holds: the weights that were asked for, and what was saved beside them.
+"""Read a checkpoint file: the weights that were asked for, and what was saved beside them.
 
-Nothing in a file is run. A file of torch is read by its safe loader, which takes tensors, plain values and
+No code in a file is run. torch's safe loader reads the files of torch; it accepts tensors, plain values and
 the few types listed in ``_HARMLESS``.
 """
 
@@ -14,7 +14,7 @@ import re
 import types
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,22 +29,19 @@ AVERAGED = (
     *("state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema"),
     *("swa_state_dict", "swa_model", "model_swa"),
 )
-"""Where a moving average of the weights is kept. It comes first, as in timm."""
+"""Keys of a moving average of the weights. It is preferred, as in timm."""
 PLAIN = ("state_dict", "model", "model_state_dict", "model_state", "net", "network", "weights", "params")
-"""Where plain weights are kept, in the order of preference."""
+"""Keys of plain weights, in the order of preference."""
 ONE_OF_TWO = ("teacher", "student")
-"""Taken where only one of them is there."""
+"""Keys that are accepted if only one of them is there."""
 NAMES = (
-    "class_to_idx",
-    "idx_to_class",
-    "id2label",
-    "class_names",
-    "classes",
-    "names",
-    "label_names",
-    "labels",
+    *("class_to_idx", "idx_to_class", "id2label"),
+    *("class_names", "classes", "names", "label_names", "labels"),
 )
-"""Where the names of the classes are kept."""
+"""Keys of the class names."""
+
+SHOWN = 6
+"""Most names that a message lists."""
 
 _NO_MODEL = re.compile(r"optim|sched|scaler|^opt$|^amp$|^loops$|^callbacks$|^hyper_parameters$|rng_state")
 _DEPTH = 4
@@ -76,13 +73,14 @@ class Checkpoint:
     state: dict[str, Tensor]
     """Tensors under the names they were saved with."""
     key: str = ""
-    """Where in the file they stood; empty: the file is the state dict."""
+    """Where in the file they were; empty: the file is the state dict."""
     others: tuple[str, ...] = ()
     """Other places of the file that hold weights."""
     names: tuple[tuple[Any, str], ...] = ()
-    """Class names that the file states, in any form of ``auditor.models.labels.named``, and their keys."""
+    """Class names that the file states, in any form that ``auditor.models.labels.named`` reads, and their
+    keys."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    """What the training script was called with, where the file keeps it."""
+    """Arguments of the training script, if the file has them."""
 
     @property
     def where(self) -> str:
@@ -91,23 +89,24 @@ class Checkpoint:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader must know about where the weights were found."""
+        """Where in the file the weights were found."""
         if not self.key:
             return []
-        also = f" (also in the file: {_list(self.others)}; --weights-key chooses)" if self.others else ""
+        also = f" (also in the file: {few(self.others)}; --weights-key chooses)" if self.others else ""
         average = ", a moving average" if self.key.split(".")[-1] in AVERAGED else ""
         return [f"from '{self.key}'{average}{also}"]
 
 
 def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
-    """The weights in a file and what stands beside them.
+    """The weights in a file and what was saved beside them.
 
     Args:
         path: safetensors, or a file written by ``torch.save``.
-        key: where in the file the weights are, dots between levels; by default what timm would take.
+        key: Where in the file the weights are, dots between levels; by default where timm looks.
 
     Raises:
-        InputError: unreadable, holding objects that could run code, or no or several sets of weights.
+        InputError: The file cannot be read, holds objects that could run code, or holds no set of weights
+            or several.
     """
     where = f"model 'file:{path}'"
     if not path.is_file():
@@ -130,11 +129,7 @@ def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
 
 
 def _kind(where: str, path: Path) -> str:
-    """``safetensors`` or ``torch``, by the first bytes.
-
-    Raises:
-        InputError: It is neither.
-    """
+    """``safetensors`` or ``torch``, by the first bytes."""
     try:
         with path.open("rb") as file:
             start = file.read(64)
@@ -196,7 +191,7 @@ def _unsafe(path: Path) -> str:
             found = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     except Exception:  # an old file format: the names stay unknown
         return ""
-    return f" ({_list(found[:3])})" if found else ""
+    return f" ({few(found[:3])})" if found else ""
 
 
 def _states(found: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -217,11 +212,7 @@ def _states(found: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, dic
 
 
 def _check(where: str, entries: Mapping[str, Tensor]) -> None:
-    """Only plain tensors can be compared and loaded.
-
-    Raises:
-        InputError: A tensor is sparse, quantised, nested or without data.
-    """
+    """Refuse tensors that cannot be compared and loaded."""
     for name, value in entries.items():
         if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_nested:
             raise InputError(
@@ -231,78 +222,71 @@ def _check(where: str, entries: Mapping[str, Tensor]) -> None:
 
 
 def _chosen(where: str, states: Mapping[str, Any], key: str | None) -> tuple[str, str]:
-    """Which set of weights, and the beginning of the names within it that was asked for."""
-    if key is not None:
-        if key in states:
-            return key, ""
-        for at, entries in states.items():
-            prefix = f"{key.removeprefix(at).strip('.')}." if key.startswith(at) else f"{key}."
-            if any(name.startswith(prefix) for name in entries):
-                return at, prefix
-        raise InputError(f"{where}: no weights under '{key}'; it has {_list(states) or 'none'}")
-    return _by_rank(where, states), ""
+    """The set of weights that was asked for, and the prefix of its tensors within that set."""
+    if key is None:
+        return _preferred(where, states), ""
+    if key in states:
+        return key, ""
+    for at, entries in states.items():
+        prefix = f"{key.removeprefix(at).strip('.')}." if key.startswith(at) else f"{key}."
+        if any(name.startswith(prefix) for name in entries):
+            return at, prefix
+    raise InputError(f"{where}: no weights under '{key}'; it has {few(states) or 'none'}")
 
 
-def _by_rank(where: str, states: Mapping[str, Any]) -> str:
+def _preferred(where: str, states: Mapping[str, Any]) -> str:
     if len(states) == 1:
         return next(iter(states))
-    hits: list[str] = []
-    for name in (*AVERAGED, *PLAIN):
-        hits = [k for k in states if name in (k, k.split(".")[0])]
-        if len(hits) == 1:
-            return hits[0]
-        if hits:
-            break
-    else:
-        hits = [k for k in states if k.split(".")[0] in ONE_OF_TWO]
-        if len(hits) == 1:
-            return hits[0]
+    by_name = [[k for k in states if name in (k, k.split(".")[0])] for name in (*AVERAGED, *PLAIN)]
+    either = [k for k in states if k.split(".")[0] in ONE_OF_TWO]
+    hits = next((found for found in by_name if found), either)
+    if len(hits) == 1:
+        return hits[0]
     raise InputError(
-        f"{where}: holds several sets of weights ({_list(hits or states)}); "
-        "needed: --weights-key, one of them"
+        f"{where}: holds several sets of weights ({few(hits or states)}); needed: --weights-key, one of them"
     )
 
 
 def _names(found: Any) -> tuple[tuple[Any, str], ...]:
-    """Names of classes that the file states, and under which keys."""
-    found_names: list[tuple[Any, str]] = []
+    """Class names that the file states, and their keys."""
     if not isinstance(found, Mapping):
         return ()
-    places: list[tuple[str, Any]] = [("", found)]
-    places += [(f"{k}.", _as_mapping(found.get(k))) for k in ("meta", "hyper_parameters", "args", "config")]
-    for prefix, place in places:
-        for key in NAMES:
-            value = place.get(key) if isinstance(place, Mapping) else None
-            if isinstance(value, (Mapping, list, tuple)) and value and not _holds_tensors(value):
-                found_names.append((value, prefix + key))
-    return tuple(found_names)
+    places = {"": found} | {
+        f"{key}.": _as_mapping(found.get(key)) for key in ("meta", "hyper_parameters", "args", "config")
+    }
+    stated = [(place.get(key), prefix + key) for prefix, place in places.items() for key in NAMES]
+    return tuple(
+        (value, key)
+        for value, key in stated
+        if isinstance(value, (Mapping, list, tuple)) and value and not _holds_tensors(value)
+    )
 
 
 def _holds_tensors(value: Any) -> bool:
     return any(isinstance(v, Tensor) for v in (value.values() if isinstance(value, Mapping) else value))
 
 
-def _as_mapping(value: Any) -> Any:
-    return vars(value) if isinstance(value, (argparse.Namespace, types.SimpleNamespace)) else value
+def _as_mapping(value: Any) -> Mapping[Any, Any]:
+    if isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
+        return vars(value)
+    return value if isinstance(value, Mapping) else {}
 
 
 def _arguments(found: Any) -> dict[str, Any]:
     if not isinstance(found, Mapping):
         return {}
-    given = _as_mapping(found.get("args"))
-    arguments = dict(given) if isinstance(given, Mapping) else {}
+    arguments = dict(_as_mapping(found.get("args")))
     if isinstance(found.get("arch"), str):
         arguments.setdefault("arch", found["arch"])
     return arguments
 
 
 def _shape_of(found: Any) -> str:
-    if isinstance(found, Mapping):
-        return f"seen: {_list(map(str, list(found)[:6])) or 'an empty dict'}"
-    return f"seen: {type(found).__name__}"
+    return f"seen: {(few(found) or 'an empty dict') if isinstance(found, Mapping) else type(found).__name__}"
 
 
-def _list(names: Any) -> str:
+def few(names: Iterable[Any]) -> str:
+    """``'a', 'b' and 3 more``."""
     given = list(names)
-    shown = ", ".join(f"'{name}'" for name in given[:6])
-    return shown + (f" and {len(given) - 6} more" if len(given) > 6 else "")
+    more = f" and {len(given) - SHOWN} more" if len(given) > SHOWN else ""
+    return ", ".join(f"'{name}'" for name in given[:SHOWN]) + more

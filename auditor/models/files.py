@@ -1,11 +1,11 @@
-"""Models out of files: a checkpoint with an architecture, or a folder as the Hugging Face hub has it."""
+"""Models from files: a checkpoint with an architecture, or a folder as the Hugging Face hub has it."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from torch import nn
 
 from auditor.errors import InputError
 from auditor.models.checkpoint import Checkpoint, read_checkpoint
-from auditor.models.fit import load, own_head, own_tensors, shape_of
+from auditor.models.fit import DEFAULT, load, own_head, own_tensors, shape_of
 from auditor.models.hub_config import CONFIG, HubConfig, read_config
 from auditor.models.libraries import RawModel, Request, build, for_channels, with_library
 from auditor.models.renaming import renamed
-from auditor.models.training import Training, stated_by_training
+from auditor.models.training import stated_by_training
 from auditor.records import InputSpec
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -28,30 +28,116 @@ TRANSFORMS_INPUT = ("torchvision:googlenet", "torchvision:inception_v3")
 """torchvision has these undo one normalisation and apply another, whenever it loads its own weights."""
 
 
+@dataclass(frozen=True)
+class Saved:
+    """Weights on disk, read once, and the configuration found with them."""
+
+    checkpoint: Checkpoint
+    origin: str
+    """Where the weights are from, for the notes."""
+    config: HubConfig | None = None
+    config_belongs: bool = True
+    """The configuration was saved with the weights. Otherwise it merely lies in the same folder."""
+    config_refused: str = ""
+    """Why a configuration in the same folder cannot be used."""
+
+    @property
+    def states_architecture(self) -> bool:
+        """Whether anything on disk should name the architecture."""
+        arguments = self.checkpoint.arguments
+        found = self.config is not None or bool(self.config_refused)
+        return found or isinstance(arguments.get("model"), str) or "arch" in arguments
+
+    def network(self, request: Request) -> RawModel:
+        """The network with the weights in it.
+
+        Raises:
+            InputError: Nothing states the architecture, or the weights do not fit it.
+        """
+        if request.factory:
+            return _from_factory(self.checkpoint, request.factory, request.args)
+        config, about_config = self.config, self.config_refused
+        other = request.arch and config and _base(with_library(request.arch)) != _base(config.arch)
+        if config and other and not self.config_belongs:
+            about_config = f"{CONFIG} beside the file is of {config.arch}: not used"
+            config = None
+        notes = [about_config] if about_config else []
+        training = stated_by_training(self.checkpoint)
+        if request.arch:
+            arches, how = [with_library(request.arch)], ""
+        elif config is not None:
+            arches, how = [config.arch], f"architecture from {CONFIG}"
+        elif training.arches:
+            arches, how = list(training.arches), "architecture as the file states it"
+        else:
+            raise InputError(
+                f"{self.checkpoint.where}: the file holds weights only; needed: --arch, such as --arch "
+                f"timm:resnet50 (`auditor inspect {self.checkpoint.path}` lists what fits)"
+                + "".join(f"; {note}" for note in notes)
+            )
+        given = config.args if config else {}
+        made = _fitting(
+            self.checkpoint, {arch: {**given, **training.args_for(arch), **request.args} for arch in arches}
+        )
+        if how:
+            notes.append(f"{how}: {made.arch}")
+        stated = {**(config.input if config else {}), **training.input}
+        assumed = () if stated else (f"preprocessing of {made.arch} assumed (it is not in the file)",)
+        names = _names(self.checkpoint)
+        if config and config.names:
+            names += ((config.names, f"'{config.names_key}' of {CONFIG}"),)
+        return replace(
+            made,
+            input=_with(made.input, stated),
+            labels=None,
+            notes=(self.origin, *_notes(self.checkpoint), *notes, *made.notes, *assumed),
+            names=names,
+        )
+
+
 def from_file(name: str, request: Request) -> RawModel:
     """``file:PATH``: safetensors, or a state dict saved by torch, and the architecture it belongs to."""
-    path = _path("file", name)
-    checkpoint = read_checkpoint(path, key=request.weights_key)
-    if request.factory:
-        return _from_factory(checkpoint, request.factory, request.args)
-    return _raw(checkpoint, _config_beside(path, request), request, f"weights from file {path.name}")
+    return saved_file(_path("file", name), key=request.weights_key).network(request)
 
 
 def from_folder(name: str, request: Request) -> RawModel:
     """``hf-dir:PATH``: a folder with ``config.json`` and ``model.safetensors``."""
-    folder = _path("hf-dir", name)
+    return saved_folder(_path("hf-dir", name), key=request.weights_key).network(request)
+
+
+def saved_file(path: Path, *, key: str | None) -> Saved:
+    """Read a checkpoint, and ``config.json`` if there is one in its folder.
+
+    Raises:
+        InputError: As :func:`read_checkpoint`.
+    """
+    saved = Saved(read_checkpoint(path, key=key), f"weights from file {path.name}", config_belongs=False)
+    beside = path.parent / CONFIG
+    if not beside.is_file():
+        return saved
+    try:
+        return replace(saved, config=read_config(beside))
+    except InputError as refused:
+        reason = f"{CONFIG} beside the file not used: {str(refused).partition(': ')[2]}"
+        return replace(saved, config_refused=reason)
+
+
+def saved_folder(folder: Path, *, key: str | None) -> Saved:
+    """Read a folder's configuration and weights.
+
+    Raises:
+        InputError: The folder lacks one of them, or one of them cannot be read.
+    """
+    where = f"model 'hf-dir:{folder}'"
     if not folder.is_dir():
-        raise InputError(f"model 'hf-dir:{name}': there is no such folder")
+        raise InputError(f"{where}: there is no such folder")
     if not (folder / CONFIG).is_file():
-        raise InputError(
-            f"model 'hf-dir:{name}': has no {CONFIG}; needed: a folder as timm saves it, or file:PATH"
-        )
-    weights = next((folder / w for w in WEIGHTS if (folder / w).is_file()), None)
+        raise InputError(f"{where}: has no {CONFIG}; needed: a folder as timm saves it, or file:PATH")
+    weights = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
     if weights is None:
-        raise InputError(f"model 'hf-dir:{name}': has neither {' nor '.join(WEIGHTS)}")
+        raise InputError(f"{where}: has neither {' nor '.join(WEIGHTS)}; needed: a file with weights")
     config = read_config(folder / CONFIG)
-    checkpoint = read_checkpoint(weights, key=request.weights_key)
-    return _raw(checkpoint, (config, []), request, f"weights from {folder.name}/{weights.name}")
+    return Saved(read_checkpoint(weights, key=key), f"weights from {folder.name}/{weights.name}", config)
 
 
 def _path(source: str, name: str) -> Path:
@@ -61,83 +147,31 @@ def _path(source: str, name: str) -> Path:
         raise InputError(f"model '{source}:{name}': {failure}") from failure
 
 
-def _config_beside(path: Path, request: Request) -> tuple[HubConfig | None, list[str]]:
-    """What a ``config.json`` beside the file says, where it is about this network; else why it is not."""
-    beside = path.parent / CONFIG
-    if not beside.is_file():
-        return None, []
-    try:
-        config = read_config(beside)
-    except InputError as refused:
-        return None, [f"{CONFIG} beside the file not used: {str(refused).partition(': ')[2]}"]
-    if request.arch and _base(with_library(request.arch)) != _base(config.arch):
-        return None, [f"{CONFIG} beside the file is of {config.arch}: not used"]
-    return config, []
+def _base(arch: str) -> str:
+    return arch.split(".")[0]
 
 
-def _raw(
-    checkpoint: Checkpoint, found: tuple[HubConfig | None, list[str]], request: Request, origin: str
-) -> RawModel:
-    """The network that everything known about the file describes.
-
-    Raises:
-        InputError: Nothing says which architecture it is, or the weights do not fit it.
-    """
-    config, notes = found
-    training = stated_by_training(checkpoint)
-    if request.arch:
-        arches, how = [with_library(request.arch)], ""
-    elif config is not None:
-        arches, how = [config.arch], f"architecture from {CONFIG}"
-    elif training.arches:
-        arches, how = list(training.arches), "architecture as the file states it"
-    else:
-        raise InputError(
-            f"{checkpoint.where}: the file holds weights only; needed: --arch, such as --arch timm:resnet50 "
-            f"(`auditor inspect {checkpoint.path}` says which fit)" + "".join(f"; {note}" for note in notes)
-        )
-    notes = [f"weights {note}" for note in checkpoint.notes] + notes
-    made = _fitting(checkpoint, arches, config, training, request)
-    notes += [f"{how}: {made.arch}"] if how else []
-    spec = {**(config.input if config else {}), **training.input}
-    assumed = [] if spec else [f"preprocessing of {made.arch} assumed (it is not in the file)"]
-    names = [(value, f"'{key}' of the file") for value, key in checkpoint.names]
-    names += [(config.names, f"'{config.names_key}' of {CONFIG}")] if config and config.names else []
-    return RawModel(
-        architecture=made.raw.architecture,
-        module=made.raw.module,
-        input=_with(made.raw.input, spec),
-        labels=None,
-        notes=(origin, *notes, *made.notes, *assumed),
-        names=tuple(names),
-    )
+def _names(checkpoint: Checkpoint) -> tuple[tuple[Any, str], ...]:
+    return tuple((value, f"'{key}' of the file") for value, key in checkpoint.names)
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """A network with the file's weights in it."""
-
-    arch: str
-    raw: RawModel
-    notes: tuple[str, ...]
+def _notes(checkpoint: Checkpoint) -> list[str]:
+    return [f"weights {note}" for note in checkpoint.notes]
 
 
-def _fitting(
-    checkpoint: Checkpoint,
-    arches: Sequence[str],
-    config: HubConfig | None,
-    training: Training,
-    request: Request,
-) -> Fitted:
-    """The first of the architectures that the weights fit; of several, all must compute the same.
+def _fitting(checkpoint: Checkpoint, arches: Mapping[str, Mapping[str, Any]]) -> RawModel:
+    """The first architecture that the weights fit; if several fit, all must compute the same.
+
+    Args:
+        checkpoint: The weights.
+        arches: Architectures, and arguments for the constructor of each.
 
     Raises:
-        InputError: They fit none, or several that compute different functions.
+        InputError: The weights fit none, or several that compute different functions.
     """
-    fitted: list[Fitted] = []
+    fitted: list[RawModel] = []
     refusals: list[InputError] = []
-    for arch in arches:
-        args = {**(config.args if config else {}), **training.args_for(arch), **request.args}
+    for arch, args in arches.items():
         try:
             fitted.append(_fit(checkpoint, arch, args))
         except InputError as refused:
@@ -146,24 +180,21 @@ def _fitting(
         raise refusals[0]
     if len(fitted) == 1:
         return fitted[0]
-    images = torch.rand(2, *fitted[0].raw.input.size, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(2, *fitted[0].input.size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        answers = [one.raw.module.eval()(images) for one in fitted]
+        answers = [one.module.eval()(images) for one in fitted]
     names = " and ".join(one.arch for one in fitted)
     if not torch.allclose(answers[0], answers[1], rtol=1e-3, atol=1e-4):
         raise InputError(
             f"{checkpoint.where}: fits {names}, which compute different functions; "
             "needed: --arch, one of them"
         )
-    note = f"{names} compute the same; their preprocessing differs, that of {fitted[0].arch} is taken"
-    return Fitted(fitted[0].arch, fitted[0].raw, (*fitted[0].notes, note))
+    note = f"{names} compute the same; their preprocessing differs, that of {fitted[0].arch} is used"
+    return replace(fitted[0], notes=(*fitted[0].notes, note))
 
 
-def _base(arch: str) -> str:
-    return arch.split(".")[0]
-
-
-def _fit(checkpoint: Checkpoint, arch: str, given: Mapping[str, Any]) -> Fitted:
+def _fit(checkpoint: Checkpoint, arch: str, given: Mapping[str, Any]) -> RawModel:
+    """The architecture with the weights in it, its head and first layer changed to match them."""
     args, notes = dict(given), []
     if _base(arch) in TRANSFORMS_INPUT and "transform_input" not in args:
         args["transform_input"] = True
@@ -173,8 +204,7 @@ def _fit(checkpoint: Checkpoint, arch: str, given: Mapping[str, Any]) -> Fitted:
         )
     if args:
         notes.append("constructor arguments: " + ", ".join(f"{k}={v!r}" for k, v in sorted(args.items())))
-    request = Request(args=args, random_weights=True)
-    made = build(arch, request)
+    made = build(arch, args)
     state, changed = renamed(checkpoint.where, checkpoint.state, own_tensors(made.module))
     shape = shape_of(state, own_tensors(made.module))
     if shape.channels not in (None, 1, 3):
@@ -182,8 +212,8 @@ def _fit(checkpoint: Checkpoint, arch: str, given: Mapping[str, Any]) -> Fitted:
             f"{checkpoint.where}: takes images of {shape.channels} channels; auditor shows photos, in colour "
             "or in grey; needed: a model of 3 channels or of 1"
         )
-    if (shape.classes, shape.channels) != (None, None):
-        made = build(arch, request, shape)
+    if shape != DEFAULT:
+        made = build(arch, args, shape)
     head = own_head(checkpoint.where, made.module, state)
     changed += load(checkpoint.where, arch, made.module, state)
     notes += [
@@ -192,13 +222,11 @@ def _fit(checkpoint: Checkpoint, arch: str, given: Mapping[str, Any]) -> Fitted:
         "without weights are assumed to be the library's own",
         *([head] if head else []),
     ]
-    return Fitted(arch, made, tuple(notes))
+    return replace(made, arch=arch, notes=tuple(notes))
 
 
 def _with(spec: InputSpec, stated: Mapping[str, Any]) -> InputSpec:
     """The library's preprocessing with what the file states, for the channels that the network has."""
-    if not stated:
-        return spec
     channels = spec.size[0]
     update = dict(stated)
     if "size" in update:
@@ -210,14 +238,43 @@ def _with(spec: InputSpec, stated: Mapping[str, Any]) -> InputSpec:
 
 
 def _from_factory(checkpoint: Checkpoint, factory: str, args: Mapping[str, Any]) -> RawModel:
-    """The network that a function of the user's makes, with the file's weights.
+    """The network that a function of the user's makes, with the file's weights."""
+    network = _made_by(factory, args)
+    state, notes = renamed(checkpoint.where, checkpoint.state, own_tensors(network))
+    notes += load(checkpoint.where, factory, network, state)
+    first = next((m for m in network.modules() if isinstance(m, nn.Conv2d)), None)
+    channels = 1 if first is not None and first.in_channels == 1 else 3
+    spec = InputSpec(
+        size=(channels, 224, 224),
+        crop=0.875,
+        interpolation="bilinear",
+        mean=for_channels((0.485, 0.456, 0.406), channels),
+        std=for_channels((0.229, 0.224, 0.225), channels),
+    )
+    stated = stated_by_training(checkpoint).input
+    if not stated:
+        notes.append("preprocessing assumed: ImageNet's, 224 pixels (nothing states it)")
+    origin = f"weights from file {checkpoint.path.name}, network made by {factory}"
+    return RawModel(
+        architecture=factory,
+        module=network,
+        input=_with(spec, stated),
+        labels=None,
+        notes=(origin, *_notes(checkpoint), *notes),
+        names=_names(checkpoint),
+        arch=factory,
+    )
+
+
+def _made_by(factory: str, args: Mapping[str, Any]) -> nn.Module:
+    """The network that ``module:function`` returns, in evaluation mode.
 
     Raises:
-        InputError: The function can't be imported, fails, or makes no network that the weights fit.
+        InputError: The function cannot be imported, fails, or returns something else.
     """
     where = f"--model-factory '{factory}'"
-    module_name, colon, function = factory.partition(":")
-    if not colon or not module_name or not function:
+    module_name, _, function = factory.partition(":")
+    if not module_name or not function:
         raise InputError(f"{where}: needed MODULE:FUNCTION, such as my_models:make")
     here = str(Path.cwd())
     if here not in sys.path:
@@ -233,30 +290,5 @@ def _from_factory(checkpoint: Checkpoint, factory: str, args: Mapping[str, Any])
         raise InputError(f"{where}: made a network with lazy layers; needed: one whose shapes are known")
     if isinstance(network, nn.DataParallel):
         network = network.module
-    network.float().eval()
-    state, notes = renamed(checkpoint.where, checkpoint.state, own_tensors(network))
-    notes += load(checkpoint.where, factory, network, state)
-    first = next((m for m in network.modules() if isinstance(m, nn.Conv2d)), None)
-    channels = first.in_channels if first is not None and first.in_channels == 1 else 3
-    spec = InputSpec(
-        size=(channels, 224, 224),
-        crop=0.875,
-        interpolation="bilinear",
-        mean=for_channels((0.485, 0.456, 0.406), channels),
-        std=for_channels((0.229, 0.224, 0.225), channels),
-    )
-    known = stated_by_training(checkpoint).input
-    told = [] if known else ["preprocessing assumed: ImageNet's, 224 pixels (nothing states it)"]
-    return RawModel(
-        architecture=factory,
-        module=network,
-        input=_with(spec, known),
-        labels=None,
-        notes=(
-            f"weights from file {checkpoint.path.name}, network made by {factory}",
-            *(f"weights {note}" for note in checkpoint.notes),
-            *notes,
-            *told,
-        ),
-        names=tuple((value, f"'{key}' of the file") for value, key in checkpoint.names),
-    )
+    ready: nn.Module = network.float().eval()
+    return ready

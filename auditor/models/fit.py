@@ -1,16 +1,20 @@
-"""Make a network and a set of weights fit each other, without guessing what the weights do not say."""
+"""Load a file's weights into a network, whose head and first layer are changed to match them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from torch import Tensor, nn
 
 from auditor.errors import InputError
+from auditor.models.checkpoint import few
 
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 """Heads that googlenet and inception_v3 of the libraries use in training alone."""
+COUNTER = "num_batches_tracked"
+"""Batch norms count their batches in a tensor of this name; it does not affect the answer."""
 LIBRARIES = ("torchvision.models.", "timm.models.")
 FACTORY = "needed: --model-factory MODULE:FUNCTION, which makes the network as you did"
 
@@ -23,8 +27,11 @@ class Shape:
     channels: int | None = None
 
 
+DEFAULT = Shape()
+
+
 def shape_of(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Shape:
-    """Number of classes and of image channels, read off the tensors that differ in just that.
+    """Number of classes and of image channels, from the tensors that differ in nothing else.
 
     Args:
         state: Tensors of the file.
@@ -63,10 +70,10 @@ def first_convolution(network: nn.Module, channels: int) -> None:
 
 
 def own_head(where: str, network: nn.Module, state: Mapping[str, Tensor]) -> str:
-    """Put the file's own head in place of the architecture's, where its tensors say what it is.
+    """Replace the architecture's head by the file's own, if its tensors describe it completely.
 
-    A linear layer, and batch normalisations before or behind it, are rebuilt. Between two linear layers stood
-    something without weights, most likely an activation; nothing tells which.
+    A linear layer is rebuilt, with batch normalisations before or behind it. Between two linear layers
+    there was a layer without weights, most likely an activation, and the tensors do not say which.
 
     Args:
         where: Names the model in errors.
@@ -74,32 +81,31 @@ def own_head(where: str, network: nn.Module, state: Mapping[str, Tensor]) -> str
         state: The file's tensors under the architecture's names.
 
     Returns:
-        What was done; empty where the head is the architecture's.
+        What was done; empty if the file has the architecture's head.
 
     Raises:
         InputError: The head's tensors do not say how they are used.
     """
     wanted = own_tensors(network)
     held = {k: v for k, v in state.items() if not k.startswith(auxiliary(network))}
-    differing = [k for k in wanted if k not in held and not k.endswith("num_batches_tracked")]
+    differing = [k for k in wanted if k not in held]
     differing += [k for k in held if k not in wanted or held[k].shape != wanted[k].shape]
-    differing = [k for k in differing if not k.endswith("num_batches_tracked")]
-    place = _common(differing) if differing else ""
+    differing = [k for k in differing if not k.endswith(COUNTER)]
+    place = _common_module(differing) if differing else ""
     if not place or place not in dict(network.named_modules()):
         return ""
-    old = [m for m in network.get_submodule(place).modules() if isinstance(m, nn.Linear)]
-    if not old or any(m for m in network.get_submodule(place).modules() if isinstance(m, nn.Conv2d)):
-        return ""
+    parts = list(network.get_submodule(place).modules())
+    old = next((m for m in parts if isinstance(m, nn.Linear)), None)
     inside = {k.removeprefix(f"{place}."): v for k, v in held.items() if k.startswith(f"{place}.")}
-    if not inside:
+    if old is None or not inside or any(isinstance(m, nn.Conv2d) for m in parts):
         return ""
-    shown = f"{where}: its head '{place}' is its own ({_few(list(inside))})"
-    made, words = _chain(shown, inside)
+    shown = f"{where}: its head '{place}' is its own ({few(inside)})"
+    made, words = _head(shown, inside)
     first = next(m for m in made.modules() if isinstance(m, (nn.Linear, nn.BatchNorm1d)))
     takes = first.in_features if isinstance(first, nn.Linear) else first.num_features
-    if takes != old[0].in_features:
+    if takes != old.in_features:
         raise InputError(
-            f"{shown} and takes {takes} features, the architecture gives {old[0].in_features}; {FACTORY}"
+            f"{shown} and takes {takes} features, the architecture gives {old.in_features}; {FACTORY}"
         )
     parent, _, last = place.rpartition(".")
     setattr(network.get_submodule(parent), last, made)
@@ -107,19 +113,19 @@ def own_head(where: str, network: nn.Module, state: Mapping[str, Tensor]) -> str
 
 
 def auxiliary(network: nn.Module) -> tuple[str, ...]:
-    """Beginnings of names that do not belong to the network's answer: none in a network of the user's own."""
+    """Prefixes of tensors that do not affect the answer; a network of the user's own has none."""
     return AUXILIARY if type(network).__module__.startswith(LIBRARIES) else ("\0",)
 
 
 def own_tensors(network: nn.Module) -> dict[str, Tensor]:
-    """What a network's answer depends on: its tensors without the auxiliary heads of training."""
+    """A network's tensors without the auxiliary heads of training."""
     left_out = auxiliary(network)
     held = network.state_dict().items()
     return {k: v for k, v in held if isinstance(v, Tensor) and not k.startswith(left_out)}
 
 
-def _chain(shown: str, inside: Mapping[str, Tensor]) -> tuple[nn.Module, str]:
-    """The module that such tensors belong to, and its words."""
+def _head(shown: str, inside: Mapping[str, Tensor]) -> tuple[nn.Module, str]:
+    """The module that such tensors belong to, and its description."""
     alone = _linear(inside)
     if alone is not None:
         return alone, "one linear layer"
@@ -131,28 +137,23 @@ def _chain(shown: str, inside: Mapping[str, Tensor]) -> tuple[nn.Module, str]:
         parts.setdefault(int(place), {})[name] = value
     layers: list[nn.Module] = []
     words: list[str] = []
-    before = -1
     for position in sorted(parts):
         layer = _linear(parts[position]) or _batch_norm(parts[position])
         if layer is None:
             raise InputError(f"{shown}, and its layer {position} is neither linear nor batch norm; {FACTORY}")
+        gap = ""
         if any(isinstance(m, nn.Linear) for m in layers) and isinstance(layer, nn.Linear):
+            gap = "its linear layers"
+        elif position > len(layers):
+            gap = f"its layers {len(layers) - 1} and {position}" if layers else ""
+            words.append("a layer without weights (taken for dropout, which does nothing here)")
+        if gap:
             raise InputError(
-                f"{shown}, and between its linear layers stood something without weights, such as an "
-                f"activation: nothing says which; {FACTORY}"
+                f"{shown}, and between {gap} there was a layer without weights, such as an activation: the "
+                f"tensors do not say which; {FACTORY}"
             )
-        if position - before > 1:
-            if words:
-                raise InputError(
-                    f"{shown}, and between its layers {before} and {position} stood something without "
-                    f"weights, such as an activation: nothing says which; {FACTORY}"
-                )
-            words.append("something without weights (taken for dropout, which does nothing here)")
-        while len(layers) < position:
-            layers.append(nn.Identity())
-        layers.append(layer)
+        layers += [nn.Identity()] * (position - len(layers)) + [layer]
         words.append("linear" if isinstance(layer, nn.Linear) else "batch norm")
-        before = position
     return nn.Sequential(*layers), ", ".join(words)
 
 
@@ -169,38 +170,33 @@ def _batch_norm(tensors: Mapping[str, Tensor]) -> nn.BatchNorm1d | None:
     return nn.BatchNorm1d(tensors["running_mean"].shape[0], affine="weight" in tensors)
 
 
-def _common(names: list[str]) -> str:
-    """The deepest module that holds all of them."""
-    parts = [name.split(".")[:-1] for name in names]
-    common = []
-    for at in zip(*parts, strict=False):
-        if len(set(at)) > 1:
-            break
-        common.append(at[0])
-    return ".".join(common)
+def _common_module(names: list[str]) -> str:
+    """The deepest module that holds all of the tensors."""
+    levels = zip(*(name.split(".")[:-1] for name in names), strict=False)
+    return ".".join(level[0] for level in takewhile(lambda level: len(set(level)) == 1, levels))
 
 
 def load(where: str, arch: str, network: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
     """Put the weights into the network.
 
     Returns:
-        What was left out or changed.
+        Notes on what was left out or changed.
 
     Raises:
         InputError: A tensor is missing, is not known to the architecture, or has another shape or kind.
     """
     wanted = own_tensors(network)
     held = {k: v for k, v in state.items() if not k.startswith(auxiliary(network))}
-    missing = sorted(k for k in wanted.keys() - held.keys() if not k.endswith("num_batches_tracked"))
+    missing = sorted(k for k in wanted.keys() - held.keys() if not k.endswith(COUNTER))
     surplus = sorted(held.keys() - wanted.keys())
     if missing or surplus:
         raise InputError(
             f"{where}: does not fit {arch}: {len(missing)} tensors missing{_first(missing)}, "
-            f"{len(surplus)} not known to it{_first(surplus)}; `auditor inspect` says what fits"
+            f"{len(surplus)} not known to it{_first(surplus)}; `auditor inspect` lists what fits"
         )
     for key, value in held.items():
         slot = wanted[key]
-        if key.endswith("num_batches_tracked"):
+        if key.endswith(COUNTER):
             continue
         if value.shape != slot.shape:
             raise InputError(
@@ -227,10 +223,6 @@ def load(where: str, arch: str, network: nn.Module, state: Mapping[str, Tensor])
 
 def _kind(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _first(names: list[str]) -> str:

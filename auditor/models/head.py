@@ -1,4 +1,4 @@
-"""What the layer that makes the logits is given: the model's last description of an image."""
+"""Record the input of the layer that makes the logits."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from auditor.models.taps import as_maps
 
 
 @contextmanager
-def hear_last(module: nn.Module, classes: int) -> Iterator[list[Tensor]]:
-    """Collect the input of the last linear layer with an output per class, pass by pass.
+def record_last_input(module: nn.Module, classes: int) -> Iterator[list[Tensor]]:
+    """Collect the input of the last linear layer with one output per class during each forward pass.
 
     Args:
         module: The network.
         classes: Number of its outputs.
 
     Yields:
-        A list that grows by one [images, channels] a pass, averaged over positions; it stays empty where
-        no single linear layer makes the logits.
+        A list that grows by one tensor [images, channels] per pass, averaged over positions. It stays empty
+        where no single linear layer makes the logits.
     """
     outputs = {classes, 1} if classes == 2 else {classes}  # one output stands for two classes
     last = None
@@ -30,14 +30,14 @@ def hear_last(module: nn.Module, classes: int) -> Iterator[list[Tensor]]:
             isinstance(part, nn.Conv2d) and part.out_channels in outputs and part.kernel_size == (1, 1)
         ):
             last = part
-    heard: list[Tensor] = []
+    inputs: list[Tensor] = []
 
-    def hook(_module: nn.Module, inputs: Any, _output: Any) -> None:
-        heard.append(as_maps(inputs[0].detach()).float().mean(dim=(2, 3)).cpu())
+    def hook(_module: nn.Module, given: Any, _output: Any) -> None:
+        inputs.append(as_maps(given[0].detach()).float().mean(dim=(2, 3)).cpu())
 
     handle = last.register_forward_hook(hook) if last is not None else None
     try:
-        yield heard
+        yield inputs
     finally:
         if handle is not None:
             handle.remove()

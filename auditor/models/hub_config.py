@@ -17,25 +17,25 @@ _NOT_ARGUMENTS = ("num_classes", "in_chans", "pretrained", "pretrained_cfg")  # 
 
 @dataclass(frozen=True)
 class HubConfig:
-    """What the configuration states."""
+    """What ``config.json`` states."""
 
     arch: str
     """Such as ``timm:resnet50``."""
     args: Mapping[str, Any]
     """Arguments for the constructor."""
     input: Mapping[str, Any]
-    """Preprocessing: ``size``, ``crop``, ``interpolation``, ``mean``, ``std``, as far as stated."""
+    """The stated part of the preprocessing: fields of InputSpec."""
     names: Any
     """Class names, in any form that ``auditor.models.labels.named`` reads; ``None``: not stated."""
     names_key: str = ""
-    """What they are called there."""
+    """Their key."""
 
 
 def read_config(path: Path) -> HubConfig:
     """Read ``config.json``.
 
     Raises:
-        InputError: not JSON, or of a network that timm does not make.
+        InputError: The file is not JSON, or describes a network that timm does not make.
     """
     try:
         data = json.loads(path.read_bytes().decode("utf-8-sig"))
@@ -60,9 +60,8 @@ def read_config(path: Path) -> HubConfig:
     args = data.get("model_args") or {}
     if not isinstance(args, dict):
         raise InputError(f"config '{path}': model_args is {type(args).__name__}, needed an object")
-    args = dict(args)
     if isinstance(data.get("global_pool"), str):
-        args.setdefault("global_pool", data["global_pool"])
+        args = {"global_pool": data["global_pool"], **args}
     held = [(data.get("label_names"), "label_names"), (cfg.get("label_names"), "label_names")]
     held.append((data.get("id2label"), "id2label"))
     names, key = next(((value, name) for value, name in held if value), (None, ""))

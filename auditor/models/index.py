@@ -1,8 +1,8 @@
-"""Which architectures have the convolutions of a checkpoint: a table of fingerprints, and how it is made.
+"""Find the architectures that have a checkpoint's convolutions, in a table of fingerprints.
 
-``python -m auditor.models.index --write`` builds every network of timm and torchvision, most without memory
-for their weights, and writes ``architectures.json`` anew. A fingerprint is a hash over names and shapes of
-the convolutions; input channels, the classes and the rest are left out, since fine-tuning changes them.
+A fingerprint is a hash over names and shapes of the convolutions. It leaves out the input channels, the
+classes and all else that fine-tuning changes. ``python -m auditor.models.index --write`` builds every network
+of timm and torchvision, most without memory for weights, and writes the table ``architectures.json``.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from auditor.models.torchvision_import import prepare_torchvision
 
 TABLE = Path(__file__).with_name("architectures.json")
 FEWEST = 3
-"""Fewest convolutions of a network that the table holds: with fewer it is no CNN."""
+"""The table holds networks with at least so many convolutions; others are no CNN."""
 LIBRARIES = ("timm", "torchvision")
 
 
 def fingerprint(tensors: Mapping[str, Tensor], *, without: str = "") -> str:
-    """Ten hexadecimal digits; empty where there are too few convolutions.
+    """Ten hexadecimal digits, or nothing if there are too few convolutions.
 
     Args:
         tensors: Named as in the architecture.
-        without: One more name to leave out: a convolution that makes the logits.
+        without: Name of a convolution that makes the logits, which is left out.
     """
     lines = sorted(
         f"{modern(name)} {value.shape[0]} {tuple(value.shape[2:])}"
@@ -47,7 +47,7 @@ def fingerprint(tensors: Mapping[str, Tensor], *, without: str = "") -> str:
 
 
 def heads(tensors: Mapping[str, Tensor], classes: int | None = None) -> list[str]:
-    """Convolutions of one pixel that may make the logits: by their name, or by the number of classes."""
+    """1 x 1 convolutions that may make the logits, by their names or by the number of classes."""
     words = ("classifier", "head", "fc", "logits")
     return [
         name
@@ -62,7 +62,7 @@ def candidates(tensors: Mapping[str, Tensor]) -> list[str]:
     """Architectures, such as ``timm:resnet50``, with these convolutions; timm's first, then by length.
 
     Args:
-        tensors: Of a checkpoint, under any names before the architecture's own.
+        tensors: Of a checkpoint, with any prefix before the architecture's names.
     """
     table = _table()
     found: set[str] = set()
@@ -76,7 +76,7 @@ def candidates(tensors: Mapping[str, Tensor]) -> list[str]:
 
 
 def _prefixes(tensors: Mapping[str, Tensor]) -> list[str]:
-    """Every way in which the names of some tensors begin, up to three words; the empty one first."""
+    """Every prefix, of up to three words, that a quarter of the names share; the empty one first."""
     found = {""}
     for name in tensors:
         parts = name.split(".")

@@ -10,20 +10,20 @@ import torch
 from torch import Tensor
 
 from auditor.errors import InputError
-from auditor.models.checkpoint import Checkpoint, read_checkpoint
-from auditor.models.files import WEIGHTS
-from auditor.models.hub_config import CONFIG
+from auditor.models.checkpoint import Checkpoint
+from auditor.models.files import Saved, saved_file, saved_folder
 from auditor.models.index import candidates, made_with
 from auditor.models.libraries import Request
+from auditor.models.load import ready, same_draws
 from auditor.models.loaded import LoadedModel
 
 TRIED = 12
-"""Most architectures of the right convolutions that are built to see whether all of the weights fit."""
+"""Most architectures with the right convolutions that are built to see whether all weights fit."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """One architecture, tried."""
+    """One architecture that was tried."""
 
     arch: str
     model: LoadedModel | None
@@ -41,20 +41,20 @@ class Inspection:
     stated: Fit | None
     """The architecture that was asked for, or that the file or its configuration states."""
     fits: tuple[Fit, ...]
-    """Architectures found by their convolutions, those that fit first."""
+    """Architectures with the same convolutions that were tried, those that fit first."""
     untried: tuple[str, ...]
-    """More of them."""
+    """The others."""
 
     @property
     def chosen(self) -> Fit | None:
-        """What the command at the end names: what was stated, else the first that fits."""
+        """The architecture for the command at the end: the stated one, else the first that fits."""
         if self.stated is not None and self.stated.model is not None:
             return self.stated
         return next((fit for fit in self.fits if fit.model is not None), None)
 
     @property
     def alike(self) -> list[list[str]]:
-        """Architectures that fit, those of one function together: they answer alike to the same images."""
+        """Architectures that fit, grouped by the function they compute on the same images."""
         groups: list[tuple[Tensor, list[str]]] = []
         for fit in self.fits:
             if fit.model is None:
@@ -86,52 +86,38 @@ def _answer(model: LoadedModel) -> Tensor:
 
 
 def inspect_file(path: Path, request: Request) -> Inspection:
-    """Look into a file, or a folder as the Hugging Face hub has it.
+    """Look into a file, or a folder as the Hugging Face hub has it. It is read once.
 
     Args:
         path: safetensors, a file of torch, or a folder with ``config.json``.
-        request: architecture to try, where the weights are, and arguments for the constructor.
+        request: Architecture to try, where the weights are, and arguments for the constructor.
 
     Raises:
-        InputError: the file cannot be read, or holds no weights.
+        InputError: The file cannot be read, or holds no weights.
     """
-    spec = f"hf-dir:{path}" if path.is_dir() else f"file:{path}"
-    file = path
-    if path.is_dir():
-        found = [path / name for name in WEIGHTS if (path / name).is_file()]
-        if not found:
-            raise InputError(f"'{path}': has neither {' nor '.join(WEIGHTS)}; needed: a file with weights")
-        file = found[0]
-    checkpoint = read_checkpoint(file, key=request.weights_key)
-    states_arch = (file.parent / CONFIG).is_file() or isinstance(checkpoint.arguments.get("model"), str)
+    read, source = (saved_folder, "hf-dir") if path.is_dir() else (saved_file, "file")
+    spec, saved = f"{source}:{path}", read(path, key=request.weights_key)
     stated = None
-    if request.arch or request.factory or states_arch or "arch" in checkpoint.arguments:
-        stated = _try(spec, request.arch or request.factory or "as the file states it", request)
-    if stated is not None and stated.model is not None:
-        return Inspection(spec, checkpoint, stated, (), ())
-    names = candidates(checkpoint.state)
-    fits = [_try(spec, name, replace(request, arch=name, factory=None)) for name in names[:TRIED]]
+    if request.arch or request.factory or saved.states_architecture:
+        stated = _try(spec, saved, request)
+        if stated.model is not None:
+            return Inspection(spec, saved.checkpoint, stated, (), ())
+    names = candidates(saved.checkpoint.state)
+    fits = [_try(spec, saved, replace(request, arch=name, factory=None)) for name in names[:TRIED]]
     fits.sort(key=lambda fit: fit.model is None)
-    return Inspection(spec, checkpoint, stated, tuple(fits), tuple(names[TRIED:]))
+    return Inspection(spec, saved.checkpoint, stated, tuple(fits), tuple(names[TRIED:]))
 
 
-def _try(spec: str, arch: str, request: Request) -> Fit:
-    from auditor.models import load_model
-
+def _try(spec: str, saved: Saved, request: Request) -> Fit:
+    asked = request.arch or request.factory
     try:
-        model = load_model(spec, request=request)
+        with same_draws():
+            raw = saved.network(request)
+        model = ready(spec, raw, raw.input, head=request.head)
     except InputError as refused:
         reason = str(refused).partition(": ")[2] or str(refused)
-        return Fit(arch, None, reason.partition("; `auditor inspect`")[0])
-    return Fit(arch if request.arch or request.factory else _stated_arch(model), model)
-
-
-def _stated_arch(model: LoadedModel) -> str:
-    for note in model.notes:
-        for words in ("architecture as the file states it: ", f"architecture from {CONFIG}: "):
-            if note.startswith(words):
-                return note.removeprefix(words)
-    return model.architecture
+        return Fit(asked or "as the file states it", None, reason.partition("; `auditor inspect`")[0])
+    return Fit(asked or raw.arch, model)
 
 
 def not_found(inspection: Inspection) -> str:

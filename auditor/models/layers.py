@@ -1,17 +1,17 @@
-"""Which layers of a convolutional network are worth listening to, for any architecture.
+"""Choose the layers of a convolutional network to audit, for any architecture.
 
 One forward pass on a blank image shows which submodule's output is the next one's input. Along this
-trunk the rule is:
+trunk the rules are:
 
 1. A *container* is entered: the network itself, every plain ``Sequential``, ``ModuleList`` or
-   ``ModuleDict``, and every module whose children simply run one after the other and among which at
-   least one is itself composite (a stage of blocks).
-2. A *block* is taken: any other module with two or more convolutions (or position-wise linear maps):
-   what it does inside (a residual sum, branches, concatenation) is its own affair. All instances of a
-   class count as blocks once one of them does.
-3. A *unit* is taken: a single convolution or fully connected layer together with the normalisation and
-   activation behind it. The stem's units are left out where the network has blocks: they see edges and
-   colours. The layer that makes the logits is left out: it is the output, not a middle layer.
+   ``ModuleDict``, and every module whose children run one after the other, if at least one of them is
+   itself composite (a stage of blocks).
+2. A *block* is chosen: any other module with two or more convolutions (or position-wise linear maps). It
+   is not entered, whatever it does inside (a residual sum, branches, concatenation). If one instance of
+   a class is a block, all are.
+3. A *unit* is chosen: a single convolution or fully connected layer with the normalisation and activation
+   behind it. If the network has blocks, the stem's units are left out: they see edges and colours. The
+   layer that makes the logits is left out: it is the output, not a middle layer.
 """
 
 from __future__ import annotations
@@ -26,15 +26,11 @@ import torch
 from torch import Tensor, nn
 
 from auditor.errors import InputError
-from auditor.models.adapt import Around
+from auditor.models.adapt import Wrapper
 from auditor.models.loaded import LoadedModel
 from auditor.records import LayerRecord
 
-_CONTAINERS = (
-    nn.Sequential,
-    nn.ModuleList,
-    nn.ModuleDict,
-)  # these types themselves, not what derives from them
+_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)  # these types, not their subclasses
 _MAPPINGS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 
@@ -47,23 +43,23 @@ class _Call:
     inputs: tuple[tuple[int, int], ...]
     """Address and version of every input tensor, before the call."""
     output: tuple[int, int] | None
-    """The same of the output, after it. The version tells an in-place sum from a mere pass-through."""
+    """The same of the output, afterwards. An in-place sum changes the version; a pass-through does not."""
     shape: tuple[int, ...]
 
 
 def choose_layers(model: LoadedModel, patterns: Sequence[str] = ()) -> list[LayerRecord]:
-    """Layers to listen to, first to last.
+    """Layers to audit, first to last.
 
     Args:
-        model: the loaded model.
-        patterns: shell-style patterns over the names of all layers with feature maps; empty for the
+        model: The model.
+        patterns: Shell-style patterns over the names of all layers with feature maps; empty for the
             automatic choice.
 
     Raises:
-        InputError: a pattern fits nothing, or the network has no convolutional feature maps.
+        InputError: A pattern fits nothing, or the network has no convolutional feature maps.
     """
     trace = _trace(model)
-    shapes = {name: call.shape for name, call in trace.items() if len(call.shape) in (2, 4)}
+    shapes = _map_shapes(trace)
     if patterns:
         chosen: set[str] = set()
         for pattern in patterns:
@@ -87,7 +83,12 @@ def choose_layers(model: LoadedModel, patterns: Sequence[str] = ()) -> list[Laye
 
 def all_layers(model: LoadedModel) -> list[LayerRecord]:
     """Every submodule with feature maps that runs exactly once, in order of execution."""
-    return [_record(n, c.shape) for n, c in _trace(model).items() if len(c.shape) in (2, 4)]
+    return [_record(name, shape) for name, shape in _map_shapes(_trace(model)).items()]
+
+
+def _map_shapes(trace: dict[str, _Call]) -> dict[str, tuple[int, ...]]:
+    """Shapes of the outputs that are feature maps, [n, channels] among them."""
+    return {name: call.shape for name, call in trace.items() if len(call.shape) in (2, 4)}
 
 
 def _record(name: str, shape: tuple[int, ...]) -> LayerRecord:
@@ -99,7 +100,7 @@ def _trace(model: LoadedModel) -> dict[str, _Call]:
     """Submodules that ran exactly once and returned one tensor, in order of completion."""
     calls: dict[str, list[_Call]] = {}
     entered: dict[str, tuple[tuple[int, int], ...]] = {}
-    alive: list[Tensor] = []  # addresses stay unique only while every tensor is kept
+    alive: list[Tensor] = []  # an address identifies a tensor only while all tensors are kept
     handles = []
 
     def before_for(name: str) -> Callable[[nn.Module, Any], None]:
@@ -185,7 +186,7 @@ def _automatic(network: nn.Module, trace: dict[str, _Call], classes: int) -> lis
                 trunk.append((child, _kind(modules[child])))
 
     start, root = "", network
-    while isinstance(root, Around):
+    while isinstance(root, Wrapper):
         start, root = f"{start}.network".lstrip("."), root.network
     walk(start)
     trunk = [item for item in trunk if len(trace[item[0]].shape) in (2, 4)]
@@ -203,7 +204,7 @@ def _maps(module: nn.Module) -> bool:
 
 
 def _mappings(name: str, modules: dict[str, nn.Module], trace: dict[str, _Call]) -> int:
-    """How many convolutions or linear maps with a spatial output lie inside (or at) the module."""
+    """Number of convolutions or linear maps with a spatial output in the module, itself included."""
     prefix = f"{name}." if name else ""
     return sum(
         1
@@ -241,7 +242,7 @@ def _ends(trunk: list[tuple[str, str]], trace: dict[str, _Call], classes: int) -
             ends.append((name, kind))
             closed = False
         elif ends and not closed and trace[name].shape == trace[ends[-1][0]].shape:
-            ends[-1] = (name, ends[-1][1])  # normalisation and activation belong to what they follow
+            ends[-1] = (name, ends[-1][1])  # normalisation and activation belong to the layer before them
     if (
         ends
         and ends[-1][1] == "unit"

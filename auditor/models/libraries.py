@@ -1,4 +1,4 @@
-"""Networks that timm and torchvision build, by name: the function, its inputs, its labels."""
+"""Networks that timm and torchvision build, by name, with their preprocessing and class names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from auditor.errors import InputError
 from auditor.models import labels as label_tables
-from auditor.models.fit import Shape, first_convolution
+from auditor.models.fit import DEFAULT, Shape, first_convolution
 from auditor.models.loaded import ClassLabel
 from auditor.models.torchvision_import import prepare_torchvision
 from auditor.records import InputSpec
@@ -29,6 +29,8 @@ class RawModel:
     notes: tuple[str, ...] = ()
     names: tuple[tuple[Any, str], ...] = ()
     """Class names as a file states them, in any form, and where they stand; the best first."""
+    arch: str = ""
+    """As ``--arch`` names it, such as ``timm:resnet50``; empty where the source needs no such name."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,18 @@ class Request:
     arch: str | None = None
     """Architecture for ``file:``, such as ``timm:resnet50``."""
     args: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments for the constructor: what weights do not hold."""
+    """Arguments for the constructor."""
     weights_key: str | None = None
-    """Where in a file the weights are; ``None``: what timm would take."""
+    """Where in a file the weights are; ``None``: where timm looks."""
     factory: str | None = None
     """``module:function`` that makes the network whose weights a file holds."""
     head: str = "auto"
     """``softmax`` or ``sigmoid``; ``auto``: sigmoid for one output."""
     random_weights: bool = False
-    """Do not load pretrained weights. For tests and for looking at layers, never for findings."""
+    """Load no pretrained weights: for tests and for listing layers, never for findings."""
 
 
-def from_timm(name: str, request: Request, shape: Shape | None = None) -> RawModel:
+def from_timm(name: str, request: Request, shape: Shape = DEFAULT) -> RawModel:
     """``timm:resnet50`` or ``timm:resnet50.a1_in1k``."""
     prepare_torchvision()
     import timm
@@ -62,20 +64,17 @@ def from_timm(name: str, request: Request, shape: Shape | None = None) -> RawMod
     return with_timm(name, f"timm:{name}", request, shape)
 
 
-def with_timm(name: str, shown: str, request: Request, shape: Shape | None = None) -> RawModel:
+def with_timm(name: str, shown: str, request: Request, shape: Shape = DEFAULT) -> RawModel:
     """A network that timm makes; ``shown`` names it in errors."""
     prepare_torchvision()
     import timm
     from timm.data import resolve_data_config
 
-    shape = shape or Shape()
     extra = dict(request.args)
     extra |= {} if shape.classes is None else {"num_classes": shape.classes}
     extra |= {} if shape.channels is None else {"in_chans": shape.channels}
     try:
         module = timm.create_model(name, pretrained=not request.random_weights, **extra)
-    except InputError:
-        raise
     except Exception as failure:  # timm and the hub raise many kinds; the user needs the first line
         raise _refused(shown, request, failure, " or bundled:efficientnet_lite0") from failure
     if not hasattr(module, "num_classes") or not isinstance(getattr(module, "pretrained_cfg", None), dict):
@@ -95,12 +94,11 @@ def with_timm(name: str, shown: str, request: Request, shape: Shape | None = Non
     return RawModel(str(cfg.get("architecture") or name), module, spec, labels)
 
 
-def from_torchvision(name: str, request: Request, shape: Shape | None = None) -> RawModel:
+def from_torchvision(name: str, request: Request, shape: Shape = DEFAULT) -> RawModel:
     """``torchvision:resnet50``, or with named weights ``torchvision:resnet50.IMAGENET1K_V2``."""
     prepare_torchvision()
     import torchvision.models as zoo
 
-    shape = shape or Shape()
     architecture, _, tag = name.partition(".")
     known = zoo.list_models(module=zoo)
     if architecture not in known:
@@ -140,7 +138,7 @@ def from_torchvision(name: str, request: Request, shape: Shape | None = None) ->
 
 
 def for_channels(values: Any, channels: int) -> tuple[float, ...]:
-    """Mean or standard deviation of colour channels, for a network of so many: grey gets their mean."""
+    """Mean or standard deviation per channel; a network of one channel gets the mean over the colours."""
     given = tuple(float(v) for v in values)
     return given if len(given) == channels else (sum(given) / len(given),) * channels
 
@@ -158,24 +156,28 @@ def _refused(shown: str, request: Request, failure: Exception, offline: str) -> 
     )
 
 
-LIBRARIES: dict[str, Callable[[str, Request, Shape | None], RawModel]] = {
+LIBRARIES: dict[str, Callable[[str, Request, Shape], RawModel]] = {
     "timm": from_timm,
     "torchvision": from_torchvision,
 }
 
 
-def build(arch: str, request: Request, shape: Shape | None = None) -> RawModel:
-    """A network with random weights from a name such as ``timm:resnet50``, or a bare one.
+def build(arch: str, args: Mapping[str, Any] | None = None, shape: Shape = DEFAULT) -> RawModel:
+    """A network with random weights.
+
+    Args:
+        arch: A name such as ``timm:resnet50``, or a bare one.
+        args: Arguments for the constructor.
+        shape: Numbers of classes and channels.
 
     Raises:
-        InputError: unknown, or its constructor refuses the arguments.
+        InputError: The name is unknown, or the constructor refuses the arguments.
     """
     source, _, name = arch.rpartition(":")
     source = source or resolve_bare(name)
     if source not in LIBRARIES:
         raise InputError(f"arch '{arch}': unknown library '{source}'; known: {', '.join(LIBRARIES)}")
-    plain = Request(args=request.args, random_weights=True)
-    return LIBRARIES[source](name, plain, shape)
+    return LIBRARIES[source](name, Request(args=args or {}, random_weights=True), shape)
 
 
 def with_library(arch: str) -> str:

@@ -1,9 +1,9 @@
-"""A model ready to be audited: the module untouched, and what is known about it."""
+"""A model ready to be audited: the unchanged module, and what is known about it."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ class ClassLabel:
     name: str
     synset: str = ""
     aliases: tuple[str, ...] = ()
-    """Every name it answers to, ``name`` included."""
+    """Every name of the class, ``name`` included."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class LoadedModel:
     labels: tuple[ClassLabel, ...]
     """One per output, in order."""
     sha256: str
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def device(self) -> torch.device:
@@ -48,21 +48,22 @@ class LoadedModel:
         The paper normalises images to [-1, 1]; a model that uses another mean and standard deviation
         has other bounds per channel: (0 - mean) / std and (1 - mean) / std.
         """
-        mean = torch.tensor(self.input.mean, device=self.device).view(1, -1, 1, 1)
-        std = torch.tensor(self.input.std, device=self.device).view(1, -1, 1, 1)
+        mean, std = self._mean_and_std(self.device)
         return (0 - mean) / std, (1 - mean) / std
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Images in [0, 1] to model inputs; [n, channels, height, width]."""
-        mean = torch.tensor(self.input.mean, device=pixels.device).view(1, -1, 1, 1)
-        std = torch.tensor(self.input.std, device=pixels.device).view(1, -1, 1, 1)
+        mean, std = self._mean_and_std(pixels.device)
         return (pixels - mean) / std
 
     def pixels(self, inputs: Tensor) -> Tensor:
         """Model inputs back to images in [0, 1]; [n, channels, height, width]."""
-        mean = torch.tensor(self.input.mean, device=inputs.device).view(1, -1, 1, 1)
-        std = torch.tensor(self.input.std, device=inputs.device).view(1, -1, 1, 1)
+        mean, std = self._mean_and_std(inputs.device)
         return (inputs * std + mean).clamp(0, 1)
+
+    def _mean_and_std(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        mean, std = (torch.tensor(v, device=device) for v in (self.input.mean, self.input.std))
+        return mean.view(1, -1, 1, 1), std.view(1, -1, 1, 1)
 
     def record(self) -> ModelRecord:
         """What the audit keeps of it."""
@@ -89,7 +90,7 @@ def weights_sha256(module: nn.Module) -> str:
 
 
 def freeze(module: nn.Module) -> nn.Module:
-    """Evaluation mode, no gradients for parameters: nothing below may change the model."""
+    """Set evaluation mode and switch gradients of parameters off, so that nothing changes the model."""
     module.eval()
     for parameter in module.parameters():
         parameter.requires_grad_(False)

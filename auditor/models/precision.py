@@ -1,4 +1,4 @@
-"""Numerical precision: reduced while perturbations and impressions are learned, full when measured."""
+"""Numerical precision: may be reduced for learning perturbations and impressions, full for measuring."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from auditor.models.loaded import LoadedModel
 
 
 def resolve(precision: str, device: torch.device) -> str:
-    """``auto`` becomes ``bfloat16`` where the hardware computes in it, else ``float32``."""
+    """``auto`` becomes ``bfloat16`` if the hardware supports it, else ``float32``."""
     if precision in ("float32", "bfloat16"):
         return precision
     if precision != "auto":

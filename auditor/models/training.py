@@ -1,12 +1,12 @@
 """What training scripts leave beside the weights: timm's ``train.py``, torchvision's references.
 
-A name without a library may be either's. What the arguments are called tells which script it was.
+Both libraries may have a network of the stated name. The names of the arguments identify the script.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from auditor.models.checkpoint import Checkpoint
@@ -21,15 +21,15 @@ _TORCHVISION = ("val_resize_size", "val_crop_size", "train_crop_size")
 class Training:
     """What is known from the training script."""
 
-    arches: tuple[str, ...] = ()
-    """The architecture, with its library; two where both libraries have the name. Empty: not stated."""
-    args: Mapping[str, Any] = field(default_factory=dict)
+    arches: tuple[str, ...]
+    """The architecture with its library; two where both libraries have the name; empty if not stated."""
+    args: Mapping[str, Any]
     """Arguments of timm's constructor."""
-    input: Mapping[str, Any] = field(default_factory=dict)
+    input: Mapping[str, Any]
     """Preprocessing: fields of InputSpec."""
 
     def args_for(self, arch: str) -> Mapping[str, Any]:
-        """Those that this architecture's library takes."""
+        """The arguments that the architecture's library accepts."""
         return self.args if arch.startswith("timm:") else {}
 
 
@@ -37,7 +37,7 @@ def stated_by_training(checkpoint: Checkpoint) -> Training:
     """Read the training script's arguments out of a checkpoint.
 
     Raises:
-        InputError: they state preprocessing that no picture can be given.
+        InputError: They state impossible preprocessing.
     """
     given = checkpoint.arguments
     name = given.get("model") if isinstance(given.get("model"), str) else given.get("arch")
@@ -54,7 +54,7 @@ def _arches(name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
     elif any(key in given for key in _TIMM):
         found = [library for library in found if library == "timm"] or found
     elif "model" not in given:
-        found = sorted(found, reverse=True)  # ``arch`` alone is how PyTorch's examples call torchvision's
+        found = sorted(found, reverse=True)  # PyTorch's examples call torchvision's networks ``arch``
     return tuple(f"{library}:{name}" for library in found)
 
 

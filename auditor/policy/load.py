@@ -1,10 +1,7 @@
-"""Reads a policy from TOML; every complaint names its line, and the nearest known key."""
+"""Reads a policy from TOML. Every error names its line and the nearest known key."""
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,11 +11,11 @@ from pydantic import BaseModel, ValidationError
 
 from auditor.errors import InputError
 from auditor.policy.rules import Association, Contrast, Policy, Trust, Waiver
+from auditor.toml_lines import Location, Toml, TomlSyntaxError, parse_toml, read_toml_text
 
 LARGEST_FILE = 1_000_000
 """Bytes. A policy is written by hand."""
 
-_Path = tuple[str | int, ...]
 _TABLES: dict[str, type[BaseModel]] = {
     "trust": Trust,
     "association": Association,
@@ -38,13 +35,11 @@ _GONE = {
     "required_controls": "is no key any more; did you mean 'required_checks'?",
 }
 """Keys of version 1, and what became of them."""
-_HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_-]+)\s*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"^\s*(?:\"([^\"]+)\"|'([^']+)'|([A-Za-z0-9_-]+))\s*[=.]")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One complaint about a policy file."""
+    """One error in a policy file."""
 
     line: int
     message: str
@@ -56,7 +51,7 @@ class LoadedPolicy:
 
     policy: Policy
     path: str
-    lines: dict[_Path, int]
+    lines: dict[Location, int]
     """Line of every table and key, such as ``("association", 0, "classes")``."""
 
     def line(self, *path: str | int) -> int:
@@ -68,11 +63,10 @@ def load_policy(path: str | Path) -> LoadedPolicy:
     """The policy in a TOML file.
 
     Raises:
-        InputError: the file cannot be read, is not TOML, or says something that no policy may say;
-            the message names the first line at fault.
+        InputError: the file cannot be read, is not TOML, or is not a valid policy; the message names the
+            first line with an error.
     """
-    text = _read(Path(path))
-    policy, problems, lines = parse_policy(text)
+    policy, problems, lines = parse_policy(_read(path))
     if policy is None:
         first, *rest = problems
         more = f" (and {len(rest)} more: auditor policy check {path})" if rest else ""
@@ -80,82 +74,35 @@ def load_policy(path: str | Path) -> LoadedPolicy:
     return LoadedPolicy(policy, str(path), lines)
 
 
-def parse_policy(text: str) -> tuple[Policy | None, list[Problem], dict[_Path, int]]:
-    """The policy, or every complaint about it in order of line; and the line of every key."""
+def parse_policy(text: str) -> tuple[Policy | None, list[Problem], dict[Location, int]]:
+    """The policy or, in order of line, every error in it; and the line of every key."""
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"^(.*) \(at line (\d+), column \d+\)$", str(error))
-        line = int(found[2]) if found else text.count("\n") + 1
-        return None, [Problem(line, f"not TOML: {found[1] if found else error}")], {}
-    lines = _lines(text)
+        toml = parse_toml(text)
+    except TomlSyntaxError as error:
+        return None, [Problem(error.line, f"not TOML: {error}")], {}
     try:
-        return Policy.model_validate(data), [], lines
+        return Policy.model_validate(toml.data), [], toml.lines
     except ValidationError as error:
-        problems = {_problem(dict(e), lines) for e in error.errors(include_url=False)}
-        return None, sorted(problems, key=lambda p: (p.line, p.message)), lines
+        problems = {_problem(dict(e), toml) for e in error.errors(include_url=False)}
+        return None, sorted(problems, key=lambda p: (p.line, p.message)), toml.lines
 
 
 def read_problems(path: str | Path) -> list[Problem]:
-    """Every complaint about a policy file, in order of line; none if it is valid.
+    """Every error in a policy file, in order of line; none if it is valid.
 
     Raises:
         InputError: the file cannot be read.
     """
-    return parse_policy(_read(Path(path)))[1]
+    return parse_policy(_read(path))[1]
 
 
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_FILE + 1)
-        if len(raw) > LARGEST_FILE:
-            raise InputError(
-                f"policy {path}: larger than {LARGEST_FILE} bytes; a policy is a short TOML file"
-            )
-        return raw.decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"policy {path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"policy {path}: not UTF-8 at byte {error.start}; a policy is a TOML file"
-        ) from error
+def _read(path: str | Path) -> str:
+    return read_toml_text(Path(path), where=f"policy {path}", limit=LARGEST_FILE)
 
 
-def _lines(text: str) -> dict[_Path, int]:
-    """Line of each table and key. Written after the file has parsed, so it need not check anything."""
-    found: dict[_Path, int] = {}
-    table: _Path = ()
-    counts: dict[str, int] = {}
-    for number, line in _code_lines(text):
-        if header := _HEADER.match(line):
-            name = header[2]
-            if header[1] == "[[":
-                table = (name, counts.get(name, 0))
-                counts[name] = counts.get(name, 0) + 1
-            else:
-                table = (name,)
-            found.setdefault((name,), number)
-            found.setdefault(table, number)
-        elif key := _KEY.match(line):
-            found.setdefault((*table, key[1] or key[2] or key[3]), number)
-    return found
-
-
-def _code_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Numbered lines outside of multi-line strings."""
-    fence = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not fence:
-            yield number, line
-        for mark in ('"""', "'''"):
-            if (not fence or fence == mark) and line.count(mark) % 2:
-                fence = "" if fence else mark
-
-
-def _problem(error: dict[str, Any], lines: dict[_Path, int]) -> Problem:
-    path: _Path = tuple(part for part in error["loc"] if not str(part).startswith("function-"))
-    line = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), 1)
+def _problem(error: dict[str, Any], toml: Toml) -> Problem:
+    path: Location = tuple(part for part in error["loc"] if not str(part).startswith("function-"))
+    line = toml.line(path) or 1
     key = str(path[-1]) if path else ""
     where = _where(path)
     match error["type"]:
@@ -181,11 +128,11 @@ def _problem(error: dict[str, Any], lines: dict[_Path, int]) -> Problem:
             return Problem(line, f"{where}{error['input']!r} given; {need}")
 
 
-def _where(path: _Path) -> str:
+def _where(path: Location) -> str:
     names = [f"{part + 1}" if isinstance(part, int) else part for part in path]
     return f"{' '.join(names)}: " if names else ""
 
 
-def _known_keys(path: _Path) -> list[str]:
+def _known_keys(path: Location) -> list[str]:
     table = str(path[0]) if len(path) > 1 else ""
     return list(_TABLES.get(table, Policy).model_fields)

@@ -30,7 +30,7 @@ WITH_VERDICT = frozenset({"html", "pdf", "markdown"})
 """Formats that show the gate's verdict where one lies beside the audit."""
 
 
-def render(audit: Audit, directory: Path, *, name: str) -> bytes:
+def render_format(audit: Audit, directory: Path, *, name: str) -> bytes:
     """Render one format.
 
     Args:
@@ -70,7 +70,7 @@ def write_reports(
     written = []
     for name in wanted:
         path = (out or directory) / FORMATS[name][0]
-        write_bytes(path, render(audit, directory, name=name))
+        write_bytes(path, render_format(audit, directory, name=name))
         written.append(path)
     return written
 

@@ -1,1 +1,1 @@
-"""Arrays in, frozen records out: NumPy and SciPy only, each statistic with a slow twin in the tests."""
+"""Statistics in NumPy and SciPy: arrays in, frozen records out. Each has a slow oracle in the tests."""

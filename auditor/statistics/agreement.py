@@ -1,7 +1,7 @@
-"""Which layers speak about the class: agreement of channel importance between refits and with others.
+"""Which layers are specific to the class: agreement of channel importance between refits and with others.
 
-In early layers "important for this class" means "important for anything". A layer is listened to as
-far as refits of the same class agree more with each other than with other classes.
+In early layers "important for this class" means "important for anything". A layer is specific if refits of
+the same class agree more with each other than with other classes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from auditor.statistics.arrays import FloatArray
 
 @dataclass(frozen=True)
 class LayerAgreement:
-    """What one layer's channel importance says about the class."""
+    """Agreement of one layer's channel importance between refits, and with other classes."""
 
     layer: str
     reliability: float | None
@@ -27,15 +27,13 @@ class LayerAgreement:
     similarity: float | None
     """Mean Spearman correlation of a refit with a reference class, [-1, 1]; ``None`` without any."""
     weight: float
-    """max(0, reliability - similarity), scaled to sum to 1 over layers; all 0 where no layer tells the
-    class from others. A missing similarity counts as 0 and a missing reliability as 1."""
-    p_value: float | None
-    """(1 + reference classes as similar as the refits are to each other) / (1 + classes)."""
+    """max(0, reliability - similarity), scaled to sum to 1 over layers; all 0 where no layer is specific.
+    A missing similarity counts as 0 and a missing reliability as 1."""
 
 
 @dataclass(frozen=True)
 class Specificity:
-    """Whether the detector speaks about this class and not about any."""
+    """Whether the detector is specific to the class."""
 
     layers: tuple[LayerAgreement, ...]
     specific: bool | None
@@ -62,23 +60,19 @@ def spearman(first: ArrayLike, second: ArrayLike) -> FloatArray:
 
 
 def class_specificity(
-    importance: Mapping[str, ArrayLike],
-    reference: Mapping[str, ArrayLike],
-    *,
-    tolerated: float = 0.05,
+    importance: Mapping[str, ArrayLike], reference: Mapping[str, ArrayLike], *, tolerated: float = 0.05
 ) -> Specificity:
-    """Reliability, similarity and weight of every layer, and the verdict on the class.
+    """Reliability, similarity and weight of every layer, and whether the class is specific.
 
-    The class is specific where refits agree with each other more than with all but a share of
-    ``tolerated`` of the reference classes (near relatives of the class are rightly similar), over
-    layers weighted as in :class:`LayerAgreement`.
+    It is if its refits agree with each other, over weighted layers, more than with all but a share of
+    ``tolerated`` of the reference classes. Near relatives of the class are rightly similar.
 
     Args:
-        importance: Layer to channel importance [refits, channels] of the class, each refit learned
-            on other images.
-        reference: Layer to channel importance [classes, channels] of other classes, one occluder
-            each, so that both correlations suffer from the noise of single occluders alike. The same
-            classes in the same order for every layer; empty where there are none.
+        importance: Layer to channel importance [refits, channels] of the class, each refit learned on
+            other images.
+        reference: Layer to channel importance [classes, channels] of other classes, one occluder each, so
+            that both correlations have the noise of single occluders. The same classes in the same order
+            for every layer; empty where there are none.
         tolerated: Share of reference classes, 0 to below 1.
 
     Raises:
@@ -86,29 +80,29 @@ def class_specificity(
     """
     if not importance:
         raise InputError("layer agreement: no layers, need 1 or more")
-    measured: dict[str, tuple[float | None, FloatArray | None]] = {}
+    layers: list[tuple[str, float | None, FloatArray | None]] = []
     for layer, values in importance.items():
-        own = _checked(values, layer)
-        others = _checked(reference[layer], layer) if layer in reference else None
-        to_others = None if others is None or not len(others) else spearman(own, others).mean(axis=0)
-        measured[layer] = (_mean_between(own), to_others)
-    excess = np.array([_excess(reliability, to_others) for reliability, to_others in measured.values()])
-    weights = excess / excess.sum() if excess.sum() > 0.0 else np.zeros(len(excess))
-    layers = tuple(
-        LayerAgreement(
-            layer=layer,
-            reliability=reliability,
-            similarity=None if to_others is None else float(to_others.mean()),
-            weight=float(weight),
-            p_value=None
-            if reliability is None or to_others is None
-            else float((1 + np.sum(to_others >= reliability)) / (1 + len(to_others))),
-        )
-        for (layer, (reliability, to_others)), weight in zip(measured.items(), weights, strict=True)
+        own, others = _checked(values, layer), _checked(reference.get(layer, np.zeros((0, 2))), layer)
+        pairs = np.triu_indices(len(own), 1)
+        reliability = float(spearman(own, own)[pairs].mean()) if len(own) > 1 else None
+        layers.append((layer, reliability, spearman(own, others).mean(axis=0) if len(others) else None))
+    similarity = [None if to_others is None else float(to_others.mean()) for _, _, to_others in layers]
+    excess = np.array(
+        [
+            max(0.0, (1.0 if reliability is None else reliability) - (similar or 0.0))
+            for (_, reliability, _), similar in zip(layers, similarity, strict=True)
+        ]
     )
-    share = _share_as_similar(list(measured.values()), weights)
-    specific = None if share is None else bool(weights.sum() > 0.0 and share <= tolerated)
-    return Specificity(layers=layers, specific=specific, share=share)
+    weights = excess / excess.sum() if excess.sum() > 0.0 else np.zeros(len(excess))
+    share = _share_as_similar([(own, to_others) for _, own, to_others in layers], weights)
+    return Specificity(
+        layers=tuple(
+            LayerAgreement(layer, reliability, similar, float(weight))
+            for (layer, reliability, _), similar, weight in zip(layers, similarity, weights, strict=True)
+        ),
+        specific=None if share is None else bool(weights.sum() > 0.0 and share <= tolerated),
+        share=share,
+    )
 
 
 def _share_as_similar(
@@ -123,18 +117,6 @@ def _share_as_similar(
         similarity = similarity + weight * to_others
     # Without weights both sides are 0 and every class counts as similar: not specific.
     return float(np.mean(np.asarray(similarity) >= reliability))
-
-
-def _excess(reliability: float | None, to_others: FloatArray | None) -> float:
-    agreement = 1.0 if reliability is None else reliability
-    return max(0.0, agreement - (0.0 if to_others is None else float(to_others.mean())))
-
-
-def _mean_between(rows: FloatArray) -> float | None:
-    if len(rows) < 2:
-        return None
-    correlations = spearman(rows, rows)
-    return float(correlations[np.triu_indices(len(rows), 1)].mean())
 
 
 def _unit_ranks(rows: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Shapes that the statistics share, and the one place where their inputs are checked."""
+"""Arrays that the statistics share, and the checks of their inputs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from auditor.errors import InputError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 BENCHMARK_ONLY = -1
-"""Label of images that no concept claims and that serve only to be compared with."""
+"""Label of images that belong to no concept and serve only for comparison."""
 
 
 @dataclass(frozen=True)
@@ -28,22 +27,21 @@ class Groups:
     sizes: IntArray
     """[groups] Images per group, at least 2."""
     concepts: int
-    """The first so many groups are concepts; a last one may hold the benchmark-only images."""
+    """The first so many groups are concepts; one more may hold the benchmark-only images."""
     against_zero: bool = False
-    """Responses are differences already: an image less its counterfactual. Concepts are compared with nothing
-    else."""
+    """Responses are differences, an image less its counterfactual, and are compared with zero."""
 
     @property
     def count(self) -> int:
-        """Number of groups, benchmark-only images counting as one."""
+        """Number of groups; the benchmark-only images are one group."""
         return len(self.sizes)
 
     @property
     def shares(self) -> FloatArray:
-        """[concepts, groups] How much each group counts in what a concept is compared with.
+        """[concepts, groups] Weight of each group in what a concept is compared with.
 
-        The benchmark-only images alone where there are any; else every other concept alike, however
-        many images it has.
+        This is the group of benchmark-only images if there is one; else the other concepts, with equal
+        weights whatever their sizes.
         """
         if self.against_zero:
             return np.zeros((self.concepts, self.count))
@@ -58,9 +56,9 @@ def group_images(labels: ArrayLike, concepts: int, *, against_zero: bool = False
     """Sort images by label.
 
     Args:
-        labels: [images] 0 to ``concepts`` - 1, or -1 for images that serve only as benchmark.
+        labels: [images] 0 to ``concepts`` - 1, or -1 for benchmark-only images.
         concepts: Number of concepts.
-        against_zero: Responses are differences already; no benchmark-only images then.
+        against_zero: Responses are differences; then there are no benchmark-only images.
 
     Raises:
         InputError: A label is outside that range, a concept has fewer than 2 images, or there is
@@ -83,12 +81,16 @@ def group_images(labels: ArrayLike, concepts: int, *, against_zero: bool = False
     if count < 2 and not against_zero:
         raise InputError("labels: one concept and no benchmark images, need something to compare with")
     order = np.argsort(group, kind="stable").astype(np.int64)
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-    return Groups(order=order, starts=starts, sizes=sizes, concepts=concepts, against_zero=against_zero)
+    return Groups(order, starts_of(sizes), sizes, concepts=concepts, against_zero=against_zero)
+
+
+def starts_of(sizes: IntArray) -> IntArray:
+    """[groups] Where each group begins, if groups of such sizes follow one another."""
+    return (np.cumsum(sizes) - sizes).astype(np.int64)
 
 
 def as_responses(responses: ArrayLike, images: int, *, name: str = "responses") -> FloatArray:
-    """[refits, images] as float64; one row where one dimension was given.
+    """[rows, images] as float64; one row where one dimension was given.
 
     Raises:
         InputError: Wrong number of images, no rows, or values that are not finite.
@@ -108,6 +110,6 @@ def standardise_rows(values: FloatArray) -> FloatArray:
     """
     centred = values - values.mean(axis=-1, keepdims=True)
     scale = np.sqrt((centred**2).mean(axis=-1, keepdims=True))
-    # A row that is constant up to rounding must not be blown up into noise.
+    # Rounding errors of a constant row must not be scaled up.
     floor = 1e-12 * np.maximum(1.0, np.abs(values).max(axis=-1, keepdims=True, initial=0.0))
     return np.where(scale > floor, centred / np.where(scale > floor, scale, 1.0), 0.0)

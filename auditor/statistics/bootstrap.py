@@ -1,4 +1,4 @@
-"""Images drawn anew: how far an estimate strays from the truth, in its own standard errors."""
+"""Bootstrap over images: distances of resampled estimates, in their own standard errors."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from auditor.statistics.arrays import FloatArray, Groups
 
 LEAST_ERROR = 0.25
-"""Smallest standard error that a resample is granted, as a share of the sample's. Where one image of thirty
-responds, a third of the resamples miss it and seem to know the mean exactly. With this floor the interval
-is about the exact one for a share of 1 in 30 (docs/statistics.md)."""
+"""Smallest standard error of a resample, as a share of the sample's. If one image in thirty responds, a third
+of the resamples miss it and have almost no variance. With this floor the interval is close to the exact one
+for a share of 1 in 30 (docs/statistics.md)."""
 
 
 @dataclass(frozen=True)
 class Resamples:
-    """What estimates do when their images are drawn anew."""
+    """Estimates from resampled images."""
 
     pivots: FloatArray
     """[draws, estimates] Resampled estimate minus estimate, in the resample's own standard errors."""
@@ -29,12 +29,12 @@ def bootstrap_images(
 ) -> Resamples:
     """Studentised bootstrap (Efron and Tibshirani 1993, section 12.5).
 
-    Images are resampled within their group; every draw serves all estimates. The estimate is
-    linearised: each image adds its influence, so that a resample costs one matrix product.
+    Images are resampled within their group; every draw serves all estimates. The estimate is linearised:
+    each image adds its influence, so that one matrix product gives all resamples of a group.
 
     Args:
         influence: [estimates, images] in ``groups.order``; the mean over each group is 0.
-        groups: Who has which label.
+        groups: The group of each image.
         draws: Number of resamples.
         rng: Source of the resamples.
     """

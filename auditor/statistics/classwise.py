@@ -1,7 +1,7 @@
-"""One class against other classes of the same model, on the same images.
+"""One class compared with other classes of the same model, on the same images.
 
-Some images raise nearly every class (busy textures, faces of one group). What a class does that
-other classes do not is what can be said about the class.
+Some images raise nearly every class (busy textures, faces of one group). The difference between a class and
+the others is specific to the class.
 """
 
 from __future__ import annotations
@@ -12,21 +12,14 @@ from numpy.typing import ArrayLike
 from auditor.statistics.arrays import FloatArray, as_responses, standardise_rows
 
 FEWEST_CLASSES = 50
-"""Fewest classes of a model for which a class can be set against the others."""
+"""Fewest classes of a model for which a class can be compared with the others."""
 
 
 class AgainstClasses:
-    """Responses of every class to the same images, ready to be told for one class less all others."""
+    """Responses of every class to the same images, for one class less the mean of the others."""
 
     def __init__(self, responses: ArrayLike) -> None:
-        """Standardise every class over images first, so that each counts alike.
-
-        Args:
-            responses: [classes, images].
-
-        Raises:
-            InputError: Values that are not finite.
-        """
+        """Standardise ``responses`` [classes, images] over images, so that classes have equal weights."""
         rows = np.atleast_2d(np.asarray(responses, dtype=np.float64))
         self._rows = standardise_rows(as_responses(rows, rows.shape[-1]))
         self._total = self._rows.sum(axis=0)

@@ -1,13 +1,12 @@
-"""Differences of means with interval and test: what scores and contrasts are.
+"""Differences of means with interval and test, for scores and contrasts.
 
-A concept's effect is the mean over its units less that of what it is compared with, docs/statistics.md,
-equation (1). Its p-value permutes labels on units, its interval resamples units. A matched contrast is
-the same with differences of pairs "against zero".
+A concept's effect is the mean over its units less the mean over what it is compared with
+(docs/statistics.md, equation 1). The p-value permutes labels on units; the interval resamples units. A
+matched contrast compares differences of pairs with zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +22,7 @@ from auditor.statistics.permutation import (
     group_moments,
     permuted_statistics,
 )
-from auditor.statistics.units import independent_units
+from auditor.statistics.units import Units, independent_units
 
 POWER = 0.8
 """Power at which the minimum detectable effect is stated."""
@@ -31,7 +30,7 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Inference:
-    """How effects are tested: the same for every test of an audit."""
+    """How effects are tested, for every test of an audit."""
 
     permutations: int
     """Of labels on units, for the p-values; 1 or more."""
@@ -43,11 +42,7 @@ class Inference:
     """Number of tests corrected together, 1 or more."""
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range, before any work.
-
-        Raises:
-            InputError: Naming the setting.
-        """
+        """Refuse settings that are out of range."""
         if self.permutations < 1:
             raise InputError(f"permutations: {self.permutations}, need 1 or more")
         if self.bootstrap < 200:
@@ -67,19 +62,19 @@ class Effect:
     units: int
     """Independent units among them."""
     n_other: int
-    """Images compared with; 0 where responses are differences already."""
+    """Images it is compared with; 0 where responses are differences."""
     units_other: int
     effect: float
     low: float
     """Lower end of the interval at 1 - alpha."""
     high: float
     adjusted_low: float
-    """Lower end at 1 - alpha / family: all intervals of the family hold together at 1 - alpha."""
+    """Lower end at 1 - alpha / family, so that all intervals of the family hold jointly at 1 - alpha."""
     adjusted_high: float
     p_value: float
     """Two-sided, labels permuted on units, (1 + hits) / (1 + permutations)."""
     minimum_detectable: float
-    """Smallest absolute effect found with power 0.8 at alpha / family."""
+    """Smallest absolute effect that the test detects with power 0.8 at alpha / family."""
     standard_error: float
 
 
@@ -87,10 +82,8 @@ class Effect:
 class Errors:
     """Effects of many rows at once, with standard errors from a formula instead of resampling."""
 
-    effect: FloatArray
-    """[rows, concepts]."""
-    error: FloatArray
-    """[rows, concepts] Standard error."""
+    effect: FloatArray  # [rows, concepts]
+    error: FloatArray  # [rows, concepts], standard errors
     df: FloatArray
     """[concepts] Degrees of freedom: units of the smaller side less 1."""
 
@@ -114,62 +107,52 @@ def mean_effects(
 
     Args:
         values: [images] Response to each image, any unit.
-        labels: [images] 0 to ``concepts`` - 1; -1 for images that serve only to be compared with. Where
-            there are such, concepts are compared with them alone, else with the other concepts alike.
+        labels: [images] 0 to ``concepts`` - 1, or -1 for benchmark-only images. If there are any, concepts
+            are compared with these; else each with the other concepts at equal weights.
         concepts: Number of concepts.
         inference: Permutations, resamples, level, family.
         rng: Source of every draw.
         clusters: [images] Images of one cluster count as one; ``None``: every image is its own.
-        against_zero: Responses are differences already (an image less its counterfactual).
-
-    Returns:
-        One effect for each concept.
+        against_zero: Responses are differences (an image less its counterfactual).
 
     Raises:
         InputError: Shapes that do not fit, values that are not finite, a concept of fewer than 2 units.
     """
-    label = np.asarray(labels, dtype=np.int64)
-    units = independent_units(label, clusters)
-    groups = group_images(units.labels, concepts, against_zero=against_zero)
-    found = units.means(as_responses(values, len(label)))[0][groups.order]
-    images = units.sizes[groups.order]
-    means, variances = group_moments(found, groups)
-    effects = contrast_of_means(means, groups)
-    errors = np.sqrt(contrast_variance(variances, groups))
+    units, groups, (found,) = _grouped(values, labels, concepts, clusters, against_zero=against_zero)
+    means, _ = group_moments(found, groups)
+    estimates = _estimates(found, groups)
     resamples = bootstrap_images(_influence(found, means, groups), groups, draws=inference.bootstrap, rng=rng)
     permuted = permuted_statistics(found, groups, permutations=inference.permutations, rng=rng)
-    counted = np.add.reduceat(images, groups.starts)
-    df = _degrees_of_freedom(groups)
-    results = []
-    for c in range(concepts):
-        error, effect = float(errors[c]), float(effects[c])
+    images = np.add.reduceat(units.sizes[groups.order], groups.starts)
+
+    def one(c: int) -> Effect:
+        effect, error = float(estimates.effect[c]), float(estimates.error[c])
         noise = resamples.pivots[:, c] * error  # estimate minus truth
-        low = effect - float(np.quantile(noise, 1.0 - inference.alpha / 2.0))
-        high = effect - float(np.quantile(noise, inference.alpha / 2.0))
-        wider = _widening(inference, df[c])
+        most, least = np.quantile(noise, [1.0 - inference.alpha / 2.0, inference.alpha / 2.0])
+        low, high = effect - float(most), effect - float(least)
+        wider = _widening(inference, estimates.df[c])
         compared = groups.shares[c] > 0.0
-        results.append(
-            Effect(
-                n=int(counted[c]),
-                units=int(groups.sizes[c]),
-                n_other=int(counted[compared].sum()),
-                units_other=int(groups.sizes[compared].sum()),
-                effect=effect,
-                low=low,
-                high=high,
-                adjusted_low=effect - (effect - low) * wider,
-                adjusted_high=effect + (high - effect) * wider,
-                p_value=permutation_p(effect, permuted[:, c] * error),
-                minimum_detectable=minimum_detectable(
-                    np.abs(permuted[:, c]) * error,
-                    shift=noise * resamples.errors[:, c],
-                    errors=resamples.errors[:, c],
-                    level=inference.alpha / inference.family,
-                ),
-                standard_error=error,
-            )
+        return Effect(
+            n=int(images[c]),
+            units=int(groups.sizes[c]),
+            n_other=int(images[compared].sum()),
+            units_other=int(groups.sizes[compared].sum()),
+            effect=effect,
+            low=low,
+            high=high,
+            adjusted_low=effect - (effect - low) * wider,
+            adjusted_high=effect + (high - effect) * wider,
+            p_value=permutation_p(effect, permuted[:, c] * error),
+            minimum_detectable=minimum_detectable(
+                np.abs(permuted[:, c]) * error,
+                shift=noise * resamples.errors[:, c],
+                errors=resamples.errors[:, c],
+                level=inference.alpha / inference.family,
+            ),
+            standard_error=error,
         )
-    return results
+
+    return [one(c) for c in range(concepts)]
 
 
 def effects_with_errors(
@@ -180,45 +163,24 @@ def effects_with_errors(
     clusters: ArrayLike | None = None,
     against_zero: bool = False,
 ) -> Errors:
-    """The same effects for as many rows as wanted (all classes of a model, several temperatures).
+    """Effects for many rows (all classes of a model, several temperatures).
 
-    Args:
-        values: [rows, images].
-        labels: As for :func:`mean_effects`.
-        concepts: Number of concepts.
-        clusters: As there.
-        against_zero: As there.
-
-    Raises:
-        InputError: As :func:`mean_effects`.
+    ``values`` are [rows, images]. The other arguments and the errors are those of :func:`mean_effects`.
     """
-    label = np.asarray(labels, dtype=np.int64)
-    units = independent_units(label, clusters)
-    groups = group_images(units.labels, concepts, against_zero=against_zero)
-    means, variances = group_moments(units.means(as_responses(values, len(label)))[:, groups.order], groups)
-    return Errors(
-        effect=contrast_of_means(means, groups),
-        error=np.sqrt(contrast_variance(variances, groups)),
-        df=_degrees_of_freedom(groups),
-    )
+    _, groups, rows = _grouped(values, labels, concepts, clusters, against_zero=against_zero)
+    return _estimates(rows, groups)
 
 
 def standardised_effects(values: ArrayLike, labels: ArrayLike, *, concepts: int) -> Errors:
     """Effects in standard deviations of the images compared with, for responses without a unit (layers).
 
-    Shown, not tested. The scale counts as known, so intervals are a little too narrow for large effects.
-
-    Args:
-        values: [rows, images] One row per layer.
-        labels: As for :func:`mean_effects`.
-        concepts: Number of concepts.
-
-    Raises:
-        InputError: As :func:`mean_effects`.
+    These are shown, not tested. The scale counts as known, so that intervals are a little too narrow for
+    large effects. ``values`` are [layers, images]; the rest is as for :func:`mean_effects`.
     """
     label = np.asarray(labels, dtype=np.int64)
     groups = group_images(label, concepts)
     rows = standardise_rows(as_responses(values, len(label)))[:, groups.order]
+    estimates = _estimates(rows, groups)
     means, variances = group_moments(rows, groups)
     second = variances * (groups.sizes - 1) / groups.sizes + means**2
     centre = means @ groups.shares.T
@@ -228,19 +190,33 @@ def standardised_effects(values: ArrayLike, labels: ArrayLike, *, concepts: int)
     def scaled(numbers: FloatArray) -> FloatArray:
         return np.divide(numbers, scale, out=np.zeros_like(numbers), where=scale > 1e-9)
 
+    return Errors(scaled(estimates.effect), scaled(estimates.error), estimates.df)
+
+
+def _grouped(
+    values: ArrayLike, labels: ArrayLike, concepts: int, clusters: ArrayLike | None, *, against_zero: bool
+) -> tuple[Units, Groups, FloatArray]:
+    """Units, their groups, and the values [rows, units] in the order of the groups."""
+    units = independent_units(labels, clusters)
+    groups = group_images(units.labels, concepts, against_zero=against_zero)
+    rows = units.means(as_responses(values, len(units.order)))
+    return units, groups, rows[:, groups.order]
+
+
+def _estimates(values: FloatArray, groups: Groups) -> Errors:
+    """Effects [..., concepts] of ``values`` [..., units] in ``groups.order``."""
+    means, variances = group_moments(values, groups)
     return Errors(
-        effect=scaled(contrast_of_means(means, groups)),
-        error=scaled(np.sqrt(contrast_variance(variances, groups))),
+        effect=contrast_of_means(means, groups),
+        error=np.sqrt(contrast_variance(variances, groups)),
         df=_degrees_of_freedom(groups),
     )
 
 
 def class_shares(effects: FloatArray, class_index: int) -> list[float | None]:
-    """Per concept, the share of other classes at least as extreme on the same side as the class.
+    """Per concept, the share of other classes whose effect is at least as extreme on the same side.
 
-    Args:
-        effects: [classes, concepts] Of every class of the model.
-        class_index: The class.
+    ``effects`` are [classes, concepts], of every class of the model.
     """
     others = np.delete(effects, class_index, axis=0)
     if not len(others):
@@ -252,7 +228,7 @@ def class_shares(effects: FloatArray, class_index: int) -> list[float | None]:
 
 def permutation_p(effect: float, permuted: FloatArray) -> float:
     """(1 + permuted effects at least as large) / (1 + permutations), two-sided, never 0."""
-    # Equal values that differ in the last bits count as hits.
+    # Values that are equal up to rounding count as hits.
     hits = np.sum(np.abs(permuted) >= abs(effect) * (1.0 - 1e-12))
     return float((1 + hits) / (1 + len(permuted)))
 
@@ -260,14 +236,14 @@ def permutation_p(effect: float, permuted: FloatArray) -> float:
 def minimum_detectable(null: FloatArray, *, shift: FloatArray, errors: FloatArray, level: float) -> float:
     """Smallest absolute effect, of either sign, whose p-value reaches ``level`` with power 0.8.
 
-    Skewed responses make effects of one sign harder to find. Permutations know that; a formula with two
-    normal quantiles does not.
+    Skewed responses make effects of one sign harder to detect. Permutations account for that; a formula with
+    two normal quantiles does not.
 
     Args:
         null: [permutations] Absolute effects under permuted labels; enough of them for ``level``.
-        shift: [draws] What a resample adds to the true effect.
-        errors: [draws] Its standard error, over the sample's: the bar rises with it.
-        level: Of the test, after correction.
+        shift: [draws] Resampled estimate minus the true effect.
+        errors: [draws] Standard error of the resample over the sample's; the critical value scales with it.
+        level: Significance level after correction.
     """
     allowed = max(1, int(level * (1 + len(null)) + 1e-9))
     bar = float(np.partition(null, -allowed)[-allowed]) * errors
@@ -275,7 +251,7 @@ def minimum_detectable(null: FloatArray, *, shift: FloatArray, errors: FloatArra
 
 
 def _influence(values: FloatArray, means: FloatArray, groups: Groups) -> FloatArray:
-    """[concepts, units] What each unit adds to each effect; the mean over every group is 0."""
+    """[concepts, units] Contribution of each unit to each effect; the mean over every group is 0."""
     which = np.repeat(np.arange(groups.count), groups.sizes)
     deviations = values - means[which]
     own = which == np.arange(groups.concepts)[:, None]
@@ -283,18 +259,18 @@ def _influence(values: FloatArray, means: FloatArray, groups: Groups) -> FloatAr
 
 
 def _degrees_of_freedom(groups: Groups) -> FloatArray:
-    """[concepts] Units of the concept, or of all that it is compared with where these are fewer, less 1."""
+    """[concepts] Units of the concept, or of what it is compared with if these are fewer, less 1."""
     own = groups.sizes[: groups.concepts]
     compared = (groups.shares > 0.0) @ groups.sizes
     return np.asarray(np.where(compared > 0, np.minimum(own, compared), own) - 1.0)
 
 
 def _widening(inference: Inference, df: float) -> float:
-    """By how much an interval at 1 - alpha is widened to one at 1 - alpha / family."""
+    """Factor from an interval at 1 - alpha to one at 1 - alpha / family."""
     wanted = stats.t.ppf(1.0 - inference.alpha / (2.0 * inference.family), df)
     return float(wanted / stats.t.ppf(1.0 - inference.alpha / 2.0, df))
 
 
-def describe(values: Sequence[float] | FloatArray) -> tuple[float, ...]:
-    """[11] Deciles 0, 10, ..., 100%."""
+def deciles_of(values: ArrayLike) -> tuple[float, ...]:
+    """[11] Quantiles at 0, 10, ..., 100%."""
     return tuple(map(float, np.quantile(np.asarray(values, dtype=np.float64), np.linspace(0.0, 1.0, 11))))

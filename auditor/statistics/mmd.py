@@ -1,4 +1,4 @@
-"""Maximum mean discrepancy on a precomputed kernel, and the paper's concept score made of it.
+"""Maximum mean discrepancy on a precomputed kernel, and the paper's concept score.
 
 Gretton, Borgwardt, Rasch, Schölkopf, Smola: A Kernel Two-Sample Test, JMLR 13 (2012) 723-773.
 """
@@ -15,7 +15,7 @@ from auditor.errors import InputError
 from auditor.statistics.arrays import BENCHMARK_ONLY, FloatArray, IntArray
 
 BANDWIDTH_SAMPLE = 1000
-"""At most so many images enter the median of distances: more do not move it and cost time."""
+"""Most images that enter the median of distances: more do not move it and cost time."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,13 @@ class PaperScores:
     """The paper's concept scores of one class over one bank."""
 
     mean: FloatArray
-    """[concepts] Share of the bank's total, 0 to 1, mean over runs; sums to 1. NaN where no layer
-    tells any concept from the benchmark (constant maps)."""
+    """[concepts] Share of the bank's total, 0 to 1, mean over runs; sums to 1. NaN where all maps are
+    constant."""
     sd: FloatArray
-    """[concepts] Standard deviation over benchmark draws (n - 1); 0 for a single run. Not a confidence
-    interval: runs reuse the same concept images, so they are no replicates."""
-    raw: FloatArray
-    """[runs, concepts] Sum over layers of squared MMD, before normalising."""
+    """[concepts] Standard deviation over benchmark draws (n - 1); 0 for a single run. It gives no confidence
+    interval: all runs use the same concept images, so they are no replicates."""
     size: int
     """Images in every concept set and in every benchmark set."""
-    bandwidths: dict[str, float]
-    """Kernel width per layer, in units of the maps."""
 
 
 def squared_distances(points: NDArray[np.floating]) -> FloatArray:
@@ -50,9 +46,9 @@ def squared_distances(points: NDArray[np.floating]) -> FloatArray:
 def median_bandwidth(points: NDArray[np.floating]) -> float:
     """Median distance between two images of the pooled sample (Gretton 2012, section 8).
 
-    At most ``BANDWIDTH_SAMPLE`` images enter, evenly spaced in the order given, so the number does
-    not depend on chance. Where more than half of the distances are 0, the mean of the positive
-    ones is taken; where all are 0, 1.
+    At most ``BANDWIDTH_SAMPLE`` images enter, evenly spaced in the order given, so that the result does not
+    depend on chance. If more than half of the distances are 0, it is the mean of the positive ones; if all
+    are 0, it is 1.
     """
     count = len(points)
     chosen = np.unique(np.linspace(0, count - 1, min(count, BANDWIDTH_SAMPLE)).round().astype(np.int64))
@@ -78,31 +74,21 @@ def gaussian_kernel(points: NDArray[np.floating], *, bandwidth: float) -> FloatA
     return np.exp(kernel, out=kernel)
 
 
-def mmd2_biased(kernel: FloatArray, first: IntArray, second: IntArray) -> float:
-    """Squared MMD, biased V-statistic (Gretton et al. 2012, equation 5, squared); never negative.
+def mmd2_unbiased(kernel: FloatArray, first: IntArray, second: IntArray) -> float:
+    """Squared MMD, unbiased U-statistic (Gretton et al. 2012, Lemma 6, equation 3); can be negative.
 
     Args:
         kernel: [images, images].
         first: Positions of one sample.
         second: Positions of the other.
-    """
-    within = kernel[np.ix_(first, first)].mean() + kernel[np.ix_(second, second)].mean()
-    return float(within - 2.0 * kernel[np.ix_(first, second)].mean())
-
-
-def mmd2_unbiased(kernel: FloatArray, first: IntArray, second: IntArray) -> float:
-    """Squared MMD, unbiased U-statistic (Gretton et al. 2012, Lemma 6, equation 3); can be negative.
 
     Raises:
         InputError: A sample has fewer than 2 images.
     """
     if min(len(first), len(second)) < 2:
         raise InputError(f"unbiased MMD: samples of {len(first)} and {len(second)} images, need 2 each")
-    return float(
-        _mean_off_diagonal(kernel, first)
-        + _mean_off_diagonal(kernel, second)
-        - 2.0 * kernel[np.ix_(first, second)].mean()
-    )
+    between = kernel[np.ix_(first, second)].mean()
+    return _mean_off_diagonal(kernel, first) + _mean_off_diagonal(kernel, second) - 2.0 * float(between)
 
 
 def paper_scores(
@@ -115,25 +101,25 @@ def paper_scores(
 ) -> PaperScores:
     """The paper's score: squared MMD to random benchmark sets, summed over layers, as shares.
 
-    Wu et al., CVPR 2020, sections 3.2 and 4.5: equally many images of every concept, one random
-    benchmark set of the same size per run, "sum the MMD values calculated in all the middle
-    layers, and view the normalized results as the importance score". The paper does not say which
-    MMD; this is the *squared, biased* one (V-statistic) with a Gaussian kernel, whose width is the
-    median distance within the pooled sample of the layer. It is never negative, so that shares are
-    defined; its floor of about 2/size for equal distributions is the reason why every concept set
-    has the same size here. It has no sign.
+    Wu et al., CVPR 2020, sections 3.2 and 4.5: equally many images of every concept, one random benchmark
+    set of the same size per run, "sum the MMD values calculated in all the middle layers, and view the
+    normalized results as the importance score". The paper does not say which MMD. This is the *squared,
+    biased* one (V-statistic; Gretton et al. 2012, equation 5, squared) with a Gaussian kernel, whose width
+    is the median distance within the layer's pooled sample. It is never negative, so that shares are
+    defined. For equal distributions it is about 2/size; therefore all concept sets have the same size. It
+    has no sign.
 
     Args:
         maps: Layer to meta-detector maps [images, positions], in the detector's units.
         labels: [images] Concept of each image, -1 for images that belong to none.
-        benchmark: Positions of images to draw benchmark sets from, one set per run for all
-            concepts. ``None``: for each concept from the images that do not carry its label.
+        benchmark: Positions of images to draw benchmark sets from, one set per run for all concepts.
+            ``None``: for each concept from the images without its label.
         runs: Number of benchmark sets, 1 or more.
         rng: Source of the draws; the same draws serve every layer.
 
     Raises:
-        InputError: No layers, runs < 1, maps of other lengths than the labels or not finite, a
-            concept of fewer than 2 images, or fewer than 2 benchmark images.
+        InputError: No layers, no runs, maps of other lengths than the labels or not finite, or fewer than
+            2 images of a concept or of the benchmark.
     """
     label = np.asarray(labels, dtype=np.int64)
     concepts = int(label.max(initial=-1)) + 1
@@ -150,16 +136,14 @@ def paper_scores(
     pool = None if benchmark is None else np.asarray(benchmark, dtype=np.int64)
     chosen, against = _draw(label, concepts, pool, runs, rng)
     raw = np.zeros((runs, concepts))
-    widths: dict[str, float] = {}
-    for layer, values in maps.items():
-        widths[layer] = median_bandwidth(values)
+    for values in maps.values():
         # float32 halves the memory traffic; sums of a few thousand values in [0, 1] stay exact to 1e-6.
-        kernel = gaussian_kernel(values, bandwidth=widths[layer]).astype(np.float32)
+        kernel = gaussian_kernel(values, bandwidth=median_bandwidth(values)).astype(np.float32)
         raw += _squared_mmd_of_draws(kernel, chosen, against)
     total = raw.sum(axis=1, keepdims=True)
     shares = np.divide(raw, total, out=np.full_like(raw, np.nan), where=total > 1e-9)
     sd = shares.std(axis=0, ddof=1) if runs > 1 else np.zeros(concepts)
-    return PaperScores(mean=shares.mean(axis=0), sd=sd, raw=raw, size=chosen.shape[2], bandwidths=widths)
+    return PaperScores(mean=shares.mean(axis=0), sd=sd, size=chosen.shape[2])
 
 
 def _draw(
@@ -171,17 +155,15 @@ def _draw(
     size = min(len(images) for images in (*members, *others))
     if size < 2:
         raise InputError(f"paper score: sets of {size} images, need at least 2 of each concept and benchmark")
-    chosen = np.stack([_subset(images, size, rng) for images in members])[None]
-    against = np.stack([np.stack([_subset(images, size, rng) for images in others]) for _ in range(runs)])
-    return chosen, against
 
+    def subsets(pools: list[IntArray]) -> IntArray:
+        return np.stack([np.sort(rng.choice(images, size, replace=False)) for images in pools])
 
-def _subset(pool: IntArray, size: int, rng: np.random.Generator) -> IntArray:
-    return np.sort(rng.choice(pool, size, replace=False))
+    return subsets(members)[None], np.stack([subsets(others) for _ in range(runs)])
 
 
 def _squared_mmd_of_draws(kernel: NDArray[np.float32], chosen: IntArray, against: IntArray) -> FloatArray:
-    """[runs, concepts] Biased squared MMD of every pair of sets, by index arithmetic on one kernel."""
+    """[runs, concepts] Biased squared MMD of every pair of sets, looked up in one kernel."""
     size = chosen.shape[2]
     within_concept = _block_sums(kernel, chosen, chosen)
     within_benchmark = _block_sums(kernel, against, against)
@@ -190,12 +172,12 @@ def _squared_mmd_of_draws(kernel: NDArray[np.float32], chosen: IntArray, against
 
 
 def _block_sums(kernel: NDArray[np.float32], first: IntArray, second: IntArray) -> FloatArray:
-    """Sum of the kernel over every pair of one set of ``first`` and the same-placed set of ``second``.
+    """[a, b] Sum of the kernel over all pairs of images from sets ``first`` and ``second`` [a, b, size].
 
-    Both are [a, b, size]; an axis of length 1 stands for every place (NumPy's broadcasting).
+    An axis of length 1 is broadcast.
     """
     if 1 in first.shape[:2]:
-        # Few distinct sets: their column sums over all images, by one matrix product, then look up.
+        # For few distinct sets, one matrix product gives their sums with every image.
         distinct = first.reshape(-1, first.shape[2])
         indicator = np.zeros((kernel.shape[0], len(distinct)), dtype=np.float32)
         np.put_along_axis(indicator, distinct.T, 1.0, axis=0)

@@ -1,4 +1,4 @@
-"""Whether a concept's detector maps are distributed like the other concepts': one test over all layers."""
+"""Permutation test of one concept's detector maps against those of all other images, over all layers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ CHUNK_VALUES = 2_000_000
 
 @dataclass(frozen=True)
 class MmdTest:
-    """Every concept of a bank against all images that do not carry its label."""
+    """Every concept of a bank against all images without its label."""
 
     statistic: FloatArray
-    """[concepts] Unbiased squared MMD, summed over layers; about 0 or below where nothing differs."""
+    """[concepts] Unbiased squared MMD, summed over layers; about 0 where nothing differs."""
     p_value: FloatArray
     """[concepts] One-sided, (1 + hits) / (1 + permutations)."""
     z: FloatArray
-    """[concepts] Statistic minus its mean under permutation, in standard deviations of that; 0 where
-    permutations all agree."""
+    """[concepts] Statistic minus its mean under permutation, in standard deviations under permutation; 0
+    where all permutations agree."""
 
 
 def mmd_test(
@@ -38,21 +38,21 @@ def mmd_test(
 ) -> MmdTest:
     """Permutation test on the sum over layers of unbiased squared MMD (Gretton 2012, Lemma 6).
 
-    Labels are permuted on images once for all layers, never runs or benchmark draws: those reuse the
-    same images. The null is "same distribution of maps under this detector"; many images reject it
-    for differences that do not matter, so it stands beside an effect, not in its place.
+    Labels are permuted on images, once for all layers. Runs and benchmark draws are not permuted: they
+    use the same images. The null hypothesis is "same distribution of maps under this detector". With many
+    images the test rejects it for irrelevant differences. It complements an effect and does not replace it.
 
     Args:
-        kernels: One [images, images] per layer, widths from the pooled sample, so that permuting
-            labels does not change them.
+        kernels: One [images, images] per layer, widths from the pooled sample, so that permuting labels
+            does not change them.
         labels: [images] Concept, or -1 for benchmark-only images.
         concepts: Number of concepts.
         permutations: 1 or more.
         rng: Source of the permutations.
 
     Raises:
-        InputError: No kernels or kernels of another size, a concept of fewer than 2 images, or
-            ``permutations`` < 1.
+        InputError: No kernels or kernels of another size, a concept of fewer than 2 images, or no
+            permutations.
     """
     label = np.asarray(labels, dtype=np.int64)
     groups = group_images(label, concepts)
@@ -71,7 +71,7 @@ def mmd_test(
         rows = min(chunk, permutations - start)
         shuffled = rng.permuted(np.broadcast_to(groups.order, (rows, len(label))), axis=1)
         null[start : start + rows] = _statistics(total, shuffled, groups)
-    # Equal values that differ in the last bits count as hits.
+    # Values that are equal up to rounding count as hits.
     hits = (null >= observed - 1e-12 * np.abs(observed)).sum(axis=0)
     spread = null.std(axis=0)
     z = np.divide(observed - null.mean(axis=0), spread, out=np.zeros(concepts), where=spread > 1e-15)
@@ -79,10 +79,9 @@ def mmd_test(
 
 
 def _statistics(kernel: FloatArray, order: IntArray, groups: Groups) -> FloatArray:
-    """[rows, concepts] Unbiased squared MMD with images laid out as ``order`` [rows, images] says.
+    """[rows, concepts] Unbiased squared MMD for every ``order`` [rows, images].
 
-    ``kernel`` has a zero diagonal. Only sums within concepts are looked up; the rest follows from
-    the sums of rows.
+    ``kernel`` has a zero diagonal. Only sums within concepts are looked up; the rest follows from row sums.
     """
     images = len(kernel)
     row_sums = kernel.sum(axis=1)

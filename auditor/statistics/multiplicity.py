@@ -1,7 +1,7 @@
-"""Many tests at once: corrected p-values, and how many permutations they need.
+"""Multiple testing: corrected p-values, and the number of permutations they need.
 
-Every function takes the p-values of one declared family and returns corrected ones in the same
-order, so that a reader compares each with alpha directly.
+The corrections take p-values [tests] in (0, 1] of one declared family and return corrected ones in the same
+order, each to be compared with alpha. A p-value outside (0, 1] is an :class:`InputError`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,7 @@ from auditor.statistics.arrays import FloatArray
 
 
 def holm(p_values: ArrayLike) -> FloatArray:
-    """Holm (1979): controls the chance of any false claim in the family, under any dependence.
-
-    Args:
-        p_values: [tests] in (0, 1].
-
-    Returns:
-        [tests] corrected p-values in (0, 1].
-
-    Raises:
-        InputError: A p-value outside (0, 1].
-    """
+    """Holm (1979): controls the probability of any false claim in the family, under any dependence."""
     p = _checked(p_values)
     order = np.argsort(p, kind="stable")
     steps = np.arange(len(p), 0, -1)
@@ -37,27 +27,20 @@ def holm(p_values: ArrayLike) -> FloatArray:
 
 
 def benjamini_yekutieli(p_values: ArrayLike) -> FloatArray:
-    """Benjamini and Yekutieli (2001): expected share of false claims, under any dependence.
-
-    Args:
-        p_values: [tests] in (0, 1].
-
-    Raises:
-        InputError: A p-value outside (0, 1].
-    """
+    """Benjamini and Yekutieli (2001): controls the expected share of false claims, under any dependence."""
     p = _checked(p_values)
     return np.asarray(false_discovery_control(p, method="by"), dtype=np.float64) if len(p) else p
 
 
 def permutations_needed(family_size: int, alpha: float) -> int:
-    """Smallest B for which (1 + 0)/(1 + B), times the size of the family, can reach ``alpha``.
+    """Smallest number B of permutations for which family_size / (1 + B) can reach ``alpha``.
 
     Raises:
         InputError: An empty family, or alpha outside (0, 1).
     """
     if family_size < 1 or not 0.0 < alpha < 1.0:
         raise InputError(f"family of {family_size} tests at alpha {alpha}: need 1 or more, and 0 < alpha < 1")
-    # The small slack keeps 200/0.05 - 1 at 3999 where floating point says 3999.0000000000005.
+    # The slack keeps 200/0.05 - 1 at 3999: in floating point it is 3999.0000000000005.
     return max(1, math.ceil(family_size / alpha - 1.0 - 1e-6))
 
 
@@ -67,7 +50,7 @@ def smallest_p(permutations: int, family_size: int) -> float:
 
 
 def check_permutations(permutations: int, *, family_size: int, alpha: float) -> None:
-    """Refuse, before any work, a number of permutations with which nothing could be significant.
+    """Refuse a number of permutations with which no test could be significant.
 
     Raises:
         InputError: ``permutations`` is below :func:`permutations_needed`.

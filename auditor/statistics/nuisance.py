@@ -1,8 +1,7 @@
-"""What is left of a difference between two groups once technical differences are removed.
+"""The difference between two groups at equal technical properties, by regression.
 
-One group's photos may be more blurred, darker or more strongly compressed than the other's. Matching
-takes out what it matches on. A regression on technical properties takes out the rest, as far as it is
-linear: what remains is the difference at equal properties.
+One group's photos may be more blurred, darker or more strongly compressed than the other's. Matching removes
+differences in the matched properties. Regression on technical properties removes the linear part of the rest.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ class WithoutNuisance:
     """A difference between two groups at equal technical properties."""
 
     effects: Errors
-    """[rows, 1] The differences, with standard errors; infinite where nothing can be told."""
+    """[rows, 1] The differences, with standard errors; infinite where the properties determine the group."""
     explained: float
-    """0 to 1: the share of "which group" that the properties tell, less what so many tell by chance (adjusted
-    R²). Near 1 the groups' pictures hardly overlap, and nothing can be said at equal properties."""
+    """Adjusted R² of the group on the properties, 0 to 1. Near 1 the groups hardly overlap, and there is no
+    difference at equal properties to estimate."""
 
 
 def without_nuisance(
@@ -34,9 +33,9 @@ def without_nuisance(
     """Regress a response on nuisance properties and on the group (least squares).
 
     Args:
-        values: [rows, units] Response to one picture of a pair less that to the other; with ``first``, the
-            response to each picture.
-        nuisance: [units, properties] The same of the properties; constant ones are left out.
+        values: [rows, units] Response to each picture; without ``first``, the difference of each pair.
+        nuisance: [units, properties] Properties of the pictures, or their differences; constant ones are
+            left out.
         first: [units] Whether a picture is of the first group; ``None``: units are pairs.
 
     Raises:
@@ -54,7 +53,7 @@ def without_nuisance(
     x = x[:, spread > 1e-12] / spread[spread > 1e-12]
     if units < x.shape[1] + 3:
         raise InputError(f"nuisance: {units} units for {x.shape[1]} properties, need {x.shape[1] + 3}")
-    # Frisch and Waugh: the difference rests on what is left of the group once the properties are out.
+    # Frisch and Waugh: regress on the part of the group that the properties do not explain.
     basis = _orthonormal(x)
     left = group - basis @ (basis.T @ group)
     length2 = float(left @ left)
@@ -72,6 +71,6 @@ def without_nuisance(
 
 
 def _orthonormal(x: FloatArray) -> FloatArray:
-    """[units, rank] Basis of the columns' span; some of them may repeat others."""
+    """[units, rank] Basis of the columns' span; columns may be collinear."""
     u, s, _ = np.linalg.svd(x, full_matrices=False)
     return np.asarray(u[:, s > 1e-10 * s.max(initial=1e-300)])

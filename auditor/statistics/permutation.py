@@ -1,14 +1,13 @@
-"""Labels permuted on images: the distribution of every concept's statistic when labels mean nothing.
+"""Permutation distribution of every concept's statistic.
 
-The statistic is studentised, so that a concept whose responses merely spread more widely than the
-others' is not taken for one that differs (Janssen 1997; Chung and Romano, Ann. Stat. 41, 2013).
+The statistic is studentised: a larger variance alone does not make a concept significant (Janssen 1997;
+Chung and Romano, Ann. Stat. 41, 2013).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from auditor.errors import InputError
 from auditor.statistics.arrays import FloatArray, Groups
 
 CHUNK_VALUES = 1_000_000
@@ -36,7 +35,7 @@ def contrast_variance(variances: FloatArray, groups: Groups) -> FloatArray:
 
 
 def studentised(values: FloatArray, groups: Groups) -> FloatArray:
-    """[..., concepts] Contrast of means in its own standard errors; 0 where nothing varies."""
+    """[..., concepts] Contrast of means over its standard error; 0 where nothing varies."""
     means, variances = group_moments(values, groups)
     error = np.sqrt(contrast_variance(variances, groups))
     difference = contrast_of_means(means, groups)
@@ -48,22 +47,16 @@ def permuted_statistics(
 ) -> FloatArray:
     """[permutations, concepts] :func:`studentised` under permuted labels.
 
-    A row comes from one permutation of all images, shared by all concepts, as max-T needs. Differences
-    between an image and its counterfactual have no labels to permute: their signs are drawn, which is the
-    same as permuting image and counterfactual within each pair.
+    Each row comes from one permutation of all images, shared by all concepts. Differences between an image
+    and its counterfactual have no labels to permute: their signs are drawn, which permutes image and
+    counterfactual within each pair.
 
     Args:
-        values: [images] One response per image, averaged over refits and layers beforehand, so that
-            one permutation serves all of them. Any scale must not depend on the labels.
-        groups: Who has which label.
+        values: [images] in ``groups.order``. Any scale must not depend on the labels.
+        groups: The group of each image.
         permutations: 1 or more.
         rng: Source of the permutations.
-
-    Raises:
-        InputError: ``permutations`` < 1.
     """
-    if permutations < 1:
-        raise InputError(f"permutations: {permutations}, need 1 or more")
     result = np.empty((permutations, groups.concepts))
     chunk = max(1, CHUNK_VALUES // len(values))
     for start in range(0, permutations, chunk):

@@ -1,9 +1,8 @@
-"""From logits to the number that scores are made of: the log-scaled class probability e.
+"""The log-scaled class probability e, from logits.
 
-For probability p of the class among K classes, e = ln(1 + K p) / ln(1 + K). It is 0 where the model
-gives the class no chance and 1 where the model is certain. Above chance it grows like the logarithm of p.
-Far below chance it stays near 0: such changes alter no answer, while the logarithm of p alone would make
-much of them (docs/decisions/0007).
+For probability p of the class among K classes, e = ln(1 + K p) / ln(1 + K). It is 0 for p = 0 and 1 for
+p = 1. Above chance it grows like the logarithm of p. Far below chance it stays near 0: changes there alter
+no answer, although the logarithm of p alone would show large ones (docs/decisions/0007).
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from scipy.special import log_softmax
 from auditor.statistics.arrays import FloatArray
 
 TEMPERATURES = tuple(1.5 ** (k / 4) for k in range(-8, 9))
-"""Temperatures at which an audit keeps e: from 0.44 to 2.25 in even ratios, 2/3, 1 and 3/2 among them."""
+"""Temperatures for which an audit stores e: from 0.44 to 2.25 in even ratios, including 2/3, 1 and 3/2."""
 AS_IT_IS, SHARPER, SOFTER = 8, 4, 12
-"""Places among them of 1, and of the temperatures at which a report says how a finding moves."""
+"""Positions of 1, 2/3 and 3/2 in :data:`TEMPERATURES`. Reports show findings at all three."""
 
 
 def log_probabilities(logits: NDArray[np.floating], *, temperature: float = 1.0) -> FloatArray:
@@ -29,11 +28,8 @@ def log_probabilities(logits: NDArray[np.floating], *, temperature: float = 1.0)
 def log_scaled(logits: NDArray[np.floating], *, temperature: float = 1.0) -> FloatArray:
     """[images, classes] e = ln(1 + K p) / ln(1 + K), 0 to 1.
 
-    At chance (p = 1/K) it is ln 2 / ln(1 + K): 0.10 with 1,000 classes, 0.36 with 6, 0.63 with 2.
-
-    Args:
-        logits: [images, classes].
-        temperature: Divides the logits: above 1 the model is made less certain, below 1 more.
+    At chance (p = 1/K) it is ln 2 / ln(1 + K): 0.10 with 1,000 classes, 0.36 with 6, 0.63 with 2. The
+    temperature divides ``logits`` [images, classes]: above 1 it makes the model less certain.
     """
     return log_scaled_of(np.exp(log_probabilities(logits, temperature=temperature)), logits.shape[1])
 
@@ -53,11 +49,7 @@ class Tempered:
     """One model's answers to some images at every temperature of :data:`TEMPERATURES`."""
 
     def __init__(self, logits: NDArray[np.floating]) -> None:
-        """Sum over classes once, for every temperature.
-
-        Args:
-            logits: [images, classes].
-        """
+        """Sum over classes once for every temperature; ``logits`` are [images, classes]."""
         self._logits = np.asarray(logits, dtype=np.float64)
         totals, entropies = [], []
         for temperature in TEMPERATURES:
@@ -76,14 +68,14 @@ class Tempered:
 
 
 def temperature_between(old: FloatArray, new: FloatArray) -> float | None:
-    """By which temperature the new model must be divided to be as sharp as the old one is at 1.
+    """Temperature at which the new model is as sharp as the old one is at 1.
 
     Args:
         old: [temperatures] :attr:`Tempered.entropy` of the old model, on some images.
         new: The same of the new model, on the same images.
 
     Returns:
-        Exactly 1 where both are equally sharp; ``None`` where the answer lies outside the temperatures kept.
+        Exactly 1 if both are equally sharp; ``None`` if it lies outside :data:`TEMPERATURES`.
     """
     target = float(old[AS_IT_IS])
     if np.isclose(target, new[AS_IT_IS], rtol=1e-6, atol=1e-12):
@@ -94,9 +86,9 @@ def temperature_between(old: FloatArray, new: FloatArray) -> float | None:
 
 
 def at_temperature(kept: NDArray[np.floating], temperature: float) -> FloatArray:
-    """[images] e at any temperature between those kept, from e [temperatures, images] at them.
+    """[images] e at any temperature, from the stored e [temperatures, images].
 
-    Exact at the temperatures kept; in between, linear in the logarithm of the temperature.
+    Between the stored temperatures it is linear in the logarithm of the temperature.
     """
     place = float(np.interp(np.log(temperature), np.log(TEMPERATURES), np.arange(len(TEMPERATURES))))
     below = min(int(place), len(TEMPERATURES) - 2)

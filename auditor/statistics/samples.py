@@ -1,7 +1,7 @@
-"""The images of a bank as the statistics take them: what is compared with what, and what counts as one.
+"""A bank's images as samples: which images are compared with which, and which count as one.
 
-An audit makes a sample once for all classes. A comparison of two releases makes the same sample again
-from the stored labels and hands it the differences between the releases.
+An audit makes a sample once for all classes. A comparison of two releases makes the same sample from the
+stored labels and uses it on the differences between the releases.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from auditor.statistics.units import independent_units
 REFERENCE = -1
 """Label of a bank's reference images."""
 RANDOM = -2
-"""Label of random photos, which only the paper's score is measured against."""
+"""Label of random photos, which only the paper's score uses."""
 
 
 @dataclass(frozen=True)
 class ConceptSample:
-    """Concepts against what they are compared with."""
+    """Concepts, and the images that they are compared with."""
 
     labels: IntArray
     """[images] Number of the concept, :data:`REFERENCE` or :data:`RANDOM`."""
     clusters: IntArray
     """[images] Images of one cluster count as one."""
     counterfactual: IntArray | None = None
-    """[images] Position of the same picture without the concept, -1 for images that have none."""
+    """[images] Position of the same picture without the concept, -1 if there is none."""
 
     @cached_property
     def units(self) -> dict[int, int]:
-        """Label, of concepts and reference images, to its number of independent images."""
+        """Label of a concept or of the reference images to its number of independent images."""
         known = np.unique(self.labels[self.labels >= REFERENCE])
         return {int(label): len(np.unique(self.clusters[self.labels == label])) for label in known}
 
     @cached_property
     def unmeasurable(self) -> dict[int, str]:
-        """Concepts that have no effect to measure, with the reason."""
+        """Concepts without a measurable effect, with the reason."""
         concepts = {label: count for label, count in self.units.items() if label >= 0}
         alone = {
             label: f"{count} independent image{'' if count == 1 else 's'}, need 2"
@@ -60,12 +60,12 @@ class ConceptSample:
 
     @cached_property
     def measurable(self) -> list[int]:
-        """Concepts that have an effect, in order: the columns of what follows."""
+        """Concepts with a measurable effect, in order: the columns of all results."""
         return [label for label in self.units if label >= 0 and label not in self.unmeasurable]
 
     @cached_property
     def used(self) -> IntArray:
-        """[used] Positions of the images that take part."""
+        """[used] Positions of the images in use."""
         part = np.isin(self.labels, self.measurable)
         if self.counterfactual is None:
             return np.flatnonzero(part | (self.labels == REFERENCE))
@@ -78,7 +78,7 @@ class ConceptSample:
         return np.array([place[int(label)] for label in self.labels[self.used]], dtype=np.int64)
 
     def take(self, values: FloatArray) -> FloatArray:
-        """[..., used] Responses, or their differences from the counterfactuals'; from [..., images]."""
+        """[..., used] Responses [..., images], or their differences from those to the counterfactuals."""
         if self.counterfactual is None:
             return np.asarray(values[..., self.used])
         return np.asarray(values[..., self.used] - values[..., self.counterfactual[self.used]])
@@ -96,11 +96,9 @@ class ConceptSample:
         )
 
     def errors(self, values: FloatArray, *, without: NDArray[np.bool_] | None = None) -> Errors:
-        """The same for ``values`` [rows, images], by a formula: [rows, measurable concepts].
+        """Effects [rows, measurable concepts] on ``values`` [rows, images], by a formula.
 
-        Args:
-            values: [rows, images].
-            without: [images] Images to leave out.
+        ``without`` [images] marks images to leave out.
         """
         kept = np.ones(len(self.used), np.bool_) if without is None else ~without[self.used]
         return effects_with_errors(
@@ -117,21 +115,21 @@ class GroupSample:
     """One group of images against another, as pairs or as two sets of independent images."""
 
     more: IntArray
-    """[images] Unit of each image of the first group that is used, -1 for all other images: the number of
-    its pair, or where groups are not matched of its cluster."""
+    """[images] Number of the pair (of the cluster, if groups are not matched) of each image of the first
+    group; -1 for other images."""
     less: IntArray
-    """[images] The same of the second group."""
+    """[images] The same for the second group."""
     matched: bool
-    """Units are pairs: the same numbers stand in both groups."""
+    """Units are pairs, with the same numbers in both groups."""
 
     @cached_property
     def positions(self) -> tuple[IntArray, IntArray]:
-        """Positions of the images used, of either group."""
+        """Positions of each group's images."""
         return np.flatnonzero(self.more >= 0), np.flatnonzero(self.less >= 0)
 
     @cached_property
     def units(self) -> tuple[int, int]:
-        """Independent units of either group; where matched, the number of pairs twice."""
+        """Independent units of each group; if matched, the number of pairs twice."""
         return len(np.unique(self.more[self.more >= 0])), len(np.unique(self.less[self.less >= 0]))
 
     @property
@@ -141,23 +139,15 @@ class GroupSample:
 
     @cached_property
     def first(self) -> NDArray[np.bool_]:
-        """[units] Whether a unit is of the first group; where matched, all are."""
+        """[units] Whether a unit is of the first group; if matched, all are."""
         return np.arange(self._means.shape[0]) < self.units[0]
 
     def unit_values(self, values: FloatArray) -> FloatArray:
-        """[..., units] Of pairs, the mean of the first side less that of the second; else means of units.
-
-        Args:
-            values: [..., images].
-        """
+        """[..., units] Means over units of ``values`` [..., images]; differences of such means for pairs."""
         return np.asarray((self._means @ np.asarray(values, dtype=np.float64).T).T)
 
     def side_means(self, values: FloatArray) -> tuple[float, float]:
-        """Mean over the units of either group; their difference is the effect.
-
-        Args:
-            values: [images].
-        """
+        """Mean of ``values`` [images] over the units of each group; their difference is the effect."""
         sides = zip((self.more, self.less), self.positions, strict=True)
         more, less = (
             float(independent_units(position * 0, units[position]).means(values[position]).mean())
@@ -166,7 +156,7 @@ class GroupSample:
         return more, less
 
     def effect(self, values: FloatArray, *, inference: Inference, rng: np.random.Generator) -> Effect:
-        """The contrast of ``values`` [images]."""
+        """The effect on ``values`` [images]: first group less second group."""
         effect = mean_effects(
             self.unit_values(values),
             self._labels,
@@ -179,7 +169,7 @@ class GroupSample:
         return replace(effect, n=counts[0], n_other=counts[1], units_other=self.units[1])
 
     def errors(self, values: FloatArray) -> Errors:
-        """The contrast of ``values`` [rows, images], by a formula: [rows, 1]."""
+        """The same [rows, 1] on ``values`` [rows, images], by a formula."""
         found = effects_with_errors(
             self.unit_values(values),
             self._labels,
@@ -194,7 +184,7 @@ class GroupSample:
 
     @cached_property
     def _means(self) -> csr_matrix:
-        """[units, images] What makes unit values from image values."""
+        """[units, images] Maps image values to unit values."""
         rows, columns, weights = [], [], []
         for side, (units, position) in enumerate(zip((self.more, self.less), self.positions, strict=True)):
             _, unit, size = np.unique(units[position], return_inverse=True, return_counts=True)

@@ -1,7 +1,7 @@
 """Images that belong together count as one: a person, a source photo, a video, copies of a picture.
 
-Ten crops of a photo are no ten observations. Every statistic is made from *units*: all images of one
-cluster that carry one label, averaged. An image without a cluster is a unit of its own.
+Ten crops of a photo are not ten independent observations. Every statistic uses *units*: the average over all
+images of one cluster that carry one label. An image without a cluster is a unit.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from auditor.errors import InputError
-from auditor.statistics.arrays import FloatArray, IntArray
+from auditor.statistics.arrays import FloatArray, IntArray, starts_of
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ def independent_units(labels: ArrayLike, clusters: ArrayLike | None = None) -> U
     """Collect images into units: one for every label of every cluster.
 
     Args:
-        labels: [images] Label of each image, any integers.
-        clusters: [images] Cluster of each image, any integers; ``None``: every image is its own.
+        labels: [images] Integers.
+        clusters: [images] Integers; ``None``: every image is a cluster.
 
     Raises:
         InputError: No images, or clusters of another length.
@@ -48,26 +50,18 @@ def independent_units(labels: ArrayLike, clusters: ArrayLike | None = None) -> U
     cluster = np.arange(len(label)) if clusters is None else np.asarray(clusters, dtype=np.int64)
     if label.ndim != 1 or not len(label) or cluster.shape != label.shape:
         raise InputError(f"units: labels {label.shape}, clusters {cluster.shape}, need one of each per image")
-    # Units stand in the order in which their first image does.
+    # Units are in the order of their first images.
     pairs = np.stack([label, cluster], axis=1)
     _, first, member = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
     place = np.argsort(np.argsort(first, kind="stable"), kind="stable")[member.ravel()]
     order = np.argsort(place, kind="stable").astype(np.int64)
     sizes = np.bincount(place).astype(np.int64)
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+    starts = starts_of(sizes)
     return Units(order=order, starts=starts, sizes=sizes, labels=label[order[starts]])
 
 
 def joined(first: ArrayLike, second: ArrayLike) -> IntArray:
-    """[images] Clusters of which two images share one if either of two clusterings says so.
-
-    Args:
-        first: [images] One clustering.
-        second: [images] Another one of the same images.
-    """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
+    """[images] Clusters that join all images which share a cluster in either of two clusterings [images]."""
     one = np.unique(np.asarray(first), return_inverse=True)[1].ravel()
     two = np.unique(np.asarray(second), return_inverse=True)[1].ravel()
     images = np.arange(len(one))

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from auditor.errors import InputError
 from auditor.files import save_arrays, write_bytes
 from auditor.records import FORMAT_VERSION, Audit
+from auditor.store.migrate import STEPS, Document, migrated
 
 AUDIT_FILE = "audit.json"
 ARRAYS_FILE = "arrays.npz"
@@ -68,8 +69,8 @@ def read_audit(path: Path) -> Audit:
     """Read an audit from its directory or from the file itself.
 
     Raises:
-        InputError: Nothing there, not JSON (cut off, for example), another format version, or a
-            field that the format does not allow; the message names the field.
+        InputError: Nothing there, not JSON (cut off, for example), a format version that cannot be read, or
+            a field that the format does not allow; the message names the field.
     """
     file = path / AUDIT_FILE if path.is_dir() else path
     try:
@@ -85,22 +86,14 @@ def read_audit(path: Path) -> Audit:
 def parse_audit(raw: bytes, *, where: str) -> Audit:
     """Turn the bytes of an ``audit.json`` into an audit; ``where`` names them in errors.
 
+    An older format is migrated first (:mod:`auditor.store.migrate`).
+
     Raises:
         InputError: As for :func:`read_audit`.
     """
-    try:
-        data = json.loads(raw)
-    except (ValueError, RecursionError) as error:  # ValueError: bad JSON as well as bad UTF-8
-        raise InputError(f"audit '{where}': not complete JSON: {_one_line(error)}") from None
-    if not isinstance(data, dict) or "format_version" not in data:
-        raise InputError(f"audit '{where}': no 'format_version'; this is not an audit")
-    version = data["format_version"]
-    if version != FORMAT_VERSION or isinstance(version, bool):
-        older = isinstance(version, int) and 0 < version < FORMAT_VERSION
-        raise InputError(
-            f"audit '{where}': format version {version!r}; this auditor reads version {FORMAT_VERSION}"
-            + ("; an older audit has to be made again: its conclusions rest on other rules" if older else "")
-        )
+    data = _decoded(raw, where)
+    if data["format_version"] != FORMAT_VERSION:
+        raw = json.dumps(migrated(data)).encode()
     try:
         return Audit.model_validate_json(raw)
     except ValidationError as error:
@@ -110,14 +103,74 @@ def parse_audit(raw: bytes, *, where: str) -> Audit:
         raise InputError(f"audit '{where}': field '{field}': {first['msg']}{more}") from None
 
 
+def _decoded(raw: bytes, where: str) -> Document:
+    """The JSON object, of a format version that can be read."""
+    try:
+        data = json.loads(raw)
+    except (ValueError, RecursionError) as error:  # ValueError: bad JSON as well as bad UTF-8
+        raise InputError(f"audit '{where}': not complete JSON: {_one_line(error)}") from None
+    if not isinstance(data, dict) or "format_version" not in data:
+        raise InputError(f"audit '{where}': no 'format_version'; this is not an audit")
+    version = data["format_version"]
+    readable = [*STEPS, FORMAT_VERSION]
+    if type(version) is not int or version not in readable:
+        reason = ""
+        if type(version) is int and 0 < version < FORMAT_VERSION:
+            reason = (
+                "; an older audit has to be made again: its conclusions rest on other rules, and it stores "
+                "no adjusted intervals"
+            )
+        raise InputError(
+            f"audit '{where}': format version {version!r}; this auditor reads versions "
+            f"{' and '.join(map(str, readable))}{reason}"
+        )
+    return data
+
+
+def older_format(raw: bytes) -> int | None:
+    """The format version of a readable ``audit.json`` that is older than this auditor's; else ``None``."""
+    version: int = _decoded(raw, AUDIT_FILE)["format_version"]
+    return version if version != FORMAT_VERSION else None
+
+
+def stored_bytes(audit: Audit, directory: Path) -> bytes:
+    """The ``audit.json`` that reports attach and name by its digest.
+
+    Of an audit that lies in ``directory`` in an older format, the file as it is: a signature and the
+    digests in other reports are of those bytes. Otherwise :func:`audit_bytes`.
+    """
+    try:
+        raw = (directory / AUDIT_FILE).read_bytes()
+        if older_format(raw) and parse_audit(raw, where=AUDIT_FILE) == audit:
+            return raw
+    except (OSError, InputError):
+        pass  # there is no such file, or it is no audit
+    return audit_bytes(audit)
+
+
+def written_by_auditor(raw: bytes, audit: Audit) -> bool:
+    """Whether the bytes are what auditor writes for this audit; of an older format, up to defaults.
+
+    Args:
+        raw: An ``audit.json``.
+        audit: The same, parsed.
+    """
+    if older_format(raw):
+        return _written(json.loads(raw)) == raw
+    return audit_bytes(audit) == raw
+
+
 def audit_bytes(audit: Audit) -> bytes:
     """The exact content of ``audit.json``: UTF-8, two spaces, one newline at the end."""
-    data = _settle(audit.model_dump(mode="json", by_alias=True))
-    return (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return _written(audit.model_dump(mode="json", by_alias=True))
+
+
+def _written(data: Document) -> bytes:
+    return (json.dumps(_settle(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def audit_digest(audit: Audit) -> str:
-    """SHA-256 of :func:`audit_bytes`, as ``sha256sum audit.json`` prints it."""
+    """SHA-256 of :func:`audit_bytes`, as ``sha256sum audit.json`` prints it in the newest format."""
     return hashlib.sha256(audit_bytes(audit)).hexdigest()
 
 

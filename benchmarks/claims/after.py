@@ -8,7 +8,7 @@ import numpy as np
 
 from auditor.audit.concepts import Response
 from auditor.audit.forward import Shown
-from auditor.audit.groups import EveryClass, Groups, contrasts
+from auditor.audit.groups import EveryClass, Groups, contrast
 from auditor.findings import conclude_all
 from auditor.models.loaded import ClassLabel
 from auditor.records import Finding
@@ -36,7 +36,7 @@ def conclude_classes(
         effects = every.effects(groups.sample)[:, 0]
         labels = [label for label in labels if abs(effects[label.index]) > settings.contrast_margin]
     findings = [
-        contrasts(
+        contrast(
             groups,
             shown,
             label,

@@ -13,12 +13,11 @@ import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
-from auditor.audit.forward import Shown
+from auditor.audit.forward import ForwardPass, Shown, forward_pass
 from auditor.audit.layout import lay_out
 from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast
 from auditor.banks.clusters import THUMBNAIL
 from auditor.banks.measure import sharpness_of
-from auditor.explain.detector import ForwardPass, forward_pass
 from auditor.images.decode import decode_image
 from auditor.images.inputs import preprocessing
 from auditor.images.technical import technical_properties

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from auditor.audit.forward import ForwardPass, forward_pass
 from auditor.explain import channels, occluder
-from auditor.explain.detector import ForwardPass, forward_pass
 from auditor.models.loaded import ClassLabel, LoadedModel, weights_sha256
 from auditor.records import InputSpec
 from benchmarks.planted.banks import PlantedBank

@@ -30,7 +30,7 @@ from auditor.files import load_arrays
 from auditor.findings import conclude_variant, concluded
 from auditor.policy import Policy, judge
 from auditor.records import Audit, Explanation, Finding, Skipped, Variant
-from auditor.report import FORMATS, render
+from auditor.report import FORMATS, render_format
 from auditor.report.formats import comparison as comparison_report
 from auditor.report.formats import history
 from auditor.report.formats.mlflow import metrics, tags
@@ -427,7 +427,7 @@ def _frame(audit: Audit, case: str) -> None:
 
 def _history(audit: Audit, case: str) -> None:
     pair = [before(audit), audit]
-    check_history(pair, history_findings(history.render_markdown(pair)), case)
+    check_history(pair, history_findings(history.history_markdown(pair)), case)
 
 
 def before(audit: Audit) -> Audit:
@@ -493,14 +493,14 @@ def test_the_page_states_what_the_audit_claims() -> None:
 def test_the_page_of_a_history_states_what_each_audit_claims() -> None:
     for case, audit in subsets()[::8]:
         pair = [before(audit), audit]
-        root = page_of(history.render_html(pair))
+        root = page_of(history.history_html(pair))
         check_history(pair, history_page(root), case)
 
 
 def test_charts_of_releases_round_as_tables_do() -> None:
     """What a table shows as 0.050 is 0.05 to who hears the chart described."""
     pair = [before(whole()), whole()]
-    pages = (history.render_html(pair), comparison_report.render_html(compare(*pair)))
+    pages = (history.history_html(pair), comparison_report.comparison_html(compare(*pair)))
     for page in pages:
         texts = [words_of(e) for e in page_of(page).iter("{http://www.w3.org/2000/svg}desc")]
         numbers = re.findall(r"faces/women/men[^;]*? (0\.\d+)", " ".join(texts))
@@ -513,7 +513,7 @@ def test_charts_of_releases_round_as_tables_do() -> None:
 def test_the_pdf_states_what_the_audit_claims(position: int) -> None:
     case, audit = subsets()[position]
     names = Names(audit)
-    pdf = read_pdf(render(audit, NOWHERE, name="pdf"), where="report.pdf")
+    pdf = read_pdf(render_format(audit, NOWHERE, name="pdf"), where="report.pdf")
     text = " ".join(pdf.pages)
     first = text.partition("Not tested:")[0]
     check_first(audit, sentences(first, names), where=case)
@@ -717,13 +717,13 @@ def test_reports_of_a_comparison_state_its_changes() -> None:
         found = compare(old, new)
         expected = {about: SHOWN[status] for about, status in statuses(old, new).items()}
         loud = {a: s for a, s in expected.items() if s not in (SHOWN["unchanged"], SHOWN["inconclusive"])}
-        assert _changed_in_markdown(comparison_report.render_markdown(found)) == loud, name
-        told = json.loads(comparison_report.render_json(found))["changes"]
+        assert _changed_in_markdown(comparison_report.comparison_markdown(found)) == loud, name
+        told = json.loads(comparison_report.comparison_json(found))["changes"]
         assert {(c["class_name"], c["bank"], c["subject"]): SHOWN[c["status"]] for c in told} == expected, (
             name
         )
         if number % 6 == 0:  # a page takes a quarter of a second
-            assert _changed_in_html(comparison_report.render_html(found)) == expected, name
+            assert _changed_in_html(comparison_report.comparison_html(found)) == expected, name
             pages += 1
     assert pages == 6
 
@@ -906,7 +906,7 @@ def test_a_class_without_images_is_in_every_format(
     bare = without_images(audit)
     if alone:
         bare = bare.model_copy(update={"classes": bare.classes[:1], "findings": bare.of_class(340)})
-    content = render(bare, sample_directory, name=name)
+    content = render_format(bare, sample_directory, name=name)
     text = " ".join(read_pdf(content, where=name).pages) if name == "pdf" else content.decode()
     assert "zebra" in text
     if name in ("html", "pdf"):

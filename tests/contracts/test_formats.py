@@ -41,7 +41,7 @@ TEXTS: dict[str, Callable[[Audit], str]] = {
     "sarif": lambda audit: as_sarif.render(audit, Path()),
     "modelcard": lambda audit: as_modelcard.render(audit, Path()),
     "gate junit": lambda audit: as_junit.render_verdict(_verdict(audit)),
-    "gate sarif": lambda audit: as_sarif.render_verdict(_verdict(audit), version="0.1.0"),
+    "gate sarif": lambda audit: as_sarif.render_verdict(_verdict(audit)),
     "gate markdown": lambda audit: verdict_markdown(_verdict(audit)),
     "gate github": lambda audit: github_annotations(_verdict(audit)),
     "gate text": lambda audit: "\n".join(line for line, _ in terminal_lines(_verdict(audit), every=True)),

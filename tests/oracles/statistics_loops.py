@@ -1,6 +1,6 @@
-"""Slow twins of the statistics: the definition, in loops, with nothing clever.
+"""Slow oracles of the statistics: the definitions, in plain loops.
 
-Written from the equations in docs/statistics.md and the papers, not from the code they check.
+They are written from the equations in docs/statistics.md and the papers, not from the code they check.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def unit_values(row, labels, clusters=None):
 
 
 def together(first, second):
-    """Sets of positions that hang together through either clustering, by merging until nothing changes."""
+    """Sets of positions connected by either clustering, by merging until nothing changes."""
     sets = [{i} for i in range(len(first))]
     merged = True
     while merged:
@@ -148,7 +148,7 @@ def degrees_of_freedom(groups, concept, *, against_zero=False):
 
 
 def relabelled(groups):
-    """Every way to deal the units out again to labels of the same sizes."""
+    """Every assignment of the units to labels of the same sizes."""
     labels = [label for label in groups for _ in groups[label]]
     units = [value for label in groups for value in groups[label]]
     for dealt in set(permutations(labels)):
@@ -165,7 +165,7 @@ def signed(units):
 
 
 def exact_p(groups, concept, *, against_zero=False):
-    """Share of all relabellings, or of all signs, whose statistic is at least as far from zero."""
+    """Share of all relabellings, or of all signs, whose statistic is at least as extreme."""
     observed = abs(studentised(groups, concept, against_zero=against_zero))
     ways = [{concept: units} for units in signed(groups[concept])] if against_zero else relabelled(groups)
     found = [abs(studentised(way, concept, against_zero=against_zero)) for way in ways]
@@ -219,7 +219,7 @@ def quantile(values, share):
 
 
 def minimum_detectable(null, shifts, errors, level, power=0.8):
-    """The bar is the value of the null that just reaches the level; the effect clears it with the power."""
+    """The effect exceeds the critical value, which just reaches the level, with the stated power."""
     allowed = max(1, int(level * (1 + len(null)) + 1e-9))
     bar = sorted((abs(value) for value in null), reverse=True)[allowed - 1]
     upwards = [bar * e - s for s, e in zip(shifts, errors, strict=True)]
@@ -228,7 +228,7 @@ def minimum_detectable(null, shifts, errors, level, power=0.8):
 
 
 def class_shares(effects, index):
-    """Per concept, the share of other classes at least as far on the same side; zero counts as upwards."""
+    """Per concept, the share of other classes at least as extreme on the same side; zero is positive."""
     shares = []
     for concept in range(len(effects[0])):
         own = effects[index][concept]
@@ -259,7 +259,7 @@ def against_classes(rows, index):
 
 
 def compared_sd(groups, concept):
-    """Sd of the balanced mixture of what is compared with, without the bias of an estimated mean."""
+    """Sd of the balanced mixture of the groups compared with, without the bias of an estimated mean."""
     others = [groups[k] for k in compared_with(groups, concept)]
     centre = mean([mean(g) for g in others])
     spread = mean([mean([(value - centre) ** 2 for value in g]) for g in others])
@@ -308,7 +308,7 @@ def at_equal_properties(response, properties, first=None):
         columns.append(np.ones(count))
     coefficients, rss, rank = regression(response, columns)
     df = count - rank
-    # What of the group the other columns do not tell is what its coefficient rests on.
+    # The coefficient depends on the part of the group that the other columns do not explain.
     _, own, _ = regression(group, columns[1:])
     return float(coefficients[0]), math.sqrt(rss / df / own), df
 

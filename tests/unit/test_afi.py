@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from auditor.audit.forward import forward_pass
 from auditor.errors import InputError
 from auditor.explain import occluder
 from auditor.explain.channels import channel_importance, mean_activations, neuron_scores
-from auditor.explain.detector import detect, forward_pass, pool
+from auditor.explain.detector import detect, pool
 from auditor.explain.occluder import OccluderSettings, learn, occlude, random_like
 from auditor.explain.visualise import VisualiseSettings, total_variation, visualise
 from auditor.images.transforms import transform, valid_span

@@ -77,7 +77,7 @@ def test_same_seed_same_audit_and_it_follows_the_published_schema(bank: Path, tm
     assert result_digest(one) != result_digest(other)
 
     written = json.loads((tmp_path / "one" / "a" / "audit.json").read_text())
-    schema = json.loads((Path(auditor.__file__).parent / "schemas" / "audit-2.schema.json").read_text())
+    schema = json.loads((Path(auditor.__file__).parent / "schemas" / "audit-3.schema.json").read_text())
     jsonschema.validate(written, schema)
     result = one.classes[0]
     assert result.images is not None
@@ -186,8 +186,7 @@ def test_groups_that_are_set_against_each_other_make_no_finding_of_their_own(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_benchmark_photos_are_no_control_images(bank: Path, tmp_path: Path) -> None:
-    """They serve the paper's score; no finding moves by them."""
+def test_random_photos_serve_the_papers_score_alone(bank: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     rng = np.random.default_rng(3)
@@ -198,7 +197,23 @@ def test_benchmark_photos_are_no_control_images(bank: Path, tmp_path: Path) -> N
     assert having.findings == without.findings
     assert having.classes[0].concepts != without.classes[0].concepts
     labels = load_arrays(tmp_path / "two" / "a" / "arrays.npz")[f"bank/{having.banks[0].name}/label"]
-    assert (labels == -2).sum() == 15
+    assert len(labels) == 36
+
+
+@pytest.mark.usefixtures("tiny")
+def test_scores_alone_are_those_of_a_whole_audit(bank: Path, tmp_path: Path) -> None:
+    whole = auditor.audit.run_audit(settings(bank, tmp_path / "one" / "a"))
+    alone = auditor.audit.run_audit(
+        settings(bank, tmp_path / "two" / "a", scores_only=True, images=str(tmp_path / "no such folder"))
+    )
+    assert alone.findings == whole.findings
+    (result,) = alone.classes
+    assert not result.explanation.measured
+    assert result.explanation.reason == "not asked for: the audit was run with --scores-only"
+    assert (result.images, result.occluder, result.layers, result.pictures) == (None, None, [], [])
+    assert [c.responses for c in result.concepts] == [c.responses for c in whole.classes[0].concepts]
+    assert {c.concerns for c in result.sanity_checks} == {"associations"}
+    assert "--scores-only" in (tmp_path / "two" / "a" / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("tiny")

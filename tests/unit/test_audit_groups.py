@@ -10,20 +10,19 @@ import pytest
 from numpy.typing import NDArray
 
 from auditor.audit.concepts import Response
-from auditor.audit.forward import Shown
+from auditor.audit.forward import ForwardPass, Shown
 from auditor.audit.groups import (
     LOG_MARGIN,
     MOST_EXPLAINED,
     QUALITY,
     UNMATCHED,
     EveryClass,
-    contrasts,
+    contrast,
     plain_groups,
     sample_groups,
 )
 from auditor.audit.layout import lay_out
 from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast
-from auditor.explain.detector import ForwardPass
 from auditor.findings import conclude_all
 from auditor.images.technical import TECHNICAL
 from auditor.models.loaded import ClassLabel
@@ -78,7 +77,7 @@ def told(shown: Shown, class_index: int = 0, **more: object) -> Finding:
     settings = SETTINGS.model_copy(update=more)
     tempered = Tempered(shown.logits)
     response = Response(tempered.log_scaled(class_index), shown.logits.argmax(1) == class_index)
-    finding = contrasts(
+    finding = contrast(
         sample_groups(shown.layout, settings=settings)[0],
         shown,
         ClassLabel(class_index, f"class {class_index}"),

@@ -169,9 +169,9 @@ def test_a_device_that_is_not_there(refused: Any) -> None:
 @pytest.fixture
 def always_zebra(place: Path) -> str:
     """A model that takes everything for a zebra, so that every image that can be decoded is used."""
-    from auditor.models import load_model
+    from auditor.models import Request, load_model
 
-    state = load_model("timm:test_resnet", random_weights=True).module.state_dict()
+    state = load_model("timm:test_resnet", request=Request(random_weights=True)).module.state_dict()
     state["fc.bias"][ZEBRA] = 50.0
     torch.save(state, place / "zebra.pt")
     return "file:zebra.pt"
@@ -222,9 +222,9 @@ def test_interrupted_the_same_command_goes_on(
 
     learned: list[str] = []
 
-    def counted(model: Any, label: Any, *rest: Any, **options: Any) -> Any:
+    def counted(context: Any, label: Any, **options: Any) -> Any:
         learned.append(label.name)
-        return run_stage_one(model, label, *rest, **options)
+        return run_stage_one(context, label, **options)
 
     def interrupt(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt

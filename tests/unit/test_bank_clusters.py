@@ -462,7 +462,7 @@ def test_a_group_that_takes_no_part_in_the_match_names_nothing(tmp_path: Path) -
     assert clusters_in(load_bank(str(root), min_images=2))["dots/single.png"] == ""
 
 
-def test_control_images_have_clusters_as_well(tmp_path: Path) -> None:
+def test_reference_images_have_clusters_as_well(tmp_path: Path) -> None:
     root = photos(tmp_path / "mine")
     for i in range(4):
         picture(root / "rest" / f"photo{i // 2}_{i}.png", 900 + i)

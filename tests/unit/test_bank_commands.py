@@ -139,4 +139,4 @@ def test_preview_into_a_folder_that_cannot_be_written(
     folder_of_folders(tmp_path / "mine")
     (tmp_path / "blocked").touch()
     assert main(["banks", "preview", "mine", "-o", "blocked/x.html"]) == 1
-    assert "cannot be written" in capsys.readouterr().err
+    assert "cannot write" in capsys.readouterr().err

@@ -140,7 +140,7 @@ def test_generated_bank_is_cached_and_heals(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("few_textures")
 def test_cache_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "blocked").touch()
-    with pytest.raises(StorageError, match=r"cannot be written .*AUDITOR_CACHE"):
+    with pytest.raises(StorageError, match=r"cannot write .*AUDITOR_CACHE"):
         load_bank("textures", cache=tmp_path / "blocked")
 
 
@@ -156,7 +156,7 @@ def test_face_bank_without_an_imported_set_says_what_to_do() -> None:
         load_bank("race")
 
 
-def test_manifest_with_a_control_pool(tmp_path: Path) -> None:
+def test_manifest_with_reference_images(tmp_path: Path) -> None:
     root = folder_of_folders(tmp_path / "mine", concepts=("dots", "lines", "others"))
     path = start_manifest(root)
     text = path.read_text(encoding="utf-8").replace("min_images = 30", "min_images = 2")

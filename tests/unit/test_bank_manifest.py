@@ -82,6 +82,7 @@ def test_a_complete_manifest() -> None:
         ("format = 1", "format = 2", "bank.toml:1: format: "),
         ('licence = "internal"\n', "", "bank.toml:5: sources.1.licence: is missing"),
         ('uses = "u"\n', "", "bank.toml:10: datasheet.uses: is missing"),
+        ("[[contrasts]]", "[control]\n[[contrasts]]", "bank.toml:31: control: is called [reference] now"),
     ],
 )
 def test_errors_name_line_and_key(old: str, new: str, expected: str) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from auditor.findings import concluded
 from auditor.records import Audit
-from auditor.report.charts.classes import PRINT, SCREEN, STAND_INS, Chart, ClassCharts, class_charts
+from auditor.report.charts.classes import ClassCharts, class_charts
+from auditor.report.charts.style import PRINT, SCREEN, STAND_INS, Chart
 from auditor.report.view.audit import ReportView, build_view
 from tests.sample import hostile
 

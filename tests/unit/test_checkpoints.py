@@ -25,7 +25,7 @@ NAMES = ["cat", "dog", "owl"]
 def network(classes: int = 3, *, arch: str = ARCH, seed: int = 0, **args: object) -> nn.Module:
     """A network with weights that no default has, batch statistics too."""
     torch.manual_seed(seed)
-    made = build(arch, Request(args={"num_classes": classes, **args}, random_weights=True)).module
+    made = build(arch, {"num_classes": classes, **args}).module
     made.eval()
     for part in made.modules():
         if isinstance(part, nn.BatchNorm2d):
@@ -56,7 +56,7 @@ def test_every_way_of_saving_gives_the_same_function(way: str, theirs: nn.Module
     path = tmp_path / "w.pth"
     held = WAYS[way](theirs.state_dict())
     torch.save(held, path)
-    same_function(load_model(f"file:{path}", arch=ARCH), theirs)
+    same_function(load_model(f"file:{path}", request=Request(arch=ARCH)), theirs)
 
 
 def test_batch_statistics_are_what_makes_these_tests_hard(theirs: nn.Module) -> None:
@@ -77,7 +77,7 @@ def test_batch_statistics_are_what_makes_these_tests_hard(theirs: nn.Module) -> 
 def test_an_average_comes_first_and_is_said(key: str, theirs: nn.Module, tmp_path: Path) -> None:
     raw = network(seed=1)
     torch.save({"state_dict": raw.state_dict(), key: theirs.state_dict()}, tmp_path / "w.pth")
-    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    model = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     same_function(model, theirs)
     assert f"weights from '{key}', a moving average (also in the file: 'state_dict'" in model.notes[1]
     chosen = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH, weights_key="state_dict"))
@@ -89,7 +89,7 @@ def test_an_average_comes_first_and_is_said(key: str, theirs: nn.Module, tmp_pat
 def test_two_equal_candidates_are_refused(theirs: nn.Module, tmp_path: Path) -> None:
     torch.save({"teacher": theirs.state_dict(), "student": theirs.state_dict()}, tmp_path / "w.pth")
     with pytest.raises(InputError, match=r"several sets of weights .*--weights-key"):
-        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     asked = Request(arch=ARCH, weights_key="student")
     same_function(load_model(f"file:{tmp_path / 'w.pth'}", request=asked), theirs)
 
@@ -102,7 +102,7 @@ def test_torchvisions_second_normalisation_is_kept(name: str, tmp_path: Path) ->
     side = 96
     theirs = network(5, arch=f"torchvision:{name}", transform_input=True, init_weights=False)
     torch.save(theirs.state_dict(), tmp_path / "w.pth")
-    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=f"torchvision:{name}")
+    model = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=f"torchvision:{name}"))
     same_function(model, theirs, side=side)
     assert any("transform_input=True assumed" in note for note in model.notes)
     plain = load_model(
@@ -126,7 +126,11 @@ def test_auxiliary_heads_do_not_matter(kept: str, tmp_path: Path) -> None:
             for part, size in (("weight", (1024,)), ("bias", ()))
         }
     torch.save(state, tmp_path / "w.pth")
-    same_function(load_model(f"file:{tmp_path / 'w.pth'}", arch="torchvision:googlenet"), theirs, side=64)
+    same_function(
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch="torchvision:googlenet")),
+        theirs,
+        side=64,
+    )
 
 
 def test_constructor_arguments_reach_the_network(tmp_path: Path) -> None:
@@ -136,7 +140,7 @@ def test_constructor_arguments_reach_the_network(tmp_path: Path) -> None:
     model = load_model(f"file:{tmp_path / 'w.pth'}", request=asked)
     same_function(model, theirs)
     assert any("act_layer='silu'" in note for note in model.notes)
-    plain = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    plain = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     assert any("arguments of timm:test_resnet and its layers" in note for note in plain.notes)
     with pytest.raises(InputError, match=r"constructor refuses .*no_such"):
         load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH, args={"no_such": 1}))
@@ -153,7 +157,11 @@ def test_legacy_names_of_densenet(tmp_path: Path) -> None:
     }
     assert sum(".norm.1." in k for k in old) > 100
     torch.save(old, tmp_path / "w.pth")
-    same_function(load_model(f"file:{tmp_path / 'w.pth'}", arch="torchvision:densenet121"), theirs, side=64)
+    same_function(
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch="torchvision:densenet121")),
+        theirs,
+        side=64,
+    )
 
 
 def test_preprocessing_of_the_training_script_is_taken(theirs: nn.Module, tmp_path: Path) -> None:
@@ -192,7 +200,7 @@ def test_a_chain_of_linear_layers_is_rebuilt(tmp_path: Path) -> None:
     chain[1].running_mean += 0.3
     theirs = Head(chain)
     torch.save(theirs.network.state_dict(), tmp_path / "w.pth")
-    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    model = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     same_function(model, theirs)
     assert any("head 'fc' rebuilt from its tensors" in note for note in model.notes)
 
@@ -201,19 +209,23 @@ def test_an_activation_that_weights_do_not_show_is_not_guessed(tmp_path: Path) -
     width = network().fc.in_features
     theirs = Head(nn.Sequential(nn.Linear(width, 8), nn.ReLU(), nn.Linear(8, 3)))
     torch.save(theirs.network.state_dict(), tmp_path / "w.pth")
-    with pytest.raises(InputError, match=r"between its linear layers stood something.*--model-factory"):
-        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    with pytest.raises(InputError, match=r"between its linear layers there was a layer.*--model-factory"):
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     theirs = Head(nn.Sequential(nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, 3)))
     torch.save(theirs.network.state_dict(), tmp_path / "w.pth")
-    with pytest.raises(InputError, match=r"between its layers 0 and 2 stood something.*--model-factory"):
-        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    with pytest.raises(InputError, match=r"between its layers 0 and 2 there was a layer.*--model-factory"):
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
 
 
 def test_a_bare_layer_in_place_of_a_whole_classifier(tmp_path: Path) -> None:
     theirs = network(3, arch="torchvision:mobilenet_v2")
     theirs.classifier = nn.Linear(1280, 3)
     torch.save(theirs.state_dict(), tmp_path / "w.pth")
-    same_function(load_model(f"file:{tmp_path / 'w.pth'}", arch="torchvision:mobilenet_v2"), theirs, side=64)
+    same_function(
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch="torchvision:mobilenet_v2")),
+        theirs,
+        side=64,
+    )
 
 
 FACTORY = """
@@ -273,7 +285,7 @@ def test_one_output_is_a_sigmoid(tmp_path: Path) -> None:
     torch.save(
         {"state_dict": theirs.state_dict(), "class_to_idx": {"no zebra": 0, "zebra": 1}}, tmp_path / "w.pth"
     )
-    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    model = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     shown = images()
     with torch.no_grad():
         torch.testing.assert_close(model.module(shown).softmax(1)[:, 1], theirs(shown)[:, 0].sigmoid())
@@ -285,7 +297,7 @@ def test_one_output_is_a_sigmoid(tmp_path: Path) -> None:
 
 def test_one_output_with_one_name(tmp_path: Path) -> None:
     torch.save({"state_dict": network(1).state_dict(), "classes": ["zebra"]}, tmp_path / "w.pth")
-    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    model = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     assert [label.name for label in model.labels] == ["not zebra", "zebra"]
 
 
@@ -302,7 +314,7 @@ def test_grey_images(arch: str, tmp_path: Path) -> None:
         theirs = network(3, arch=arch)
         theirs.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
     torch.save(theirs.state_dict(), tmp_path / "w.pth")
-    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=arch)
+    model = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=arch))
     assert model.input.size[0] == 1
     assert len(model.input.mean) == len(model.input.std) == 1
     same_function(model, theirs, channels=1)
@@ -311,7 +323,7 @@ def test_grey_images(arch: str, tmp_path: Path) -> None:
 def test_more_channels_than_a_photo_has(tmp_path: Path) -> None:
     torch.save(network(3, in_chans=5).state_dict(), tmp_path / "w.pth")
     with pytest.raises(InputError, match="takes images of 5 channels"):
-        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -320,7 +332,7 @@ def test_weights_that_are_not_finite_are_named(value: float, theirs: nn.Module, 
     state["fc.weight"][1, 2] = value
     torch.save(state, tmp_path / "w.pth")
     with pytest.raises(InputError, match=r"tensor 'fc\.weight' has 1 of \d+ values that are not finite"):
-        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
 
 
 def test_answers_that_are_not_finite(theirs: nn.Module, tmp_path: Path) -> None:
@@ -330,7 +342,7 @@ def test_answers_that_are_not_finite(theirs: nn.Module, tmp_path: Path) -> None:
             state[name] *= 1e30
     torch.save(state, tmp_path / "w.pth")
     with pytest.raises(InputError, match="its answer to a grey image is not finite"):
-        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
 
 
 # --- class names, and folders of the hub
@@ -349,14 +361,14 @@ def test_answers_that_are_not_finite(theirs: nn.Module, tmp_path: Path) -> None:
 )
 def test_class_names_in_the_file(stated: dict[str, object], theirs: nn.Module, tmp_path: Path) -> None:
     torch.save({"state_dict": theirs.state_dict(), **stated}, tmp_path / "w.pth")
-    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    model = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     assert [label.name for label in model.labels] == NAMES
     assert any("class names from" in note for note in model.notes)
 
 
 def test_names_for_another_number_of_outputs_are_not_used(theirs: nn.Module, tmp_path: Path) -> None:
     torch.save({"state_dict": theirs.state_dict(), "classes": ["a", "b"]}, tmp_path / "w.pth")
-    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    model = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     assert model.labels[0].name == "class 0"
     assert any("2 names for 3 outputs" in note for note in model.notes)
 
@@ -435,21 +447,21 @@ def test_configurations_of_other_networks_are_refused(
 def test_few_and_many_classes(classes: int, tmp_path: Path) -> None:
     theirs = network(classes)
     torch.save(theirs.state_dict(), tmp_path / "w.pth")
-    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    model = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     assert len(model.labels) == classes
     same_function(model, theirs)
 
 
 def test_a_thousand_outputs_without_names_are_said_to_be_assumed(tmp_path: Path) -> None:
     torch.save(network(1000).state_dict(), tmp_path / "w.pth")
-    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    model = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     assert any("those of ImageNet-1k assumed for 1000" in note for note in model.notes)
 
 
 def test_half_precision_is_computed_in_single_and_said(theirs: nn.Module, tmp_path: Path) -> None:
     half = {k: v.half() if v.is_floating_point() else v for k, v in theirs.state_dict().items()}
     torch.save(half, tmp_path / "w.pth")
-    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    model = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     assert next(model.module.parameters()).dtype == torch.float32
     assert any("kept as float16" in note for note in model.notes)
 
@@ -481,7 +493,7 @@ def test_what_may_belong_to_the_answer_is_not_dropped(
 ) -> None:
     torch.save(held(lively(0), lively(1)), tmp_path / "w.pth")
     with pytest.raises(InputError, match=said):
-        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
 
 
 def test_one_of_two_networks_is_chosen_by_its_beginning(tmp_path: Path) -> None:
@@ -499,7 +511,7 @@ def test_statistics_of_a_loss_may_lie_beside(theirs: nn.Module, tmp_path: Path) 
         "val_acc.total": torch.ones(()),
     }
     torch.save(held, tmp_path / "w.pth")
-    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    model = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     same_function(model, theirs)
     assert any("tensors beside the network left out: 'criterion.weight'" in note for note in model.notes)
 
@@ -541,32 +553,38 @@ def test_tensors_of_another_kind_are_refused(dtype: torch.dtype, theirs: nn.Modu
     state["fc.weight"] = (state["fc.weight"] * 50).to(dtype)
     torch.save(state, tmp_path / "w.pth")
     with pytest.raises(InputError, match=r"tensor 'fc\.weight' is of .*, timm:test_resnet needs float32"):
-        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
 
 
 def test_sparse_tensors_are_refused(theirs: nn.Module, tmp_path: Path) -> None:
     state = {**theirs.state_dict(), "fc.weight": theirs.state_dict()["fc.weight"].to_sparse()}
     torch.save(state, tmp_path / "w.pth")
     with pytest.raises(InputError, match=r"tensor 'fc\.weight' is sparse"):
-        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
 
 
 def test_a_network_that_asks_for_the_version_of_its_weights(tmp_path: Path) -> None:
     theirs = network(3, arch="torchvision:mnasnet0_5")
     torch.save({"state_dict": dict(theirs.state_dict())}, tmp_path / "w.pth")
-    same_function(load_model(f"file:{tmp_path / 'w.pth'}", arch="torchvision:mnasnet0_5"), theirs, side=64)
+    same_function(
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch="torchvision:mnasnet0_5")),
+        theirs,
+        side=64,
+    )
 
 
 def test_heads_without_bias_and_of_fewer_layers(tmp_path: Path) -> None:
     width = network().fc.in_features
     theirs = Head(nn.Linear(width, 3, bias=False))
     torch.save(theirs.network.state_dict(), tmp_path / "w.pth")
-    same_function(load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH), theirs)
+    same_function(load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH)), theirs)
     other = network(3, arch="torchvision:mobilenet_v3_small")
     other.classifier = nn.Sequential(nn.Linear(576, 3))
     torch.save(other.state_dict(), tmp_path / "w.pth")
     same_function(
-        load_model(f"file:{tmp_path / 'w.pth'}", arch="torchvision:mobilenet_v3_small"), other, side=64
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch="torchvision:mobilenet_v3_small")),
+        other,
+        side=64,
     )
 
 
@@ -582,18 +600,18 @@ def test_heads_without_bias_and_of_fewer_layers(tmp_path: Path) -> None:
 def test_files_that_hold_no_weights(content: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / "w.pth").write_bytes(content)
     with pytest.raises(InputError, match=said):
-        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
 
 
 def test_safetensors_under_another_name(theirs: nn.Module, tmp_path: Path) -> None:
     save_file(theirs.state_dict(), tmp_path / "w.bin")
-    same_function(load_model(f"file:{tmp_path / 'w.bin'}", arch=ARCH), theirs)
+    same_function(load_model(f"file:{tmp_path / 'w.bin'}", request=Request(arch=ARCH)), theirs)
 
 
 def test_a_config_of_something_else_beside_the_file(theirs: nn.Module, tmp_path: Path) -> None:
     torch.save(theirs.state_dict(), tmp_path / "w.pth")
     (tmp_path / "config.json").write_text('{"lr": 0.1}')
-    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    model = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     same_function(model, theirs)
     assert any("config.json beside the file not used" in note for note in model.notes)
 
@@ -602,7 +620,7 @@ def test_a_config_of_something_else_beside_the_file(theirs: nn.Module, tmp_path:
     ("config", "said"),
     [
         ({"model_args": [1]}, "model_args is list"),
-        ({"pretrained_cfg": {"input_size": [3, -1, 0]}}, "states size .*no picture can be given"),
+        ({"pretrained_cfg": {"input_size": [3, -1, 0]}}, "states size .*which is not possible"),
         ({"pretrained_cfg": {"mean": [123.0, 116.0, 103.0]}}, "states mean"),
         ({"pretrained_cfg": {"crop_pct": float("nan")}}, "states crop"),
         ({"pretrained_cfg": {"interpolation": "foo"}}, "states interpolation"),
@@ -625,10 +643,13 @@ def test_names_that_disagree_are_refused(theirs: nn.Module, tmp_path: Path) -> N
     }
     torch.save(held, tmp_path / "w.pth")
     with pytest.raises(InputError, match=r"in different orders .* needed: --labels"):
-        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     (tmp_path / "l.txt").write_text("\n".join(NAMES))
     assert (
-        load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH, labels=tmp_path / "l.txt").labels[0].name == "cat"
+        load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH), labels=tmp_path / "l.txt")
+        .labels[0]
+        .name
+        == "cat"
     )
 
 
@@ -638,5 +659,5 @@ def test_names_that_disagree_are_refused(theirs: nn.Module, tmp_path: Path) -> N
 def test_the_key_tells_what_is_the_index(key: str, first: list[str], tmp_path: Path) -> None:
     held = {"10": 0, "0": 1, "1": 2, "2": 3} if key == "class_to_idx" else {0: 1, 1: 2, 2: 3, 3: 0}
     torch.save({"state_dict": lively(0) | dict(network(4).state_dict()), key: held}, tmp_path / "w.pth")
-    model = load_model(f"file:{tmp_path / 'w.pth'}", arch=ARCH)
+    model = load_model(f"file:{tmp_path / 'w.pth'}", request=Request(arch=ARCH))
     assert [label.name for label in model.labels] == first

@@ -118,9 +118,9 @@ def test_trained_on_drawn_shapes(bank: Path, tmp_path: Path) -> None:
         for i, picture in enumerate(pictures):
             picture.save(tmp_path / "photos" / str(kind) / f"{i}.png")
     arch = "timm:test_resnet"
-    raw = build(arch, Request(args={"num_classes": 3}, random_weights=True))
+    raw = build(arch, {"num_classes": 3})
     torch.save(raw.module.state_dict(), tmp_path / "start.pth")
-    model = small(load_model(f"file:{tmp_path / 'start.pth'}", arch=arch))
+    model = small(load_model(f"file:{tmp_path / 'start.pth'}", request=Request(arch=arch)))
     trained = fine_tune(model, "", groups)
     same_every_time(trained.state_dict(), arch, bank, tmp_path / "photos", tmp_path)
 
@@ -137,11 +137,11 @@ def test_real_weights_fine_tuned_on_real_photos(shared: Path, bank: Path, tmp_pa
         for path in paths:
             (tmp_path / "photos" / str(kind) / path.name).write_bytes(path.read_bytes())
     arch = "torchvision:resnet18"
-    known = load_model(f"file:{shared / 'models' / 'resnet18.safetensors'}", arch=arch)
+    known = load_model(f"file:{shared / 'models' / 'resnet18.safetensors'}", request=Request(arch=arch))
     state = dict(known.module.state_dict())
     torch.manual_seed(0)
     state["fc.weight"], state["fc.bias"] = torch.randn(3, 512) * 0.01, torch.zeros(3)
     torch.save(state, tmp_path / "start.pth")
-    model = small(load_model(f"file:{tmp_path / 'start.pth'}", arch=arch))
+    model = small(load_model(f"file:{tmp_path / 'start.pth'}", request=Request(arch=arch)))
     trained = fine_tune(model, "fc", groups)
     same_every_time(trained.state_dict(), arch, bank, tmp_path / "photos", tmp_path)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from auditor.errors import InputError
-from auditor.images.class_images import ImageSet, collect
+from auditor.images.class_images import ImageRequest, ImageSet, collect
 from auditor.images.folder import class_folder
 from auditor.images.impressions import ImpressionSettings, make_impressions
 from auditor.models.loaded import ClassLabel
@@ -28,18 +28,16 @@ def save(folder: Path, count: int, *, vertical: bool, start: int = 0) -> None:
 
 
 def gather(root: Path | str, *, most: int = 60, heldout: float = 0.25, index: int = 0) -> ImageSet:
-    return collect(
-        str(root),
-        MODEL,
-        MODEL.labels[index],
+    wanted = ImageRequest(
+        source=str(root),
         most=most,
         heldout=heldout,
         noise=0.04,
         rotation=5,
-        impressions=ImpressionSettings(count=6, steps=60, jitter=0, rotation=0, zoom=0),
         batch=4,
-        generator=torch.Generator().manual_seed(0),
+        impressions=ImpressionSettings(count=6, steps=60, jitter=0, rotation=0, zoom=0),
     )
+    return collect(wanted, MODEL, MODEL.labels[index], generator=torch.Generator().manual_seed(0))
 
 
 def test_only_recognised_images_are_used_and_the_rest_is_counted(tmp_path: Path) -> None:

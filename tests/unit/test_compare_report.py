@@ -13,10 +13,14 @@ import pytest
 from auditor.cli import main
 from auditor.compare import Comparison, compare
 from auditor.records import Audit, Finding
-from auditor.report.formats.comparison import headline, render_html, render_json, render_markdown, render_pdf
-from auditor.report.formats.history import histories, release_names
-from auditor.report.formats.history import render_html as history_html
-from auditor.report.formats.history import render_markdown as history_markdown
+from auditor.report.formats.comparison import (
+    comparison_html,
+    comparison_json,
+    comparison_markdown,
+    comparison_pdf,
+    headline,
+)
+from auditor.report.formats.history import histories, history_html, history_markdown, release_names
 from auditor.store.directory import write_audit
 from tests.hostile import NAMES, hostile
 from tests.releases import another_model, audit_of, audited_class, concept, contrast, failed
@@ -85,12 +89,12 @@ def _text(page: str) -> str:
 def test_what_changed_comes_first() -> None:
     comparison = _comparison()
     assert headline(comparison) == "Of 3 findings 1 has grown and 2 are unchanged."
-    text = render_markdown(comparison)
+    text = comparison_markdown(comparison)
     # Half widths of 0.05 add up to 0.071, and 1.22 times that for three changes at once.
     row = "| `zebra` | `textures/banded` | 0.30 | 0.70 | 0.40 | [0.31, 0.49] | &lt;0.001 | ▲ grown |"
     assert row in text
     assert "dotted" not in text
-    numbers = json.loads(render_json(comparison))
+    numbers = json.loads(comparison_json(comparison))
     assert numbers["changes"][0]["difference"] == pytest.approx(0.4)
     assert numbers["temperature"] is None
 
@@ -100,10 +104,10 @@ def test_every_status_has_its_sign_and_the_ones_that_changed_stand_first() -> No
     assert headline(comparison) == (
         "Of 7 findings 1 is new, 1 has grown, 1 has shrunk, 1 is gone, 2 are inconclusive and 1 is unchanged."
     )
-    rows = [line for line in render_markdown(comparison).splitlines() if line.startswith("| `zebra`")]
+    rows = [line for line in comparison_markdown(comparison).splitlines() if line.startswith("| `zebra`")]
     shown = {row.split("`")[3].removeprefix("textures/"): row.rsplit("|", 2)[1].strip() for row in rows}
     assert shown == {name: sign for name, sign in SIGNS.items() if sign[0] not in "●?"}
-    page = render_html(comparison)
+    page = comparison_html(comparison)
     table = page[page.index('class="data changes"') :]
     # Within a status, the largest change first.
     order = ["appeared", "increased", "decreased", "vanished", "held back", "unclear", "steady"]
@@ -118,7 +122,7 @@ def test_every_status_has_its_sign_and_the_ones_that_changed_stand_first() -> No
 
 
 def test_why_nothing_is_said_stands_beside_it() -> None:
-    page = _text(render_html(compare(*_all_statuses())))
+    page = _text(comparison_html(compare(*_all_statuses())))
     assert (
         "textures/held back in the old release nothing may be said of it: the sanity check 'random concept' "
         "failed for bank 'textures'"
@@ -126,7 +130,7 @@ def test_why_nothing_is_said_stands_beside_it() -> None:
 
 
 def test_the_page_holds_every_change_and_no_script() -> None:
-    page = render_html(_comparison())
+    page = comparison_html(_comparison())
     assert all(text in page for text in ("textures/banded", "textures/dotted", "faces/women/men (matched)"))
     assert "0.40" in page
     assert "[−0.009, 0.009]" in page  # a contrast: three decimals, adjusted for three changes
@@ -140,8 +144,8 @@ def test_how_sharpness_was_compared_stands_on_the_page_and_in_the_comment() -> N
     comparison = _comparison()
     assert len(comparison.notes) == 2
     for note in comparison.notes:
-        assert f"<li>{note}</li>" in render_html(comparison)
-        assert f"- {note}" in render_markdown(comparison)
+        assert f"<li>{note}</li>" in comparison_html(comparison)
+        assert f"- {note}" in comparison_markdown(comparison)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -149,13 +153,13 @@ def test_pages_show_hostile_names_and_nothing_else(name: str) -> None:
     audits = [hostile(_audit(0.3), NAMES[name]), hostile(another_model(_audit(0.7)), NAMES[name])]
     plain = [_audit(0.3), another_model(_audit(0.7))]
     for seen, expected in (
-        (render_html(_comparison(NAMES[name])), render_html(_comparison())),
+        (comparison_html(_comparison(NAMES[name])), comparison_html(_comparison())),
         (history_html(audits), history_html(plain)),
     ):
         assert [t for t in _Page(seen).tags if t not in ("tspan", "br")] == _Page(expected).tags
         assert set(_Page(seen).attributes) <= set(_Page(expected).attributes)
         assert not UNSAFE.search(seen)
-    for text in (render_markdown(_comparison(NAMES[name])), history_markdown(audits)):
+    for text in (comparison_markdown(_comparison(NAMES[name])), history_markdown(audits)):
         assert not UNSAFE.search(text)
         widths = {line.replace("\\|", "").count("|") for line in text.splitlines() if line.startswith("|")}
         assert len(widths) == 1
@@ -163,10 +167,10 @@ def test_pages_show_hostile_names_and_nothing_else(name: str) -> None:
 
 @pytest.mark.slow
 def test_the_pdf_carries_its_numbers_and_is_the_same_every_time() -> None:
-    pdf = render_pdf(_comparison())
-    assert pdf == render_pdf(_comparison())
+    pdf = comparison_pdf(_comparison())
+    assert pdf == comparison_pdf(_comparison())
     reader = pypdf.PdfReader(io.BytesIO(pdf))
-    assert json.loads(reader.attachments["comparison.json"][0]) == json.loads(render_json(_comparison()))
+    assert json.loads(reader.attachments["comparison.json"][0]) == json.loads(comparison_json(_comparison()))
     text = " ".join(page.extract_text() for page in reader.pages)
     assert "textures/banded" in text
     assert "0.40" in text

@@ -35,12 +35,12 @@ def test_this_machine_passes(capsys: pytest.CaptureFixture[str]) -> None:
 def test_something_broken_is_status_1_with_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def check_first() -> Iterator[doctor.Check]:
+    def check_first() -> Iterator[doctor.Condition]:
         raise RuntimeError("loose screw\nmore")
         yield
 
-    def check_second() -> Iterator[doctor.Check]:
-        yield doctor.Check("second", "broken", "gone", "put it back")
+    def check_second() -> Iterator[doctor.Condition]:
+        yield doctor.Condition("second", "broken", "gone", "put it back")
 
     monkeypatch.setattr(doctor, "CHECKS", (check_first, check_second))
     assert main(["doctor"]) == 1

@@ -96,7 +96,7 @@ def test_what_cannot_be_judged_is_status_2_in_one_line(
     whole = Path("audit/audit.json").read_text()
     for name, text in (
         ("cut", whole[:500]),
-        ("newer", whole.replace('"format_version": 2', '"format_version": 99')),
+        ("newer", whole.replace('"format_version": 3', '"format_version": 99')),
     ):
         Path(name).mkdir()
         Path(name, "audit.json").write_text(text)

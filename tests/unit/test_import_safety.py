@@ -346,3 +346,25 @@ def test_what_a_killed_import_left_is_cleared_after_a_day(tmp_path: Path) -> Non
         os.utime(banks / name, (time.time() - age,) * 2)
     import_bank("folder", folder_of_folders(tmp_path / "set"), into=banks)
     assert sorted(path.name for path in banks.iterdir()) == [".set-new.part", ".settee-old.part", "set"]
+
+
+def test_a_zip_cannot_write_more_than_its_directory_says(tmp_path: Path) -> None:
+    """The limit is checked against the sizes that the archive states."""
+    data = zipped(tmp_path / "liar.zip", {"dots/a.png": bytes(2**20)}).read_bytes()
+    (tmp_path / "liar.zip").write_bytes(
+        data.replace((2**20).to_bytes(4, "little"), (9).to_bytes(4, "little"))
+    )
+    with pytest.raises(InputError, match="damaged"):
+        extract(tmp_path / "liar.zip", tmp_path / "out")
+    assert sum(path.stat().st_size for path in (tmp_path / "out").rglob("*.png")) <= 9
+
+
+def test_names_with_backslashes_are_paths(tmp_path: Path) -> None:
+    extract(zipped(tmp_path / "a.zip", {"dots\\a.png": b"x"}), tmp_path / "out")
+    assert (tmp_path / "out/dots/a.png").read_bytes() == b"x"
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        info = tarfile.TarInfo(".\\dots\\a.png")
+        info.size, info.mode, info.uid = 1, 0o4777, 12345
+        archive.addfile(info, io.BytesIO(b"x"))
+    extract(tmp_path / "a.tar", tmp_path / "tar")
+    assert (tmp_path / "tar/dots/a.png").stat().st_mode & 0o7022 == 0

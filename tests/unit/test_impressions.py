@@ -1,19 +1,22 @@
-"""Images made from the model: what the batch-norm prior hears, and that it leaves no trace."""
+"""Images made from the model: the batch-norm prior, and that its hooks are removed."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from auditor.context import AuditContext
 from auditor.explain.stage_one import stage_one_key
 from auditor.images import impressions
 from auditor.images.impressions import ImpressionSettings, make_impressions
-from auditor.images.norm_prior import listening
+from auditor.images.norm_prior import departures
 from auditor.models.loaded import ClassLabel, LoadedModel, freeze, weights_sha256
-from auditor.records import InputSpec
+from auditor.progress import silent
+from auditor.records import InputSpec, LayerRecord
 from auditor.settings import Settings
 from tests.tiny import tiny_model
 
@@ -76,15 +79,15 @@ def test_departure_is_the_distance_between_normal_distributions_in_units_of_the_
     norm.running_var.copy_(torch.tensor([4.0, 1.0]))
     maps = torch.randn(64, 2, 12, 12, generator=torch.Generator().manual_seed(0))
     maps = (maps - maps.mean((0, 2, 3), keepdim=True)) / maps.std((0, 2, 3), keepdim=True, correction=0)
-    with listening(model) as departure:
+    with departures(model) as departure:
         norm(maps)  # mean 0 and deviation 1, wanted: 1 and 2; 0 and 1
-        heard = departure()
-    assert heard is not None
+        found = departure()
+    assert found is not None
     # channel 0: (0 - 1)^2 / 4 + (1 / 2 - 1)^2; channel 1: nothing
-    assert float(heard) == pytest.approx((0.25 + 0.25) / 2, abs=1e-5)
+    assert float(found) == pytest.approx((0.25 + 0.25) / 2, abs=1e-5)
 
 
-def test_one_batch_norm_of_each_block_is_heard() -> None:
+def test_one_batch_norm_of_each_block_is_used() -> None:
     class Block(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -97,15 +100,15 @@ def test_one_batch_norm_of_each_block_is_heard() -> None:
 
     module = nn.Sequential(Block(), Block(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
     model = replace(normed(), module=freeze(module))
-    with listening(model):
-        heard = [name for name, part in module.named_modules() if part._forward_pre_hooks]
-    assert heard == ["0.bn2", "1.bn2"]
+    with departures(model):
+        hooked = [name for name, part in module.named_modules() if part._forward_pre_hooks]
+    assert hooked == ["0.bn2", "1.bn2"]
 
 
-def test_prior_holds_images_to_what_the_network_remembers() -> None:
+def test_prior_keeps_images_close_to_the_running_statistics() -> None:
     model = normed()
     free, held = made(model, prior=0.0), made(model, prior=50.0)
-    with listening(model) as departure:
+    with departures(model) as departure:
         model.module(free)
         away = departure()
         model.module(held)
@@ -140,7 +143,7 @@ def test_hooks_are_off_after_a_failure() -> None:
 
 def test_network_without_batch_norm_hears_nothing_and_is_served_all_the_same() -> None:
     model = tiny_model()
-    with listening(model) as departure:
+    with departures(model) as departure:
         model.module(torch.zeros(1, *SIZE))
         assert departure() is None
     assert torch.equal(made(model, prior=100.0), made(model, prior=0.0))
@@ -148,7 +151,7 @@ def test_network_without_batch_norm_hears_nothing_and_is_served_all_the_same() -
 
 def test_batch_norm_that_keeps_no_statistics_is_left_alone() -> None:
     module = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2, track_running_stats=False)).eval()
-    with listening(replace(normed(), module=module)) as departure:
+    with departures(replace(normed(), module=module)) as departure:
         assert hooks(module) == 0
         assert departure() is None
 
@@ -169,7 +172,9 @@ def test_batches_are_of_even_size(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_fit_from_impressions_is_named_after_the_prior_and_one_from_photos_is_not() -> None:
     def key(images: str, prior: float) -> str:
         settings = Settings(model="test:normed", classes=("0",), images=images)
-        return stage_one_key(normed(), normed().labels[0], ["bn"], settings, prior=prior)
+        layers = (LayerRecord(name="bn", channels=3, height=4, width=4),)
+        context = AuditContext(normed(), settings, (), layers, "float32", silent, Path())
+        return stage_one_key(context, normed().labels[0], prior=prior)
 
     assert key("impressions", 0.0) != key("impressions", 100.0)
     assert key("photos", 0.0) == key("photos", 100.0)

@@ -21,7 +21,7 @@ from auditor.models.torchvision_import import prepare_torchvision
 
 def saved(path: Path, network: str, *, prefix: str = "", **beside: object) -> Path:
     torch.manual_seed(0)
-    made = build(network, Request(args={"num_classes": 3}, random_weights=True)).module
+    made = build(network, {"num_classes": 3}).module
     torch.save({"state_dict": {prefix + k: v for k, v in made.state_dict().items()}, **beside}, path)
     return path
 
@@ -72,7 +72,7 @@ def test_the_manual_shows_what_is_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    state = build("timm:resnet18", Request(args={"num_classes": 3}, random_weights=True)).module.state_dict()
+    state = build("timm:resnet18", {"num_classes": 3}).module.state_dict()
     names = {"cat": 0, "dog": 1, "owl": 2}
     args = Namespace(model="resnet18", model_ema=True)
     held = {"state_dict": state, "state_dict_ema": state, "args": args, "class_to_idx": names}
@@ -83,7 +83,7 @@ def test_the_manual_shows_what_is_printed(
 
 
 def test_a_folder_of_the_hub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = build("timm:test_resnet", Request(args={"num_classes": 3}, random_weights=True)).module
+    made = build("timm:test_resnet", {"num_classes": 3}).module
     save_file(made.state_dict(), tmp_path / "model.safetensors")
     config = {"architecture": "test_resnet", "label_names": ["a", "b", "c"]}
     (tmp_path / "config.json").write_text(json.dumps(config))

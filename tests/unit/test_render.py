@@ -10,7 +10,7 @@ import pytest
 from auditor.cli import main
 from auditor.errors import InputError
 from auditor.records import Audit
-from auditor.report import FORMATS, render, write_reports
+from auditor.report import FORMATS, render_format, write_reports
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_an_unknown_format_is_refused_before_any_is_written(directory: Path, aud
         write_reports(directory, audit, formats=["html", "pptx"])
     assert not (directory / "report.html").exists()
     with pytest.raises(InputError, match="pptx"):
-        render(audit, directory, name="pptx")
+        render_format(audit, directory, name="pptx")
 
 
 def test_formats_are_written_once_and_in_order(directory: Path, audit: Audit) -> None:

@@ -13,13 +13,12 @@ from torch import nn
 
 from auditor.audit import checks
 from auditor.audit.concepts import Response
-from auditor.audit.forward import Shown
-from auditor.audit.groups import EveryClass, contrasts, sample_groups
+from auditor.audit.forward import ForwardPass, Shown
+from auditor.audit.groups import EveryClass, contrast, sample_groups
 from auditor.audit.layout import BankLayout, lay_out
 from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast, digest_of
-from auditor.explain.detector import ForwardPass
 from auditor.explain.responses import detector_response, layer_responses
-from auditor.models.head import hear_last
+from auditor.models.head import record_last_input
 from auditor.models.loaded import ClassLabel
 from auditor.randomness import stream
 from auditor.settings import Settings
@@ -50,8 +49,8 @@ def layout(concepts: int, each: int, *, copies: int = 1) -> BankLayout:
 # --- detectors in layers ---
 
 
-def response_in_loops(channels: np.ndarray, profile: np.ndarray, reference: np.ndarray) -> list[float]:
-    """A channel's weight: its share of the class's profile less its mean share of the references', each
+def response_in_loops(channels: np.ndarray, activation: np.ndarray, reference: np.ndarray) -> list[float]:
+    """A channel's weight: its share of the class's activation less its mean share of the references', each
     counted in standard deviations of the channel and scaled to length 1."""
     count = channels.shape[1]
     spread = [
@@ -63,7 +62,7 @@ def response_in_loops(channels: np.ndarray, profile: np.ndarray, reference: np.n
         length = np.sqrt(sum(v**2 for v in scaled))
         return [v / length for v in scaled]
 
-    weights = shares(profile)
+    weights = shares(activation)
     for row in reference:
         weights = [w - s / len(reference) for w, s in zip(weights, shares(row), strict=True)]
     return slow.standardised(
@@ -77,23 +76,23 @@ def response_in_loops(channels: np.ndarray, profile: np.ndarray, reference: np.n
 @pytest.mark.parametrize("classes", [0, 1, 3])
 def test_detector_response_is_that_of_the_loops(classes: int) -> None:
     rng = np.random.default_rng(1)
-    channels, profile = rng.gamma(1.0, size=(12, 5)), rng.gamma(1.0, size=5)
+    channels, activation = rng.gamma(1.0, size=(12, 5)), rng.gamma(1.0, size=5)
     reference = rng.gamma(1.0, size=(classes, 5))
-    found = detector_response(channels, profile, reference)
+    found = detector_response(channels, activation, reference)
     assert found.shape == (12,)
-    np.testing.assert_allclose(found, response_in_loops(channels, profile, reference))
+    np.testing.assert_allclose(found, response_in_loops(channels, activation, reference))
 
 
 def test_detector_response_ignores_the_scale_of_a_channel_and_dead_channels() -> None:
     rng = np.random.default_rng(2)
-    channels, profile, reference = rng.normal(size=(12, 5)), rng.normal(size=5), rng.normal(size=(2, 5))
-    plain = detector_response(channels, profile, reference)
+    channels, activation, reference = rng.normal(size=(12, 5)), rng.normal(size=5), rng.normal(size=(2, 5))
+    plain = detector_response(channels, activation, reference)
     factor, shift = np.array([1.0, 10.0, 0.1, 3.0, 7.0]), rng.normal(size=5)
     np.testing.assert_allclose(
-        detector_response(channels * factor + shift, profile * factor, reference * factor), plain
+        detector_response(channels * factor + shift, activation * factor, reference * factor), plain
     )
     dead = np.hstack([channels, np.full((12, 1), 4.0)])
-    with_dead = detector_response(dead, np.append(profile, 1.0), np.hstack([reference, np.ones((2, 1))]))
+    with_dead = detector_response(dead, np.append(activation, 1.0), np.hstack([reference, np.ones((2, 1))]))
     np.testing.assert_allclose(with_dead, plain)
 
 
@@ -101,32 +100,34 @@ def test_what_excites_a_channel_for_any_class_says_nothing_about_this_one() -> N
     """Channel 0 is loud for every class, channel 1 for this class alone."""
     rng = np.random.default_rng(3)
     channels = rng.normal(size=(200, 3))
-    profile, reference = np.array([5.0, 2.0, 0.0]), np.array([[5.0, 0.0, 0.1], [5.0, 0.0, -0.1]])
-    alone = detector_response(channels, profile, reference[:0])
-    against = detector_response(channels, profile, reference)
+    activation, reference = np.array([5.0, 2.0, 0.0]), np.array([[5.0, 0.0, 0.1], [5.0, 0.0, -0.1]])
+    alone = detector_response(channels, activation, reference[:0])
+    against = detector_response(channels, activation, reference)
     assert np.corrcoef(alone, channels[:, 0])[0, 1] > 0.9
     assert np.corrcoef(against, channels[:, 1])[0, 1] > 0.9
 
 
 def test_a_class_like_any_other_has_no_response() -> None:
     rng = np.random.default_rng(4)
-    channels, profile = rng.normal(size=(9, 4)), rng.gamma(1.0, size=4)
-    np.testing.assert_array_equal(detector_response(channels, profile, np.stack([profile, profile])), 0.0)
-    np.testing.assert_array_equal(detector_response(np.ones((9, 4)), profile, np.zeros((0, 4))), 0.0)
-    np.testing.assert_array_equal(detector_response(channels, 0 * profile, np.zeros((0, 4))), 0.0)
+    channels, activation = rng.normal(size=(9, 4)), rng.gamma(1.0, size=4)
+    np.testing.assert_array_equal(
+        detector_response(channels, activation, np.stack([activation, activation])), 0.0
+    )
+    np.testing.assert_array_equal(detector_response(np.ones((9, 4)), activation, np.zeros((0, 4))), 0.0)
+    np.testing.assert_array_equal(detector_response(channels, 0 * activation, np.zeros((0, 4))), 0.0)
 
 
 def test_every_layer_has_the_response_of_its_own_detector() -> None:
     rng = np.random.default_rng(5)
     channels = {"b": rng.normal(size=(10, 4)), "a": rng.normal(size=(10, 6))}
-    profile = {"a": rng.normal(size=6), "b": rng.normal(size=4)}
+    activation = {"a": rng.normal(size=6), "b": rng.normal(size=4)}
     reference = {"a": np.zeros((0, 6)), "b": rng.normal(size=(2, 4))}
-    found = layer_responses(channels, profile=profile, reference=reference)
+    found = layer_responses(channels, activation=activation, reference=reference)
     assert list(found) == ["b", "a"]
     for layer, values in found.items():
         assert values.shape == (10,)
         np.testing.assert_allclose(
-            values, response_in_loops(channels[layer], profile[layer], reference[layer])
+            values, response_in_loops(channels[layer], activation[layer], reference[layer])
         )
 
 
@@ -136,7 +137,7 @@ def test_every_layer_has_the_response_of_its_own_detector() -> None:
 def test_the_last_layer_is_heard_pass_by_pass() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5)).eval()
     images = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad(), hear_last(module, 5) as heard:
+    with torch.no_grad(), record_last_input(module, 5) as heard:
         logits = torch.cat([module(images[:4]), module(images[4:])])
     assert [len(part) for part in heard] == [4, 2]
     made = torch.cat(heard) @ module[3].weight.T + module[3].bias
@@ -146,7 +147,7 @@ def test_the_last_layer_is_heard_pass_by_pass() -> None:
 
 def test_a_layer_with_another_number_of_outputs_is_not_heard() -> None:
     module = nn.Sequential(nn.Flatten(), nn.Linear(12, 5)).eval()
-    with torch.no_grad(), hear_last(module, 7) as heard:
+    with torch.no_grad(), record_last_input(module, 7) as heard:
         module(torch.zeros(2, 3, 2, 2))
     assert heard == []
 
@@ -154,7 +155,7 @@ def test_a_layer_with_another_number_of_outputs_is_not_heard() -> None:
 def test_of_several_such_layers_the_last_is_heard() -> None:
     module = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 5)).eval()
     images = torch.randn(3, 3, 2, 2, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad(), hear_last(module, 5) as heard:
+    with torch.no_grad(), record_last_input(module, 5) as heard:
         module(images)
         torch.testing.assert_close(heard[0], module[:3](images))
 
@@ -164,14 +165,14 @@ def test_the_last_layer_may_be_a_convolution_before_the_mean() -> None:
         nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     ).eval()
     images = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad(), hear_last(module, 5) as heard:
+    with torch.no_grad(), record_last_input(module, 5) as heard:
         module(images)
         torch.testing.assert_close(heard[0], module[0](images).mean(dim=(2, 3)))
 
 
 def test_hooks_are_removed_after_an_error() -> None:
     module = nn.Sequential(nn.Flatten(), nn.Linear(4, 5))
-    with pytest.raises(ValueError, match="stop"), hear_last(module, 5):
+    with pytest.raises(ValueError, match="stop"), record_last_input(module, 5):
         raise ValueError("stop")
     assert not module[1]._forward_hooks
 
@@ -276,7 +277,7 @@ def test_a_contrast_has_the_share_of_classes_and_the_difference_of_the_logarithm
     every = EveryClass.of(logits)
     [groups] = sample_groups(grouped, settings=SETTINGS)
     label = ClassLabel(2, "two", "", ("two",))
-    found = contrasts(groups, shown, label, response, every, settings=SETTINGS, family=1)
+    found = contrast(groups, shown, label, response, every, settings=SETTINGS, family=1)
     e = every.log_scaled
     effects = [[slow.mean(row[:40]) - slow.mean(row[40:])] for row in e.tolist()]
     assert found.effect == pytest.approx(effects[2][0])

@@ -33,7 +33,7 @@ def validator() -> jsonschema.Draft202012Validator:
 
 
 def test_published_schema_is_the_generated_one() -> None:
-    assert published_schema().name == "audit-2.schema.json"
+    assert published_schema().name == "audit-3.schema.json"
     assert published_schema().read_text() == schema_text(), "renew it: python -m auditor.schemas --write"
 
 
@@ -59,7 +59,7 @@ def test_sample_audit_is_valid(document: dict[str, Any], validator: jsonschema.D
     ("path", "value"),
     [
         (["format_version"], 1),
-        (["format_version"], 3),
+        (["format_version"], 4),
         (["model", "weights_sha256"], "abc"),
         (["findings", 0, "p_value"], 0),
         (["findings", 0, "p_adjusted"], 1.01),
@@ -106,7 +106,7 @@ def test_names_that_others_rely_on_are_in_the_schema() -> None:
     assert {"name", "source", "weights_sha256"} <= set(definitions["ModelRecord"]["properties"])
     occluder = set(definitions["OccluderRecord"]["properties"])
     assert {"success_learned", "success_heldout", "l1", "iterations", "evaluations", "lambda"} <= occluder
-    assert schema["properties"]["format_version"]["const"] == 2
+    assert schema["properties"]["format_version"]["const"] == 3
     assert "findings" in schema["required"]
     finding = set(definitions["Finding"]["properties"])
     assert {"kind", "class_index", "class_name", "bank", "subject", "n", "independent"} <= finding

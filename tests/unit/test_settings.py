@@ -96,7 +96,7 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> N
         ("[occluder]\nlr = 1\n", {}, "config '{config}', line 1, occluder: no such setting; did you mean"),
         ("", {"alpha": 2.0}, "--alpha: got 2.0, needed a number above 0 below 0.5"),
         ("alpha = 2\n", {"max_images": 1}, "--max-images: got 1, needed a whole number from 4 to 100000"),
-        ("alpha = \n", {}, "config '{config}': not valid TOML: "),
+        ("alpha = \n", {}, "config '{config}', line 1: not valid TOML: Invalid value"),
         ("", {"classes": ["a", "b", "a"]}, "--classes: 'a' given twice, needed each once"),
         (
             "",

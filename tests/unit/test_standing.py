@@ -14,7 +14,7 @@ from auditor.policy.kept import VERDICT_FILE, keep_verdict, kept_verdict
 from auditor.policy.releases import gate_release
 from auditor.policy.verdict import Verdict
 from auditor.records import Audit, Explanation, Finding, SanityCheck
-from auditor.report import render, write_reports
+from auditor.report import render_format, write_reports
 from auditor.report.view.standing import Standing, standings
 from auditor.store.directory import read_audit, write_audit
 from auditor.store.pdf import read_pdf
@@ -183,7 +183,7 @@ def test_a_report_begins_with_verdicts_findings_and_what_was_not_tested(tmp_path
     (tmp_path / "policy.toml").write_text(POLICY.format(0.3))
     keep_verdict(tmp_path, gate_release(tmp_path, tmp_path / "policy.toml"))
     audit = read_audit(tmp_path)
-    pdf = render(audit, tmp_path, name="pdf")
+    pdf = render_format(audit, tmp_path, name="pdf")
     pdf = read_pdf(pdf, where="report.pdf")
     # The verdicts stand at the top; with three of them, what follows may run over to the second page.
     first = " ".join(pdf.pages[:2])
@@ -199,15 +199,15 @@ def test_a_report_begins_with_verdicts_findings_and_what_was_not_tested(tmp_path
     ):
         assert words in first, words
     assert first.count("corrected p = 0.010") == 5  # two decided, three claimed
-    without = render(audit, tmp_path / "elsewhere", name="pdf")
+    without = render_format(audit, tmp_path / "elsewhere", name="pdf")
     (only,) = read_pdf(without, where="report.pdf").pages[:1]
     assert all(words in only for words in ("Scores", "Explanations", "What was found", "Not tested"))
     assert "Release gate" not in only
     assert pdf.attachments[VERDICT_FILE] == (tmp_path / VERDICT_FILE).read_bytes()
-    page = render(audit, tmp_path, name="html").decode()
+    page = render_format(audit, tmp_path, name="html").decode()
     assert page.index('id="verdict"') < page.index('id="found"') < page.index('id="not-tested"')
     assert "Release gate" in page
-    assert "Release gate: failed" in render(audit, tmp_path, name="markdown").decode()
+    assert "Release gate: failed" in render_format(audit, tmp_path, name="markdown").decode()
 
     write_reports(tmp_path, audit)
     for path in (tmp_path, tmp_path / "report.pdf"):
@@ -246,7 +246,7 @@ def test_hostile_names_in_a_verdict_stay_text(text: str, tmp_path: Path) -> None
     audit = hostile(plain, text)
     keep_verdict(tmp_path, _verdict(tmp_path, 0.3, audit))
     audit = read_audit(tmp_path)
-    page = render(audit, tmp_path, name="html").decode()
+    page = render_format(audit, tmp_path, name="html").decode()
     assert "Release gate" in page
     assert "<script>alert(1)" not in page
     assert "<img src=x" not in page

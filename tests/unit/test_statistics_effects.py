@@ -34,11 +34,11 @@ LABELS = np.repeat([2, 0, 1, -1], [SIZES[2], SIZES[0], SIZES[1], CONTROLS])
 """With reference images, which concepts are then compared with."""
 OTHERS = LABELS[LABELS >= 0]
 """Without: concepts are compared with each other."""
-BOTH = pytest.mark.parametrize("labels", [LABELS, OTHERS], ids=["control", "others"])
+BOTH = pytest.mark.parametrize("labels", [LABELS, OTHERS], ids=["reference", "others"])
 EVERY = pytest.mark.parametrize(
     ("labels", "against_zero"),
     [(LABELS, False), (OTHERS, False), (OTHERS, True)],
-    ids=["control", "others", "zero"],
+    ids=["reference", "others", "zero"],
 )
 INFERENCE = Inference(permutations=99, bootstrap=200, alpha=0.05, family=3)
 
@@ -699,7 +699,7 @@ def test_ranges(seed: int) -> None:
         assert found.units <= found.n
 
 
-def test_constant_responses_are_no_evidence() -> None:
+def test_constant_responses_have_no_effect() -> None:
     for found in effects_of(np.full(len(LABELS), 3.7)):
         assert found.effect == pytest.approx(0.0, abs=1e-12)
         assert found.p_value == 1.0

@@ -9,7 +9,6 @@ from auditor.errors import InputError
 from auditor.statistics.mmd import (
     gaussian_kernel,
     median_bandwidth,
-    mmd2_biased,
     mmd2_unbiased,
     paper_scores,
 )
@@ -54,22 +53,21 @@ def test_bandwidth_of_many_images_looks_at_the_whole_range():
     assert median_bandwidth(points) == pytest.approx(median_bandwidth(points[::2]), rel=0.05)
 
 
-def test_both_mmds_are_those_of_the_loops():
+def test_unbiased_mmd_is_that_of_the_loops():
     points = np.random.default_rng(2).normal(size=(15, 3))
     points[:6] += 0.7
-    first, second = np.arange(6), np.arange(6, 15)
     kernel = gaussian_kernel(points, bandwidth=1.3)
-    a, b = points[:6], points[6:]
-    assert mmd2_biased(kernel, first, second) == pytest.approx(slow.mmd2_biased(a, b, 1.3), abs=1e-12)
-    assert mmd2_unbiased(kernel, first, second) == pytest.approx(slow.mmd2_unbiased(a, b, 1.3), abs=1e-12)
+    found = mmd2_unbiased(kernel, np.arange(6), np.arange(6, 15))
+    assert found == pytest.approx(slow.mmd2_unbiased(points[:6], points[6:], 1.3), abs=1e-12)
 
 
 def test_unbiased_mmd_of_equal_distributions_averages_zero_and_biased_does_not():
     rng = np.random.default_rng(3)
     biased, unbiased = [], []
     for _ in range(300):
-        kernel = gaussian_kernel(rng.normal(size=(20, 2)), bandwidth=1.5)
-        biased.append(mmd2_biased(kernel, np.arange(10), np.arange(10, 20)))
+        points = rng.normal(size=(20, 2))
+        kernel = gaussian_kernel(points, bandwidth=1.5)
+        biased.append(slow.mmd2_biased(points[:10], points[10:], 1.5))
         unbiased.append(mmd2_unbiased(kernel, np.arange(10), np.arange(10, 20)))
     assert abs(np.mean(unbiased)) < 4 * np.std(unbiased) / np.sqrt(300)
     assert np.mean(biased) > 0.03
@@ -111,13 +109,8 @@ def test_paper_scores_are_those_of_the_loops(with_pool, sizes):
     expected_mean, expected_sd = slow.paper_scores(maps, labels, chosen, against)
     np.testing.assert_allclose(got.mean, expected_mean, rtol=1e-4)
     np.testing.assert_allclose(got.sd, expected_sd, rtol=1e-3)
-    for layer, values in maps.items():
-        assert got.bandwidths[layer] == pytest.approx(slow.median_distance(values))
-    first = sum(
-        slow.mmd2_biased(values[chosen[0]], values[against[0][0]], got.bandwidths[layer])
-        for layer, values in maps.items()
-    )
-    assert got.raw[0, 0] == pytest.approx(first, rel=1e-4)
+    for values in maps.values():
+        assert median_bandwidth(values) == pytest.approx(slow.median_distance(values))
     assert got.mean.sum() == pytest.approx(1.0)
 
 

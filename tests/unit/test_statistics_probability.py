@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from auditor.errors import InputError
 from auditor.statistics.classwise import AgainstClasses
-from auditor.statistics.effects import class_shares, describe
+from auditor.statistics.effects import class_shares, deciles_of
 from auditor.statistics.probability import (
     AS_IT_IS,
     SHARPER,
@@ -224,7 +224,7 @@ def test_what_all_classes_share_is_removed() -> None:
     assert np.corrcoef(after, own)[0, 1] > 0.9
 
 
-def test_a_constant_class_is_no_evidence() -> None:
+def test_a_constant_class_has_no_effect() -> None:
     rows = np.vstack([np.full(6, 3.7), np.arange(6.0)])
     np.testing.assert_allclose(AgainstClasses(rows).of(0), -np.array(slow.standardised(np.arange(6.0))))
     np.testing.assert_array_equal(AgainstClasses(rows[:1]).of(0), np.zeros(6))
@@ -256,7 +256,7 @@ def test_class_share_counts_the_classes_as_far_on_the_same_side() -> None:
 
 def test_deciles_are_those_of_the_loops() -> None:
     values = np.random.default_rng(0).gamma(1.0, size=37)
-    found = describe(values)
+    found = deciles_of(values)
     assert len(found) == 11
     np.testing.assert_allclose(found, [slow.quantile(list(values), k / 10) for k in range(11)])
-    assert describe([2.0]) == (2.0,) * 11
+    assert deciles_of([2.0]) == (2.0,) * 11

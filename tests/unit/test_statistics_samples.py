@@ -20,11 +20,11 @@ INFERENCE = Inference(permutations=199, bootstrap=400, alpha=0.05, family=4)
 
 
 def concepts(
-    seed: int = 0, *, control: bool = True, clustered: bool = True
+    seed: int = 0, *, reference: bool = True, clustered: bool = True
 ) -> tuple[ConceptSample, np.ndarray]:
     """Three concepts in a jumble, with random photos among them, and a response."""
     rng = np.random.default_rng(seed)
-    labels = np.repeat([0, 1, 2, REFERENCE if control else 1, RANDOM], [18, 25, 20, 30, 9])
+    labels = np.repeat([0, 1, 2, REFERENCE if reference else 1, RANDOM], [18, 25, 20, 30, 9])
     labels = rng.permutation(labels)
     clusters = rng.integers(0, 40, len(labels)) if clustered else np.arange(len(labels))
     values = rng.gamma(2.0, size=len(labels)) + 0.6 * labels + 0.5 * rng.normal(size=41)[clusters % 41]
@@ -46,10 +46,10 @@ def with_counterfactuals(seed: int = 0) -> tuple[ConceptSample, np.ndarray, list
 # --- concepts ---
 
 
-@pytest.mark.parametrize("control", [True, False], ids=["control", "others"])
+@pytest.mark.parametrize("reference", [True, False], ids=["reference", "others"])
 @pytest.mark.parametrize("clustered", [True, False])
-def test_concepts_are_those_of_the_loops(control: bool, clustered: bool) -> None:
-    sample, values = concepts(reference=control, clustered=clustered)
+def test_concepts_are_those_of_the_loops(reference: bool, clustered: bool) -> None:
+    sample, values = concepts(reference=reference, clustered=clustered)
     groups = slow.unit_values(values, sample.labels, sample.clusters)
     groups.pop(RANDOM)  # only the paper's score is measured against random photos
     assert sample.units == {label: len(units) for label, units in groups.items()}
@@ -70,7 +70,7 @@ def test_concepts_are_those_of_the_loops(control: bool, clustered: bool) -> None
         assert errors.df[label] == slow.degrees_of_freedom(groups, label)
 
 
-def test_random_photos_are_not_heard() -> None:
+def test_random_photos_are_not_used() -> None:
     sample, values = concepts()
     assert (REFERENCE, RANDOM) == (-1, -2)  # as they stand in the arrays of every audit
     shouted = np.where(sample.labels == RANDOM, 1e6, values)
@@ -170,7 +170,7 @@ def test_a_concept_that_cannot_be_measured_is_not_compared_with_either() -> None
     np.testing.assert_allclose(found.effect, [[-4.0, 4.0]])
 
 
-def test_counterfactuals_need_no_control_images_of_their_own() -> None:
+def test_counterfactuals_need_no_reference_images_of_their_own() -> None:
     labels = np.array([0, 0, 0, REFERENCE, REFERENCE, REFERENCE])
     sample = ConceptSample(labels, np.array([0, 1, 2, 9, 9, 9]), np.array([3, 4, 5, -1, -1, -1]))
     assert sample.measurable == [0]
@@ -354,7 +354,7 @@ def claims(found: Effect) -> bool:
 
 
 @pytest.mark.parametrize("matched", [True, False])
-def test_photos_of_few_people_are_no_evidence(matched: bool) -> None:
+def test_photos_of_few_people_are_not_significant(matched: bool) -> None:
     """Under the null, ten photos of each person: one unit a person holds the level, ten do not."""
     rng = np.random.default_rng(5)
     people, photos = 16, 10

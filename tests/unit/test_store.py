@@ -16,7 +16,6 @@ from auditor.findings import concluded
 from auditor.records import FORMAT_VERSION, Audit
 from auditor.store.directory import (
     audit_bytes,
-    audit_digest,
     inside,
     parse_audit,
     read_audit,
@@ -45,15 +44,13 @@ def test_the_same_audit_gives_the_same_bytes(directory: Path, tmp_path: Path) ->
         assert (tmp_path / name).read_bytes() == (directory / name).read_bytes()
 
 
-def test_digest_is_that_of_the_file(directory: Path, audit: Audit) -> None:
-    import hashlib
-
-    assert audit_digest(audit) == hashlib.sha256((directory / "audit.json").read_bytes()).hexdigest()
+def test_the_bytes_are_those_of_the_file(directory: Path, audit: Audit) -> None:
+    assert audit_bytes(audit) == (directory / "audit.json").read_bytes()
 
 
 def test_result_digest_ignores_time_and_nothing_else(audit: Audit) -> None:
     later = audit.model_copy(update={"created": "2027-01-01T00:00:00Z", "duration_s": 1.0})
-    assert audit_digest(later) != audit_digest(audit)
+    assert audit_bytes(later) != audit_bytes(audit)
     assert result_digest(later) == result_digest(audit)
     other = audit.model_copy(update={"family": "another"})
     assert result_digest(other) != result_digest(audit)
@@ -113,19 +110,19 @@ def test_bad_audits_are_refused_in_one_line(directory: Path, change: Any, said: 
 
 
 def _of_version(raw: bytes, version: str) -> bytes:
-    assert raw.count(b'"format_version": 2') == 1
-    return raw.replace(b'"format_version": 2', f'"format_version": {version}'.encode())
+    assert raw.count(b'"format_version": 3') == 1
+    return raw.replace(b'"format_version": 3', f'"format_version": {version}'.encode())
 
 
 @pytest.mark.parametrize(
     ("version", "seen"),
-    [("1", "1"), ("3", "3"), ("0", "0"), ("-1", "-1"), ("true", "True"), ('"2"', "'2'"), ("null", "None")],
+    [("1", "1"), ("4", "4"), ("0", "0"), ("-1", "-1"), ("true", "True"), ('"2"', "'2'"), ("null", "None")],
 )
 def test_another_format_version_is_refused(directory: Path, version: str, seen: str) -> None:
     raw = (directory / "audit.json").read_bytes()
     with pytest.raises(InputError) as caught:
         parse_audit(_of_version(raw, version), where="x")
-    said = f"audit 'x': format version {seen}; this auditor reads version {FORMAT_VERSION}"
+    said = f"audit 'x': format version {seen}; this auditor reads versions 2 and {FORMAT_VERSION}"
     assert str(caught.value).startswith(said)
     if version != "true":
         assert ("has to be made again" in str(caught.value)) == (version == "1")
@@ -140,6 +137,7 @@ def test_an_older_audit_has_to_be_made_again(tmp_path: Path, capsys: pytest.Capt
         captured = capsys.readouterr()
         said = captured.out + captured.err
         assert "an older audit has to be made again: its conclusions rest on other rules" in said
+        assert "and it stores no adjusted intervals" in said
         assert "field" not in said
     assert [p.name for p in tmp_path.iterdir()] == ["audit.json"]
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from auditor.cli import main
 from auditor.records import Picture
-from auditor.report import render, write_reports
+from auditor.report import render_format, write_reports
 from auditor.store.directory import write_audit
 from auditor.store.pdf import read_pdf
 from auditor.verify import Verification, first_difference, verify
@@ -106,7 +106,7 @@ def test_a_number_changed_in_the_attachment_is_found(copy: Path) -> None:
 def test_a_number_changed_in_the_pages_is_found(copy: Path) -> None:
     """The pages of another audit with this audit attached."""
     record = audit_of(audited_class(concept(effect=0.05, low=-0.05, high=0.15)))
-    other = render(record, copy, name="pdf")
+    other = render_format(record, copy, name="pdf")
     true = (copy / "audit.json").read_bytes()
     path = copy / "forged.pdf"
     path.write_bytes(_with_attachment(other, true))
@@ -117,7 +117,7 @@ def test_a_number_changed_in_the_pages_is_found(copy: Path) -> None:
 
 def test_a_report_of_another_audit_beside_this_one_is_found(copy: Path) -> None:
     record = audit_of(audited_class(concept(effect=0.05, low=-0.05, high=0.15)))
-    (copy / "report.pdf").write_bytes(render(record, copy, name="pdf"))
+    (copy / "report.pdf").write_bytes(render_format(record, copy, name="pdf"))
     found = verify(copy)
     assert _outcomes(found)["report.pdf: attachment"] == "failed"
     assert _outcomes(found)["report.pdf: numbers"] == "failed"
@@ -165,7 +165,7 @@ def test_a_conclusion_changed_in_the_audit_is_found_by_its_reports(copy: Path) -
 
 def test_an_audit_of_an_older_version_is_said_to_be_one(copy: Path) -> None:
     file = copy / "audit.json"
-    file.write_text(file.read_text().replace('"format_version": 2', '"format_version": 1'))
+    file.write_text(file.read_text().replace('"format_version": 3', '"format_version": 1'))
     found = verify(copy)
     assert not found.passed
     assert "an older audit has to be made again" in _detail(found, "audit")

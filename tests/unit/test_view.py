@@ -11,7 +11,8 @@ from auditor.findings import concluded
 from auditor.records import CLAIMS, Audit, Conclusion, Explanation, Finding, Picture
 from auditor.report.thumbnails import picture_paths
 from auditor.report.view.audit import ReportView, build_view
-from auditor.report.view.classes import MAX_CHART_CONCEPTS, ClassView
+from auditor.report.view.classes import ClassView
+from auditor.report.view.concepts import MAX_CHART_CONCEPTS
 from auditor.report.words import (
     CONCLUSIONS,
     clean,
@@ -257,7 +258,7 @@ def test_a_contrast_found_is_said_the_right_way_round(audit: Audit, sign: int, f
 
 def test_a_contrast_shows_its_numbers_its_reason_and_how_it_moves(view: ReportView) -> None:
     (row,) = view.classes[1].contrasts
-    assert (row.label, row.n, row.means) == ("Women against Men", "96 / 96", "0.310 / 0.250")
+    assert (row.title, row.n, row.means) == ("Women against Men", "96 / 96", "0.310 / 0.250")
     assert row.how == "matched on age band, brightness and sharpness, 88 independent pairs"
     assert (row.effect, row.interval, row.p_adjusted) == ("0.061", "[0.031, 0.091]", "<0.001")
     assert (row.logarithm, row.detectable, row.share) == ("0.71", "0.042", "<1%")
@@ -397,7 +398,7 @@ def test_a_class_without_images_has_its_scores(audit: Audit) -> None:
     one = view.classes[0]
     assert one.images_sentence == "There are no images of the class."
     assert (one.images, one.occluder, one.occluded, one.overlays) == ((), (), (), ())
-    assert (one.occluder_sentence, one.occluder_facts, one.image_digest) == ("", (), "")
+    assert (one.occluder_sentence, one.occluder_facts) == ("", ())
     assert one.from_impressions is False
     assert one.summary == build_view(audit).classes[0].summary
     facts = {fact.label: fact.value for fact in view.facts}
@@ -412,7 +413,7 @@ def test_rows_are_in_order_of_effect_and_unmeasured_ones_last(audit: Audit) -> N
     lost = audit.findings[0].subject
     changed_audit = concluded_again(audit, lambda f: missing if f.subject == lost else {})
     section = build_view(changed_audit).classes[0].banks[0]
-    values = [row.value for row in section.rows]
+    values = [row.finding.effect for row in section.rows]
     assert values[-1] is None
     measured = [v for v in values if v is not None]
     assert measured == sorted(measured, reverse=True)

@@ -1,4 +1,4 @@
-"""From a labelled image set on disk to an imported bank: checked, deduplicated, locked; or nothing."""
+"""Imports a labelled image set from disk as a bank: checked, without copies, named in a lock file."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _WORKERS = min(4, os.cpu_count() or 1)
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import left behind."""
+    """A bank after its import."""
 
     folder: Path
     lock: Lock
     manifest_kept: bool
-    """A ``bank.toml`` of an earlier import was left as it is."""
+    """The ``bank.toml`` of an earlier import was kept."""
 
     def counts(self) -> dict[str, Counter[str]]:
         """Label name to the number of images of each value."""
@@ -65,19 +65,19 @@ def import_bank(
 ) -> Imported:
     """Imports the images in ``source`` (a folder or an archive) as the bank ``into / name``.
 
-    Images stay where they are; the lock file names them. An archive is unpacked into the bank, and
-    regions of images, where the source labels these, are cut out into it. The bank appears whole or not
-    at all, and importing again renews the lock and keeps ``bank.toml``.
+    Images stay where they are; the lock file names them. An archive is unpacked into the bank. Where the
+    source labels regions, they are cut out into the bank. A failed import leaves nothing behind, and an
+    earlier bank untouched. Importing again renews the lock and keeps ``bank.toml``.
 
     Args:
         importer: one of ``IMPORTERS``.
         source: a folder, or a zip or tar archive.
         into: folder of imported banks.
-        beside: files that belong beside what an archive holds (its table); copied there.
+        beside: files to copy beside what an archive holds, such as its table.
         name: of the bank; by default the importer's name, or the source's for ``folder`` and ``csv``.
-        options: what the importer leaves to the user.
-        replace: write over a bank that another importer made, and over its ``bank.toml``.
-        progress: told how far it is.
+        options: the importer's options.
+        replace: overwrite a bank that another importer made, and its ``bank.toml``.
+        progress: receives the stages.
 
     Raises:
         InputError: unknown importer, another layout, contradicting labels, hostile archive, no image
@@ -88,42 +88,15 @@ def import_bank(
         raise InputError(f"importer '{importer}': unknown, need one of {', '.join(IMPORTERS)}")
     if not source.exists():
         raise InputError(f"{importer}: '{source}' does not exist")
-    options = options or Options()
-    own = IMPORTERS[importer].own_labels
-    name = name or (source.resolve().name.split(".")[0] if own else importer)
+    if not name:
+        name = source.resolve().name.split(".")[0] if IMPORTERS[importer].own_labels else importer
     if not name or "/" in name or "\\" in name or name.startswith("."):
         raise InputError(f"bank name '{name}': need a name without slashes that does not begin with a dot")
     target = into / name
     earlier = _earlier(target, importer, replace=replace)
     with _staging(target) as staging:
-        root = source.resolve()
-        if is_archive(source):
-            root = staging / "images"
-            extract(source, root, progress=progress)
-            for path in beside:
-                shutil.copyfile(path, root / path.name)
-        elif not source.is_dir():
-            raise InputError(
-                f"{importer}: '{source}' is neither a folder nor a zip or tar archive that can be read"
-            )
-        table = IMPORTERS[importer].read(root, options)
-        rows, uncut = table.rows, list[Skipped]()
-        if any(row.box for row in rows):
-            rows, uncut = write_regions(rows, root, staging / _REGIONS, progress=progress)
-            root = staging / _REGIONS
-            shutil.rmtree(staging / "images", ignore_errors=True)  # what an archive held
-        images, left_out = _checked(rows, root, own=own, progress=progress)
-        left_out = [*uncut, *left_out]
-        if not images:
-            why = "; ".join(f"{s.what} {s.reason}" for s in left_out[:2])
-            raise InputError(f"{importer}: no usable image in '{source}' ({why})")
-        lock = Lock(
-            importer=importer,
-            options={key: value for key, value in asdict(options).items() if value != ""},
-            root=root.name if root.is_relative_to(staging) else str(root),
-            images=images,
-            left_out=[*table.left_out, *left_out],
-        )
+        root = _opened(importer, source, beside, staging, progress)
+        lock = _locked(importer, source, root, staging, options or Options(), progress)
         text = earlier or _manifest_text(importer, name, lock)
         parse_manifest(text, where=str(target / FILE_NAME))
         (staging / FILE_NAME).write_text(text, encoding="utf-8")
@@ -133,8 +106,61 @@ def import_bank(
     return Imported(folder=target, lock=lock, manifest_kept=bool(earlier))
 
 
+def _opened(importer: str, source: Path, beside: Sequence[Path], staging: Path, progress: Progress) -> Path:
+    """The source's folder; an archive is unpacked into the bank first."""
+    if is_archive(source):
+        root = staging / "images"
+        extract(source, root, progress=progress)
+        for path in beside:
+            shutil.copyfile(path, root / path.name)
+        return root
+    if not source.is_dir():
+        raise InputError(
+            f"{importer}: '{source}' is neither a folder nor a zip or tar archive that can be read"
+        )
+    return source.resolve()
+
+
+def _locked(
+    importer: str, source: Path, root: Path, staging: Path, options: Options, progress: Progress
+) -> Lock:
+    """Every usable image of the source, and every other with the reason."""
+    table = IMPORTERS[importer].read(root, options)
+    rows, left_out = table.rows, list[Skipped]()
+    if any(row.box for row in rows):
+        rows, left_out = write_regions(rows, root, staging / _REGIONS, progress=progress)
+        root = staging / _REGIONS
+        shutil.rmtree(staging / "images", ignore_errors=True)  # what an archive held
+    own = IMPORTERS[importer].own_labels
+    kept, measures, unreadable = _measured(rows, root, own=own, progress=progress)
+    with progress.stage("looking for copies"):
+        copies = near_duplicates(measures)
+    dropped = _dropped(kept, measures, copies, own=own)
+    images = [
+        LockedImage(
+            file=row.file,
+            labels=row.labels,
+            covariates=row.covariates,
+            **{key: value for key, value in vars(measure).items() if key != "thumbnail"},
+        )
+        for position, (row, measure) in enumerate(zip(kept, measures, strict=True))
+        if position not in dropped
+    ]
+    left_out += [*unreadable, *dropped.values()]
+    if not images:
+        why = "; ".join(f"{s.what} {s.reason}" for s in left_out[:2])
+        raise InputError(f"{importer}: no usable image in '{source}' ({why})")
+    return Lock(
+        importer=importer,
+        options={key: value for key, value in asdict(options).items() if value != ""},
+        root=root.name if root.is_relative_to(staging) else str(root),
+        images=images,
+        left_out=[*table.left_out, *left_out],
+    )
+
+
 def _earlier(target: Path, importer: str, *, replace: bool) -> str:
-    """The manifest of an earlier import of the same kind, to keep what its owner wrote there."""
+    """The text of an earlier import's manifest, which its owner may have edited; empty for none."""
     if not target.exists():
         return ""
     if not locks.has_lock(target):
@@ -147,60 +173,52 @@ def _earlier(target: Path, importer: str, *, replace: bool) -> str:
     return (target / FILE_NAME).read_text(encoding="utf-8")
 
 
-def _checked(
+def _measured(
     rows: list[Row], root: Path, *, own: bool, progress: Progress
-) -> tuple[list[LockedImage], list[Skipped]]:
-    """Rows whose image decodes and is no copy of another's, measured."""
-    left_out: list[Skipped] = []
+) -> tuple[list[Row], list[Measures], list[Skipped]]:
+    """Rows whose image decodes, their measures, and the images that do not."""
     kept: list[Row] = []
     measures: list[Measures] = []
+    left_out: list[Skipped] = []
     with progress.stage("reading images", len(rows)) as stage, ThreadPoolExecutor(_WORKERS) as pool:
         for row, result in zip(rows, pool.map(lambda r: _measure(r, root), rows), strict=True):
             stage.advance()
-            if isinstance(result, InputError):
-                if own and not (root / row.file).exists():
-                    raise InputError(f"{row.where}: there is no file '{row.file}' in '{root}'") from result
-                reason = str(result).rpartition("': ")[2].removeprefix("image: ")
-                left_out.append(Skipped(what=f"image '{row.file}'", reason=reason))
+            if isinstance(result, Measures):
+                kept.append(row)
+                measures.append(result)
                 continue
-            kept.append(row)
-            measures.append(result)
-    with progress.stage("looking for copies"):
-        copies = near_duplicates(measures)
-    contradicted: set[int] = set()
+            if own and not (root / row.file).exists():
+                raise InputError(f"{row.where}: there is no file '{row.file}' in '{root}'") from result
+            reason = str(result).rpartition("': ")[2].removeprefix("image: ")
+            left_out.append(Skipped(what=f"image '{row.file}'", reason=reason))
+    return kept, measures, left_out
+
+
+def _dropped(
+    rows: list[Row], measures: list[Measures], copies: dict[int, int], *, own: bool
+) -> dict[int, Skipped]:
+    """Copies of another image, and images whose copies carry other labels; by position."""
+
+    def same_file(one: int, other: int) -> bool:
+        return measures[one].sha256 == measures[other].sha256
+
+    contradicted: dict[int, int] = {}
     for copy, first in copies.items():
-        if kept[copy].labels == kept[first].labels:
+        if rows[copy].labels == rows[first].labels:
             continue
-        contradicted |= {copy, first}
-        if own and measures[copy].sha256 == measures[first].sha256:
+        contradicted[copy] = first
+        contradicted.setdefault(first, copy)
+        if own and same_file(copy, first):
             raise InputError(
-                f"{kept[copy].where}: '{kept[copy].file}' is the same image as '{kept[first].file}' "
-                f"but labelled {_told(kept[copy])}, not {_told(kept[first])}; concepts cannot share an image"
+                f"{rows[copy].where}: '{rows[copy].file}' is the same image as '{rows[first].file}' but "
+                f"labelled {_labels(rows[copy])}, not {_labels(rows[first])}; concepts cannot share an image"
             )
-    for position in sorted(contradicted | set(copies)):
-        other = copies[position] if position in copies else _copy_of(position, copies)
-        same = measures[position].sha256 == measures[other].sha256
-        what = f"{'the same file as' if same else 'the same picture as'} '{kept[other].file}'"
-        reason = f"{what}, labelled otherwise" if position in contradicted else what
-        left_out.append(Skipped(what=f"image '{kept[position].file}'", reason=reason))
-    dropped = contradicted | set(copies)
-    images = [
-        LockedImage(
-            file=row.file,
-            sha256=m.sha256,
-            labels=row.labels,
-            covariates=row.covariates,
-            width=m.width,
-            height=m.height,
-            brightness=m.brightness,
-            contrast=m.contrast,
-            sharpness=m.sharpness,
-            dhash=m.dhash,
-        )
-        for position, (row, m) in enumerate(zip(kept, measures, strict=True))
-        if position not in dropped
-    ]
-    return images, left_out
+    dropped = {}
+    for position, other in sorted({**contradicted, **copies}.items()):
+        reason = f"the same {'file' if same_file(position, other) else 'picture'} as '{rows[other].file}'"
+        reason += ", labelled otherwise" if position in contradicted else ""
+        dropped[position] = Skipped(what=f"image '{rows[position].file}'", reason=reason)
+    return dropped
 
 
 def _measure(row: Row, root: Path) -> Measures | InputError:
@@ -213,16 +231,12 @@ def _measure(row: Row, root: Path) -> Measures | InputError:
         return error
 
 
-def _copy_of(first: int, copies: dict[int, int]) -> int:
-    return next(copy for copy, of in copies.items() if of == first)
-
-
-def _told(row: Row) -> str:
+def _labels(row: Row) -> str:
     return " and ".join(f"'{value}'" for value in row.labels.values())
 
 
 def _manifest_text(importer: str, name: str, lock: Lock) -> str:
-    """The importer's template, with the concepts that were found where it names none."""
+    """The importer's template. Where it names no concepts, those that were found are added."""
     text = (resource("concept_banks") / "importers" / f"{importer}.toml").read_text(encoding="utf-8")
     text = text.replace('name = "@name@"', f"name = {_quoted(name)}").replace("@root@", lock.root)
     if "[[concepts]]" in text:
@@ -241,7 +255,7 @@ def _quoted(text: str) -> str:
 
 @contextlib.contextmanager
 def _staging(target: Path) -> Iterator[Path]:
-    """A folder beside the target that disappears unless it is moved there."""
+    """A folder beside the target. It is deleted on exit unless it was renamed to the target."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _clear_stopped(target)
@@ -257,7 +271,7 @@ def _staging(target: Path) -> Iterator[Path]:
 
 
 def _clear_stopped(target: Path) -> None:
-    """Removes what imports of this bank left when they were killed; younger ones may be at work."""
+    """Deletes folders of this bank's killed imports. Younger folders may belong to a running import."""
     for folder in target.parent.glob(f".{glob.escape(target.name)}-*.part"):
         with contextlib.suppress(OSError):
             if time.time() - folder.stat().st_mtime > _STOPPED_S:
@@ -265,7 +279,7 @@ def _clear_stopped(target: Path) -> None:
 
 
 def _swap(staging: Path, target: Path) -> None:
-    """Puts the finished bank in its place; the old one is there until the new one is."""
+    """Moves the finished bank into place. If that fails, the old bank is moved back."""
     old = None
     if target.exists():
         old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-", suffix=".old"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -18,12 +18,24 @@ from auditor.progress import Progress, silent
 from auditor.records import Skipped
 
 
-@dataclass(frozen=True)
-class FolderConcepts:
-    """What was found, and what was left out with the reason."""
+@dataclass
+class FoundConcepts:
+    """Concepts with enough images, and everything that was left out with the reason."""
 
-    concepts: tuple[Concept, ...]
-    skipped: tuple[Skipped, ...]
+    concepts: list[Concept] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def add(self, entry: ConceptEntry, images: Sequence[BankImage], *, min_images: int) -> None:
+        """Add a concept, or the reason where it has too few images."""
+        if len(images) < min_images:
+            self.skip(f"concept '{entry.name}'", f"{len(images)} images, need {min_images}")
+        else:
+            title = entry.title or entry.name
+            self.concepts.append(Concept(entry.name, tuple(images), title, entry.definition))
+
+    def skip(self, what: str, reason: str) -> None:
+        """Note what was left out."""
+        self.skipped.append(Skipped(what=what, reason=reason))
 
 
 def subfolders(root: Path) -> list[ConceptEntry]:
@@ -37,39 +49,26 @@ def subfolders(root: Path) -> list[ConceptEntry]:
         raise InputError(f"bank '{root}': no subfolders, need one folder of images for each concept")
     seen: dict[str, str] = {}
     for name in names:
-        if name.casefold() in seen:
-            raise InputError(
-                f"bank '{root}': folders '{seen[name.casefold()]}' and '{name}' differ only in case"
-            )
-        seen[name.casefold()] = name
+        if (other := seen.setdefault(name.casefold(), name)) != name:
+            raise InputError(f"bank '{root}': folders '{other}' and '{name}' differ only in case")
     # Built without validation: any name that a file system accepts will do here.
     return [ConceptEntry.model_construct(name=n, title=n, definition="", folder=n, where={}) for n in names]
 
 
 def folder_concepts(
     root: Path, entries: Sequence[ConceptEntry], *, min_images: int, progress: Progress = silent
-) -> FolderConcepts:
+) -> FoundConcepts:
     """Reads and checks every image below ``root`` once.
 
-    Images that cannot be decoded are left out and listed; so is a second copy of an image within a
-    concept, and a concept with fewer than ``min_images``.
+    Images that cannot be decoded, second copies of an image within a concept, and concepts with fewer than
+    ``min_images`` are skipped.
 
     Raises:
         InputError: a folder is missing, leads out of the bank, or two concepts share an image.
     """
-    skipped: list[Skipped] = []
-    concepts: list[Concept] = []
+    found = FoundConcepts()
+    scanned = [(entry, _scanned(root, entry, found)) for entry in entries]
     owner: dict[str, tuple[str, str]] = {}
-    scanned = []
-    for entry in entries:
-        folder = root / (entry.folder or entry.name)
-        if not folder.is_dir():
-            raise InputError(f"bank '{root}', concept '{entry.name}': no folder '{folder}'")
-        if not folder.resolve().is_relative_to(root.resolve()):
-            raise InputError(f"bank '{root}', concept '{entry.name}': '{folder.name}' leads out of the bank")
-        paths, refused = scan_images(folder)
-        skipped += [_in_folder(entry, skip) for skip in refused]
-        scanned.append((entry, paths))
     with progress.stage(f"reading bank '{root.name}'", sum(len(paths) for _, paths in scanned)) as stage:
         for entry, paths in scanned:
             images: list[BankImage] = []
@@ -80,40 +79,41 @@ def folder_concepts(
                     data = read_limited(path)
                     decode_image(data)
                 except InputError as error:
-                    reason = str(error).partition(": ")[2] or str(error)
-                    skipped.append(Skipped(what=f"image '{name}'", reason=reason))
+                    found.skip(f"image '{name}'", str(error).partition(": ")[2] or str(error))
                     continue
                 sha256 = hashlib.sha256(data).hexdigest()
-                if sha256 in owner:
-                    other, first = owner[sha256]
-                    if other != entry.name:
-                        raise InputError(
-                            f"bank '{root}': concepts '{other}' and '{entry.name}' share an image: "
-                            f"'{first}' and '{name}' are the same file"
-                        )
-                    skipped.append(Skipped(what=f"image '{name}'", reason=f"a copy of '{first}'"))
+                concept, first = owner.setdefault(sha256, (entry.name, name))
+                if concept != entry.name:
+                    raise InputError(
+                        f"bank '{root}': concepts '{concept}' and '{entry.name}' share an image: "
+                        f"'{first}' and '{name}' are the same file"
+                    )
+                if first != name:
+                    found.skip(f"image '{name}'", f"a copy of '{first}'")
                     continue
-                owner[sha256] = entry.name, name
                 load = partial(load_checked, path, sha256)
                 images.append(BankImage(name=name, load=load, sha256=sha256, path=path))
-            if len(images) < min_images:
-                skipped.append(
-                    Skipped(what=f"concept '{entry.name}'", reason=f"{len(images)} images, need {min_images}")
-                )
-                continue
-            concepts.append(
-                Concept(
-                    name=entry.name,
-                    images=tuple(images),
-                    title=entry.title or entry.name,
-                    definition=entry.definition,
-                )
-            )
-    return FolderConcepts(tuple(concepts), tuple(skipped))
+            found.add(entry, images, min_images=min_images)
+    return found
+
+
+def _scanned(root: Path, entry: ConceptEntry, found: FoundConcepts) -> list[Path]:
+    """The image files of a concept; those that scanning refuses are skipped."""
+    name = entry.folder or entry.name
+    folder = root / name
+    where = f"bank '{root}', concept '{entry.name}'"
+    if not folder.is_dir():
+        raise InputError(f"{where}: no folder '{folder}'")
+    if not folder.resolve().is_relative_to(root.resolve()):
+        raise InputError(f"{where}: '{folder.name}' leads out of the bank")
+    paths, refused = scan_images(folder)
+    for skip in refused:
+        found.skip(skip.what.replace(" '", f" '{name}/", 1), skip.reason)
+    return paths
 
 
 def load_checked(path: Path, sha256: str) -> Image.Image:
-    """The image, if the file still is what it was.
+    """The image, if the file's checksum is still ``sha256``.
 
     Raises:
         InputError: changed since it was recorded, or unreadable.
@@ -125,8 +125,3 @@ def load_checked(path: Path, sha256: str) -> Image.Image:
         return decode_image(data)
     except InputError as error:
         raise InputError(str(error).replace("image:", f"image '{path}':", 1)) from error
-
-
-def _in_folder(entry: ConceptEntry, skip: Skipped) -> Skipped:
-    kind, _, name = skip.what.partition(" '")
-    return Skipped(what=f"{kind} '{entry.folder or entry.name}/{name}", reason=skip.reason)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +12,11 @@ from markupsafe import Markup
 
 from auditor.compare import Change, Comparison, Release
 from auditor.records import Status
-from auditor.report.charts.classes import PRINT, SCREEN, Chart
 from auditor.report.charts.releases import release_chart
+from auditor.report.charts.style import PRINT, SCREEN, Chart, Sheet
 from auditor.report.escape import markdown_code, markdown_text
 from auditor.report.formats.markdown import table
-from auditor.report.templates import environment, static
+from auditor.report.templates import content_policy, environment, static
 from auditor.report.words import Word, clean, count, digits_of, interval, listing, moment, number, p_text
 
 STATUSES: dict[Status, Word] = {
@@ -89,7 +88,7 @@ def headline(comparison: Comparison) -> str:
     return f"Of {count(len(comparison.changes), 'finding')} {text}."
 
 
-def render_markdown(comparison: Comparison) -> str:
+def comparison_markdown(comparison: Comparison) -> str:
     """Short enough for a comment on a pull request: what changed, then how many did not."""
     old, new = (markdown_code(r.model) for r in (comparison.old, comparison.new))
     changed = [c for c in _ordered(comparison.changes) if c.status not in ("unchanged", "inconclusive")]
@@ -109,29 +108,27 @@ def render_markdown(comparison: Comparison) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def render_json(comparison: Comparison) -> str:
+def comparison_json(comparison: Comparison) -> str:
     """Every number of the comparison."""
     text = json.dumps(comparison.model_dump(), indent=2, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "replace").decode() + "\n"
 
 
-def render_html(comparison: Comparison) -> str:
+def comparison_html(comparison: Comparison) -> str:
     """One file that needs nothing else: no network, no script."""
     style = static("report.css") + static("comparison.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
     def drawn(chart: Chart) -> Markup:
         return Markup(chart.svg)  # noqa: S704 - our own chart, its texts escaped by the XML writer
 
-    return _page(comparison, SCREEN, style=style, policy=policy, draw=drawn)
+    return _page(comparison, SCREEN, style=style, policy=content_policy(style=style), draw=drawn)
 
 
-def render_pdf(comparison: Comparison) -> bytes:
+def comparison_pdf(comparison: Comparison) -> bytes:
     """For print and for the file; tagged, with the comparison attached as JSON."""
     from auditor.report.formats.pdf import printed, stated_time
 
-    numbers = render_json(comparison).encode()
+    numbers = comparison_json(comparison).encode()
     content: dict[str, tuple[bytes, str]] = {}
 
     def drawn(chart: Chart) -> Markup:
@@ -201,9 +198,8 @@ def _class_changes(
         rows=tuple(_row(c) for c in ordered),
         chart=release_chart(
             [(f"{STATUSES[c.status].symbol} {_name(c)}", c) for c in ordered[:MAX_DRAWN]],
+            Sheet(f"of {clean(name)}", colours),
             key=f"c{position}",
-            of=f"of {clean(name)}",
-            colours=colours,
         ),
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,11 +10,11 @@ from markupsafe import Markup
 from auditor.compare import check_comparable
 from auditor.errors import InputError
 from auditor.records import Audit, Finding
-from auditor.report.charts.classes import SCREEN, Chart
 from auditor.report.charts.releases import MOST_LINES, history_chart
+from auditor.report.charts.style import SCREEN, Sheet
 from auditor.report.escape import markdown_code
 from auditor.report.formats.markdown import table
-from auditor.report.templates import environment, static
+from auditor.report.templates import content_policy, environment, static
 from auditor.report.words import clean, digits_of, interval, moment, number, said
 
 Point = tuple[int, float, float | None, float | None, str]
@@ -83,7 +81,7 @@ def release_names(audits: Sequence[Audit]) -> list[str]:
     return [f"{i + 1}: {n}" if names.count(n) > 1 else n for i, n in enumerate(names)]
 
 
-def render_markdown(audits: Sequence[Audit]) -> str:
+def history_markdown(audits: Sequence[Audit]) -> str:
     """One table for every class."""
     releases = release_names(audits)
     parts = ["## Findings over releases"]
@@ -97,19 +95,17 @@ def render_markdown(audits: Sequence[Audit]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def render_html(audits: Sequence[Audit]) -> str:
+def history_html(audits: Sequence[Audit]) -> str:
     """One file that needs nothing else: no network, no script."""
     releases = release_names(audits)
     style = static("report.css") + static("comparison.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     classes = []
     for position, history in enumerate(histories(audits)):
-        chart: Chart = history_chart(
+        chart = history_chart(
             [(s.name, [p[:4] for p in s.points], s.digits) for s in history.series],
             releases,
+            Sheet(f"of {history.name}", SCREEN),
             key=f"h{position}",
-            of=f"of {history.name}",
-            colours=SCREEN,
         )
         rows = [(s.name, _cells(s, len(audits))) for s in history.series]
         classes.append((history.name, chart, rows, len(history.series) > MOST_LINES))
@@ -123,7 +119,7 @@ def render_html(audits: Sequence[Audit]) -> str:
             classes=classes,
             drawn=MOST_LINES,
             style=Markup(style),  # noqa: S704 - our own style sheet
-            policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+            policy=content_policy(style=style),
             draw=lambda chart: Markup(chart.svg),  # noqa: S704 - our own chart, its texts escaped
         )
     )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from pathlib import Path
 
 from markupsafe import Markup
 
 from auditor.policy.kept import kept_verdict
 from auditor.records import Audit
-from auditor.report.charts.classes import SCREEN, ClassCharts, class_charts
-from auditor.report.templates import environment, static
+from auditor.report.charts.classes import class_charts
+from auditor.report.charts.style import SCREEN
+from auditor.report.templates import content_policy, environment, static
 from auditor.report.thumbnails import encode, picture_paths
 from auditor.report.view.audit import build_view
+from auditor.store.directory import stored_bytes
 
 PICTURE_BUDGET = 2_600_000
 """Bytes of pictures; as text in the page they are a third larger, and the page stays below 5 MB."""
@@ -26,8 +27,8 @@ def render(audit: Audit, directory: Path) -> str:
         audit: The audit.
         directory: Where its pictures lie, and the gate's verdict if there is one.
     """
-    view = build_view(audit, kept_verdict(directory, audit))
-    charts: dict[str, ClassCharts] = {
+    view = build_view(audit, kept_verdict(directory, audit), stored=stored_bytes(audit, directory))
+    charts = {
         section.anchor: class_charts(
             section, margin=view.margin, contrast_margin=view.contrast_margin, colours=SCREEN
         )
@@ -44,16 +45,6 @@ def render(audit: Audit, directory: Path) -> str:
         ).items()
     }
     style, script = static("report.css"), static("report.js")
-    policy = "; ".join(
-        (
-            "default-src 'none'",
-            "img-src data:",
-            f"style-src '{_hash(style)}'",
-            f"script-src '{_hash(script)}'",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
-    )
     # Markup only for what this project wrote: its style sheet, its script and its own charts, whose
     # texts the XML writer has escaped.
     return (
@@ -66,10 +57,6 @@ def render(audit: Audit, directory: Path) -> str:
             draw=lambda chart: Markup(chart.svg),  # noqa: S704
             style=Markup(style),  # noqa: S704
             script=Markup(script),  # noqa: S704
-            policy=policy,
+            policy=content_policy(style=style, script=script),
         )
     )
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

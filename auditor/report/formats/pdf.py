@@ -6,6 +6,7 @@ are attached. The same audit gives the same bytes.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +19,15 @@ import weasyprint
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
 from auditor.policy.kept import VERDICT_FILE, kept_verdict, verdict_bytes
+from auditor.policy.verdict import Verdict
 from auditor.records import Audit
-from auditor.report.charts.classes import PRINT, Chart, class_charts
+from auditor.report.charts.classes import class_charts
+from auditor.report.charts.style import PRINT, Chart
 from auditor.report.templates import environment, static
 from auditor.report.thumbnails import encode, picture_paths
 from auditor.report.view.audit import build_view
 from auditor.schemas import SCHEMA_FILE, schema_text
-from auditor.store.directory import AUDIT_FILE, audit_bytes, audit_digest
+from auditor.store.directory import AUDIT_FILE, older_format, stored_bytes
 
 PICTURE_BUDGET = 6_000_000
 """Bytes of pictures in the file."""
@@ -63,7 +66,10 @@ def render(audit: Audit, directory: Path) -> bytes:
             but the shipped templates.
     """
     verdict = kept_verdict(directory, audit)
-    view = build_view(audit, verdict)
+    stored = stored_bytes(audit, directory)
+    digest = hashlib.sha256(stored).hexdigest()
+    attachments = _attachments(stored, verdict)
+    view = build_view(audit, verdict, stored=stored)
     charts = {
         section.anchor: class_charts(
             section,
@@ -93,7 +99,8 @@ def render(audit: Audit, directory: Path) -> bytes:
             pictures=names,
             source=source,
             created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            digest=audit_digest(audit),
+            digest=digest,
+            has_schema=any(name == SCHEMA_FILE for name, *_ in attachments),
         )
     )
     return printed(
@@ -101,17 +108,19 @@ def render(audit: Audit, directory: Path) -> bytes:
         styles=[static("print.css")],
         content=content,
         created=created,
-        identifier=audit_digest(audit)[:32],
-        attachments=[
-            (AUDIT_FILE, audit_bytes(audit), "The audit: every number of this report", "Data"),
-            (SCHEMA_FILE, schema_text().encode(), "JSON Schema of audit.json", "Supplement"),
-            *(
-                [(VERDICT_FILE, verdict_bytes(verdict), "The verdict of the release gate", "Data")]
-                if verdict is not None
-                else []
-            ),
-        ],
+        identifier=digest[:32],
+        attachments=attachments,
     )
+
+
+def _attachments(stored: bytes, verdict: Verdict | None) -> list[tuple[str, bytes, str, str]]:
+    """Name, content, description and relationship of every attached file."""
+    attached = [(AUDIT_FILE, stored, "The audit: every number of this report", "Data")]
+    if not older_format(stored):  # the schema is of today's format only
+        attached.append((SCHEMA_FILE, schema_text().encode(), "JSON Schema of audit.json", "Supplement"))
+    if verdict is not None:
+        attached.append((VERDICT_FILE, verdict_bytes(verdict), "The verdict of the release gate", "Data"))
+    return attached
 
 
 def printed(

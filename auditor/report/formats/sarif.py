@@ -16,6 +16,7 @@ from auditor.records import Audit, ClassResult, Finding, SanityCheck
 from auditor.report.escape import sarif_text, uri
 from auditor.report.view.gate import sentence
 from auditor.report.words import clean, effect_text, interval_text, number, p_phrase, said
+from auditor.version import __version__
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -37,20 +38,15 @@ def render(audit: Audit, directory: Path) -> str:
     return _log(found, audit.environment.auditor, audit.model.name, audit.model.weights_sha256)
 
 
-def render_verdict(verdict: Verdict, *, version: str) -> str:
-    """Failures as errors, what could not be decided as warnings, the rest as passed.
-
-    Args:
-        verdict: The gate's answer.
-        version: Of auditor.
-    """
+def render_verdict(verdict: Verdict) -> str:
+    """Failures as errors, what could not be decided as warnings, the rest as passed."""
     place = _place(uri(_relative(verdict.policy_path) or "policy.toml"))
     results = []
     for ruling in verdict.rulings:
         place_of_rule = json.loads(json.dumps(place))
         place_of_rule["physicalLocation"]["region"] = {"startLine": max(ruling.line, 1)}
         results.append(_ruling_result(ruling, place_of_rule))
-    return _log(results, version, verdict.audit.model, verdict.audit.weights_sha256)
+    return _log(results, __version__, verdict.audit.model, verdict.audit.weights_sha256)
 
 
 def _ruling_result(ruling: Ruling, place: dict[str, Any]) -> dict[str, Any]:

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
 
 from auditor.policy.verdict import Verdict
 from auditor.records import Audit, BankRecord, Skipped
-from auditor.report.view.classes import ClassView, Fact, class_view, item_anchor, source_words
+from auditor.report.view.classes import ClassView, class_view, skipped_rows, source_words
+from auditor.report.view.parts import Fact, item_anchor
 from auditor.report.view.prose import (
     FEW_CLASSES,
     GLOSSARY,
@@ -35,7 +37,7 @@ from auditor.report.words import (
 )
 from auditor.statistics.classwise import FEWEST_CLASSES
 from auditor.statistics.probability import chance_level
-from auditor.store.directory import audit_digest, result_digest
+from auditor.store.directory import audit_bytes, older_format, result_digest
 
 MAX_NAMED = 3
 """Names in a sentence before it says how many more there are."""
@@ -124,8 +126,14 @@ class ReportView:
     signature: tuple[tuple[str, str], ...]
 
 
-def build_view(audit: Audit, verdict: Verdict | None = None) -> ReportView:
-    """Decide how a report says what an audit concluded, and the gate's verdict if there is one."""
+def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | None = None) -> ReportView:
+    """Decide how a report words what an audit concluded.
+
+    Args:
+        audit: The audit.
+        verdict: The gate's, if there is one.
+        stored: The ``audit.json`` that the report names by its digest; by default ``audit_bytes(audit)``.
+    """
     title = titles(audit)
     classes = tuple(
         class_view(
@@ -164,12 +172,12 @@ def build_view(audit: Audit, verdict: Verdict | None = None) -> ReportView:
         measured=_measured(audit),
         method=tuple(Fact(clean(name), clean(text)) for name, text in audit.method.items()),
         limits=LIMITS,
-        skipped=tuple(Skipped(what=clean(s.what), reason=clean(s.reason)) for s in audit.skipped),
+        skipped=skipped_rows(audit.skipped),
         glossary=GLOSSARY,
         banks=tuple(_bank_view(i, bank) for i, bank in enumerate(audit.banks)),
         settings=tuple(Fact(clean(key), _value(value), code=True) for key, value in audit.settings.items()),
         environment=_environment(audit),
-        hashes=_hashes(audit),
+        hashes=_hashes(audit, stored),
         signature=SIGNATURE_FIELDS,
     )
 
@@ -427,9 +435,14 @@ def _environment(audit: Audit) -> tuple[Fact, ...]:
     return tuple(Fact(clean(f.label), clean(f.value), code=True) for f in facts)
 
 
-def _hashes(audit: Audit) -> tuple[Fact, ...]:
+def _hashes(audit: Audit, stored: bytes | None) -> tuple[Fact, ...]:
+    older = older_format(stored) if stored else None
     return (
-        Fact("audit.json", audit_digest(audit), code=True),
+        Fact(
+            f"audit.json, as stored in format {older}" if older else "audit.json",
+            hashlib.sha256(stored or audit_bytes(audit)).hexdigest(),
+            code=True,
+        ),
         Fact("Result without times", result_digest(audit), code=True),
         Fact("Model weights", audit.model.weights_sha256, code=True),
         *(Fact(f"Bank {quoted(b.title or b.name)}", clean(b.digest), code=True) for b in audit.banks),

@@ -11,7 +11,7 @@ import torch
 from scipy import stats
 from torch.utils.data import DataLoader
 
-from auditor.explain.detector import forward_pass
+from auditor.audit.forward import forward_pass
 from auditor.statistics.mmd import paper_scores
 from benchmarks.planted.banks import COUNTERFACTUAL, REFERENCE
 from benchmarks.planted.estimators.interface import Estimate, without_tests

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from auditor.models import ClassLabel, LoadedModel
+from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.progress import Progress
 from auditor.records import LayerRecord
 from auditor.settings import Settings
@@ -20,7 +20,7 @@ class AuditContext:
     classes: tuple[ClassLabel, ...]
     """The classes audited."""
     layers: tuple[LayerRecord, ...]
-    """Layers listened to, first to last."""
+    """Layers whose activations are read, first to last."""
     precision: str
     """Arithmetic of the passes that may be less exact: ``float32`` or ``bfloat16``."""
     progress: Progress

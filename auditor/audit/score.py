@@ -1,4 +1,4 @@
-"""Every number of every class and bank, before corrections over the whole audit."""
+"""Scores: what the model's output says of every class and bank. Corrections over the audit come later."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from auditor.audit.checks import random_concept, randomised_weights, shuffle_weights
 from auditor.audit.concepts import Response, associations
-from auditor.audit.context import AuditContext
-from auditor.audit.explanation import Explained, Explanations, concept_details
 from auditor.audit.forward import Shown, show_few
-from auditor.audit.groups import EveryClass, Groups, contrasts, detail, sample_groups
-from auditor.records import ConceptDetail, ContrastDetail, Finding, SanityCheck
+from auditor.audit.groups import EveryClass, Groups, contrast, detail, sample_groups
+from auditor.audit.layout import BankLayout
+from auditor.context import AuditContext
+from auditor.models.loaded import ClassLabel
+from auditor.records import ContrastDetail, Finding, SanityCheck
 from auditor.statistics.arrays import FloatArray
+from auditor.statistics.effects import deciles_of
 from auditor.statistics.probability import TEMPERATURES, Tempered, log_scaled
 
 SANITY_IMAGES = 20
@@ -24,21 +26,22 @@ SANITY_IMAGES = 20
 
 
 @dataclass
-class ClassMeasured:
-    """What is known of one class."""
+class ClassScores:
+    """The scores of one class."""
 
     findings: list[Finding] = field(default_factory=list)
-    concepts: list[ConceptDetail] = field(default_factory=list)
+    deciles: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    """Bank and concept to the deciles of e over the concept's images."""
     contrasts: list[ContrastDetail] = field(default_factory=list)
     checks: list[SanityCheck] = field(default_factory=list)
     seconds: float = 0.0
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What is known of all classes."""
+class Scores:
+    """The scores of all classes."""
 
-    classes: tuple[ClassMeasured, ...]
+    classes: tuple[ClassScores, ...]
     """In the order of the context's."""
     associations: int
     """Concepts tested for each class."""
@@ -46,6 +49,11 @@ class Measured:
     """Contrasts tested for each class."""
     arrays: dict[str, NDArray[np.generic]]
     """Name to array, for ``arrays.npz``."""
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Of every class, without corrections and conclusions."""
+        return [finding for one in self.classes for finding in one.findings]
 
 
 @dataclass(frozen=True)
@@ -56,33 +64,32 @@ class _Families:
     contrasts: int
 
 
-def measure(context: AuditContext, shown: Sequence[Shown], explanations: Explanations) -> Measured:
-    """Measure every class against every bank.
+def score(context: AuditContext, shown: Sequence[Shown]) -> Scores:
+    """Score every class against every bank, from the model's output alone.
 
     Args:
         context: The audit.
         shown: The banks, as the model saw them.
-        explanations: Stage one of every class.
     """
     groups = [sample_groups(one.layout, settings=context.settings) for one in shown]
     tested = sum(len(set(one.layout.findable) & set(one.layout.measurable)) for one in shown)
     contrasted = sum(one.measurable for of_bank in groups for one in of_bank)
     count = len(context.classes)
     families = _Families(max(1, tested * count), max(1, contrasted * count))
-    classes = tuple(ClassMeasured() for _ in context.classes)
+    classes = tuple(ClassScores() for _ in context.classes)
     arrays: dict[str, NDArray[np.generic]] = {"temperatures": np.array(TEMPERATURES)}
     for one, of_bank in zip(shown, groups, strict=True):
         bank = _Bank(context, one, of_bank, families)
         arrays |= bank.arrays()
         with context.progress.stage(f"bank {one.layout.bank.name}: statistics", count) as stage:
-            for explained, into in zip(explanations.classes, classes, strict=True):
+            for label, into in zip(context.classes, classes, strict=True):
                 begun = time.monotonic()
-                arrays |= bank.measure(explained, explanations, into)
+                arrays |= bank.score(label, into)
                 into.seconds += time.monotonic() - begun
                 stage.advance()
     for into in classes:  # associations before contrasts, over all banks
         into.findings.sort(key=lambda finding: finding.kind)
-    return Measured(classes, tested, contrasted, arrays)
+    return Scores(classes, tested, contrasted, arrays)
 
 
 class _Bank:
@@ -101,11 +108,9 @@ class _Bank:
             self._effects = layout.sample.errors(log_scaled(shown.logits).T).effect
             self._randomised = self._by_shuffled_weights()
 
-    def measure(
-        self, explained: Explained, explanations: Explanations, into: ClassMeasured
-    ) -> dict[str, NDArray[np.generic]]:
-        """Everything that this bank tells about one class; returns what is to be kept as arrays."""
-        settings, layout, label = self._context.settings, self._shown.layout, explained.label
+    def score(self, label: ClassLabel, into: ClassScores) -> dict[str, NDArray[np.generic]]:
+        """Everything that this bank says of one class; returns what is kept as arrays."""
+        settings, layout = self._context.settings, self._shown.layout
         response = Response(self._tempered.log_scaled(label.index), self._answers == label.index)
         checks = []
         if self._effects.size:
@@ -126,7 +131,7 @@ class _Bank:
         for group in self._groups:
             if self._every is not None:
                 into.findings.append(
-                    contrasts(
+                    contrast(
                         group,
                         self._shown,
                         label,
@@ -137,7 +142,10 @@ class _Bank:
                     )
                 )
                 into.contrasts.append(detail(group, layout))
-        into.concepts += concept_details(self._context, explained, explanations, self._shown, response.plain)
+        into.deciles |= {
+            (layout.bank.name, name): list(deciles_of(values))
+            for name, values in _compared(layout, response.plain).items()
+        }
         key = f"class/{label.index}/response/{layout.bank.name}"
         return {key: response.at.astype(np.float32)}
 
@@ -170,3 +178,12 @@ class _Bank:
         )
         columns = [few.measurable.index(name) for name in layout.measurable]
         return np.asarray(few.sample.errors(log_scaled(logits).T).effect[:, columns])
+
+
+def _compared(layout: BankLayout, response: FloatArray) -> dict[str, FloatArray]:
+    """Concept to what its effect is the mean of: e, or its difference from the counterfactual's."""
+    values = layout.sample.take(response)
+    found = {name: response[layout.positions(name)] for name in layout.names}
+    for column, name in enumerate(layout.measurable):
+        found[name] = values[layout.sample.columns == column]
+    return found

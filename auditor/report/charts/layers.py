@@ -1,0 +1,137 @@
+"""Charts over the layers of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from auditor.report.charts.style import (
+    ACCENT,
+    MARKERS,
+    PAGE,
+    SMALL,
+    SOFT,
+    STAND_INS,
+    Chart,
+    Sheet,
+    drawing,
+    plain_axes,
+    shortened,
+)
+from auditor.report.view.concepts import ConceptRow
+from auditor.report.view.layers import LayerRow
+from auditor.report.words import number
+
+HEIGHT = 190.0
+"""Points."""
+_EFFECT_LINES = 5
+_LINE_STYLES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)))
+
+
+def layers(rows: Sequence[LayerRow], sheet: Sheet, *, key: str) -> Chart:
+    """Per layer: reliability between refits, similarity to other classes."""
+    other = STAND_INS["against"]
+    series = (
+        ("reliability", [row.reliability_value for row in rows], "o", "-", ACCENT),
+        ("similarity to\nother classes", [row.similarity_value for row in rows], "s", "--", other),
+    )
+    with drawing(HEIGHT, sheet.width) as (figure, svg):
+        axes = plain_axes(figure)
+        ends = []
+        for label, values, marker, style, colour in series:
+            points = [(i, v) for i, v in enumerate(values) if v is not None]
+            if not points:
+                continue
+            axes.plot(
+                *zip(*points, strict=True),
+                linestyle=style,
+                marker=marker,
+                markersize=5,
+                linewidth=1.6,
+                color=colour,
+                markeredgecolor=PAGE,
+                zorder=3,
+            )
+            ends.append((label, points[-1][1], colour))
+        low = min([0.0, *(v for _, vs, *_ in series for v in vs if v is not None)])
+        axes.set_ylim(min(-0.05 if low < 0 else 0.0, low * 1.1), 1.05)
+        _end_labels(axes, ends, len(rows) - 0.62)
+        axes.axhline(0, color=SOFT, linewidth=0.8)
+        _layer_ticks(axes, [row.name for row in rows])
+        axes.set_ylabel("rank correlation")
+        content = svg()
+    found = [f"{r.name}: reliability {r.reliability}, similarity {r.similarity}" for r in rows]
+    return sheet.chart(content, key, "Reliability of each layer", "First to last layer", found)
+
+
+def effects(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str) -> Chart:
+    """The strongest concepts' effect in each layer."""
+    drawable = [row for row in rows if len(row.layer_effects) > 1]
+    drawable.sort(key=lambda row: -max(abs(effect) for _, effect in row.layer_effects))
+    strongest = drawable[:_EFFECT_LINES]
+    names = list(dict.fromkeys(layer for row in strongest for layer, _ in row.layer_effects))
+    with drawing(HEIGHT, sheet.width) as (figure, svg):
+        axes = plain_axes(figure)
+        axes.axhline(0, color=SOFT, linewidth=0.8)
+        ends = []
+        for row, style in zip(strongest, _LINE_STYLES, strict=False):
+            points = [(names.index(layer), effect) for layer, effect in row.layer_effects]
+            tone = row.word.tone
+            colour = STAND_INS[tone] if tone in ("found", "against") else SOFT
+            axes.plot(
+                *zip(*points, strict=True),
+                linestyle=style,
+                marker=MARKERS[tone],
+                markersize=4.5,
+                linewidth=1.5,
+                color=colour,
+                markeredgecolor=PAGE,
+                zorder=3,
+            )
+            ends.append((shortened(row.title, 16), points[-1][1], colour))
+        _end_labels(axes, ends, len(names) - 0.85)
+        _layer_ticks(axes, names)
+        axes.set_ylabel("effect in the layer")
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        content = svg()
+    found = [
+        f"{row.title}: " + ", ".join(f"{layer} {number(e)}" for layer, e in row.layer_effects)
+        for row in strongest
+    ]
+    return sheet.chart(content, key, "Strongest concepts layer by layer", "Effect per layer", found)
+
+
+def _layer_ticks(axes: Axes, names: Sequence[str]) -> None:
+    """Name at most eight layers; more would run into each other."""
+    step = max(1, -(-len(names) // 8))
+    shown = [i for i in range(len(names)) if i % step == 0]
+    turned = len(shown) > 5 or max(map(len, names)) > 12
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.set_xticks(
+        shown,
+        [shortened(names[i], 16) for i in shown],
+        rotation=30 if turned else 0,
+        ha="right" if turned else "center",
+        rotation_mode="anchor",
+    )
+
+
+def _end_labels(axes: Axes, ends: Sequence[tuple[str, float, str]], x: float) -> None:
+    """Names of lines at their right end, pushed apart where they would overlap."""
+    low, high = axes.get_ylim()
+    line = 0.1 * (high - low)
+    ends = sorted(ends, key=lambda end: end[1])
+    half = [0.5 * line * (1 + label.count("\n")) for label, *_ in ends]
+    places: list[float] = []
+    for (_, value, _), own in zip(ends, half, strict=True):
+        below = places[-1] + half[len(places) - 1] + own if places else low + own
+        places.append(max(value, below))
+    ceiling = high
+    for i in reversed(range(len(places))):  # push back down what was pushed out at the top
+        places[i] = min(places[i], ceiling - half[i])
+        ceiling = places[i] - half[i]
+    for (label, _, colour), y in zip(ends, places, strict=True):
+        axes.text(x, y, label, color=colour, fontsize=SMALL, va="center", ha="left", clip_on=False)
+    axes.set_ylim(low, high)

@@ -1,0 +1,102 @@
+"""Charts with one row per concept or contrast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.ticker import MaxNLocator
+
+from auditor.report.charts.style import (
+    ACCENT,
+    INK,
+    LINE,
+    ROW,
+    SOFT,
+    Chart,
+    Sheet,
+    drawing,
+    label_width,
+    line,
+    margin_band,
+    rows_axes,
+    shortened,
+    whisker,
+)
+from auditor.report.view.concepts import ConceptRow
+from auditor.report.view.contrasts import ContrastRow
+from auditor.report.words import number
+
+DECILES = 11
+_BELOW = 58.0
+"""Points for the scale below the rows, and its label."""
+_BANDS = ((1, 9, 0.22), (2, 8, 0.28), (3, 7, 0.34), (4, 6, 0.4))
+"""First decile, last decile and opacity of each band of a distribution."""
+
+
+def scores(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, margin: float | None) -> Chart:
+    """Ranked concepts: effect, 95% interval, adjusted interval, equivalence margin."""
+    with drawing(len(rows) * ROW + _BELOW, sheet.width) as (figure, svg):
+        axes = rows_axes(figure, [shortened(row.title) for row in rows], width=label_width(sheet.width))
+        margin_band(axes, margin)
+        for y, row in enumerate(rows):
+            whisker(axes, y, row.finding)
+        axes.set_xlabel("effect; thick: 95% interval, thin: adjusted")
+        axes.axvline(0, color=SOFT, linewidth=0.8, zorder=1)
+        content = svg()
+    found = [f"{row.title} {row.effect} {row.interval}, {row.word.text}" for row in rows]
+    return sheet.chart(content, key, "Concept effects", "Ranked from largest to smallest effect", found)
+
+
+def contrasts(rows: Sequence[ContrastRow], sheet: Sheet, *, key: str, margin: float | None) -> Chart:
+    """Differences between groups with their intervals."""
+    rows = [row for row in rows if row.finding.effect is not None]
+    with drawing(len(rows) * (ROW + 10) + _BELOW, sheet.width) as (figure, svg):
+        labels = [f"{shortened(r.title, 34)}\n{shortened(r.how, 40)}" for r in rows]
+        axes = rows_axes(figure, labels, width=0.42 * sheet.width)
+        margin_band(axes, margin)
+        for y, row in enumerate(rows):
+            whisker(axes, y, row.finding)
+        axes.axvline(0, color=SOFT, linewidth=0.8, zorder=1)
+        axes.set_xlabel("difference; thick: 95% interval, thin: adjusted")
+        content = svg()
+    found = [f"{r.title}, {r.how}: {r.effect} {r.interval}, {r.word.text}" for r in rows]
+    return sheet.chart(content, key, "Contrasts between groups", "Each with its interval", found)
+
+
+def paper(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, named: bool = True) -> Chart:
+    """The paper's score with the standard deviation over benchmark draws, in the order of the effects."""
+    with drawing(len(rows) * ROW + _BELOW, sheet.width) as (figure, svg):
+        labels = [shortened(row.title) if named else "" for row in rows]
+        axes = rows_axes(figure, labels, width=label_width(sheet.width) if named else 8)
+        for y, row in enumerate(rows):
+            if row.paper_value is None:
+                continue
+            axes.barh(y, row.paper_value, height=0.5, color=LINE, zorder=2)
+            if row.paper_sd is not None:
+                low = max(0.0, row.paper_value - row.paper_sd)
+                line(axes, low, row.paper_value + row.paper_sd, y, INK, 1.2)
+        axes.set_xlim(left=0)
+        if not named:
+            axes.xaxis.set_major_locator(MaxNLocator(3))
+        axes.set_xlabel("paper's score and sd")
+        content = svg()
+    found = [f"{row.title} {row.paper}" for row in rows]
+    return sheet.chart(content, key, "Paper's score", "In the order of the effects", found)
+
+
+def responses(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str) -> Chart:
+    """How the log-scaled class probability spreads over each concept's images, in deciles."""
+    rows = [row for row in rows if len(row.responses) == DECILES]
+    with drawing(len(rows) * ROW + _BELOW, sheet.width) as (figure, svg):
+        axes = rows_axes(figure, [shortened(row.title) for row in rows], width=label_width(sheet.width))
+        axes.axvline(0, color=SOFT, linewidth=0.8, zorder=1)
+        for y, row in enumerate(rows):
+            r = row.responses
+            line(axes, r[0], r[10], y, SOFT, 0.8)
+            for low, high, opacity in _BANDS:
+                axes.barh(y, r[high] - r[low], left=r[low], height=0.5, color=ACCENT, alpha=opacity, zorder=2)
+            axes.plot([r[5], r[5]], [y - 0.34, y + 0.34], color=INK, linewidth=1.6, zorder=3)
+        axes.set_xlabel("log-scaled class probability per image")
+        content = svg()
+    found = [f"{row.title} median {number(row.responses[5])}" for row in rows]
+    return sheet.chart(content, key, "Distribution of responses", "Deciles for each concept", found)

@@ -1,0 +1,245 @@
+"""How every chart of a report is drawn: colours of the page, figures, axes, and the SVG at the end.
+
+matplotlib lays a chart out in stand-in colours. The caller names the colours of the page: CSS variables
+on screen, so that a chart follows light and dark; plain colours in print. No global state of matplotlib
+is used or changed, and the same data give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from auditor.records import Finding
+from auditor.report.charts.svg import tidy
+from auditor.report.words import said
+
+# Stand-ins for the colours of the page. Tones of outcomes use the same names as ``words.Word.tone``.
+STAND_INS = {
+    "ink": "#010203",
+    "soft": "#010204",
+    "line": "#010205",
+    "band": "#010206",
+    "page": "#010207",
+    "accent": "#010208",
+    "found": "#010209",
+    "against": "#01020a",
+    "none": "#01020b",
+    "open": "#01020c",
+    "bad": "#01020d",
+    "good": "#01020e",
+}
+SCREEN = {stand_in: f"var(--chart-{name})" for name, stand_in in STAND_INS.items()}
+PRINT = {
+    STAND_INS[name]: colour
+    for name, colour in {
+        "ink": "#1c2430",
+        "soft": "#5b6675",
+        "line": "#d5dae1",
+        "band": "#eef1f5",
+        "page": "#ffffff",
+        "accent": "#1d5fa8",
+        "found": "#1d5fa8",
+        "against": "#a8530b",
+        "none": "#5b6675",
+        "open": "#5b6675",
+        "bad": "#b3261e",
+        "good": "#2b6e3f",
+    }.items()
+}
+FONT = "Inter, 'Helvetica Neue', Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+
+INK, SOFT, LINE, BAND, PAGE, ACCENT = (
+    STAND_INS[name] for name in ("ink", "soft", "line", "band", "page", "accent")
+)
+TEXT = 11.0
+SMALL = 9.5
+ROW = 19.5
+"""Height of a row of a chart in points."""
+PRINT_WIDTH = 520.0
+SCREEN_WIDTH = 420.0
+"""Narrow enough that a phone shows it whole and its text can still be read."""
+MARKERS = {"found": "^", "against": "v", "none": "o", "open": "o"}
+MAX_LABEL = 22
+"""Characters of a row's name; the table has the whole."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart, and what it shows for readers who cannot see it."""
+
+    key: str
+    title: str
+    description: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a chart is drawn on."""
+
+    subject: str
+    """End of the title: ``for class “zebra”``."""
+    colours: Mapping[str, str]
+    """Stand-in to colour of the page: ``SCREEN`` or ``PRINT``."""
+    width: float = SCREEN_WIDTH
+    """Points."""
+
+    def narrowed(self, share: float) -> Sheet:
+        """The same at a share of the width."""
+        return replace(self, width=self.width * share)
+
+    def chart(self, svg: bytes, key: str, title: str, start: str, items: Sequence[str] = ()) -> Chart:
+        """The finished chart.
+
+        Args:
+            svg: As matplotlib wrote it.
+            key: Unique on the page.
+            title: Without the subject.
+            start: Begins the description.
+            items: What it goes on with.
+        """
+        title = f"{title} {self.subject}"
+        description = f"{start}: {'; '.join(items)}." if items else f"{start}."
+        text = tidy(svg, key=key, title=title, description=description, colours=self.colours, font=FONT)
+        return Chart(key=key, title=title, description=description, svg=text)
+
+
+@contextmanager
+def drawing(height: float, width: float) -> Iterator[tuple[Figure, Any]]:
+    """A figure of ``width`` by ``height`` points in our style, and a function that gives its SVG."""
+    style: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "auditor",
+        "text.parse_math": False,  # a name may hold a dollar sign
+        "text.usetex": False,
+        "font.family": "DejaVu Sans",  # ships with matplotlib, so that the layout is the same everywhere
+        "font.size": TEXT,
+        "axes.unicode_minus": True,
+        "axes.edgecolor": SOFT,
+        "axes.labelcolor": SOFT,
+        "axes.labelsize": SMALL,
+        "xtick.color": SOFT,
+        "ytick.color": SOFT,
+        "xtick.labelsize": SMALL,
+        "ytick.labelsize": SMALL,
+        "text.color": INK,
+        "path.simplify": False,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    }
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+
+        def svg() -> bytes:
+            buffer = io.BytesIO()
+            figure.patch.set_visible(False)
+            nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+            FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)  # type: ignore[no-untyped-call]
+            return buffer.getvalue()
+
+        yield figure, svg
+
+
+def rows_axes(figure: Figure, labels: Sequence[str], *, width: float) -> Axes:
+    """Axes with one row per label, first on top; the labels take ``width`` points."""
+    height = figure.get_figheight() * 72
+    left = width / (figure.get_figwidth() * 72)
+    axes = figure.add_axes((left, 40 / height, 0.98 - left, 1 - 46 / height))
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_yticks(range(len(labels)), list(labels))
+    # Names start at the left edge, in line with the text of the page.
+    axes.tick_params(axis="y", length=0, labelsize=TEXT, labelcolor=INK, pad=width - 2)
+    for tick in axes.get_yticklabels():
+        tick.set_horizontalalignment("left")
+    axes.tick_params(axis="x", length=0, pad=5)
+    axes.grid(axis="x", color=LINE, linewidth=0.6, zorder=0)
+    axes.set_axisbelow(True)
+    axes.patch.set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.labelpad = 6
+    axes.use_sticky_edges = False
+    axes.margins(x=0.06)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    return axes
+
+
+def label_width(width: float) -> float:
+    """Points for the names of rows in a figure of ``width`` points."""
+    return min(150.0, 0.35 * width)
+
+
+def plain_axes(figure: Figure) -> Axes:
+    """Axes over layers, with room at the right for the names of lines."""
+    width = figure.get_figwidth() * 72
+    axes = figure.add_axes((48 / width, 0.24, 1 - 148 / width, 0.71))
+    axes.grid(axis="y", color=LINE, linewidth=0.6, zorder=0)
+    axes.set_axisbelow(True)
+    axes.patch.set_visible(False)
+    axes.tick_params(length=0, pad=5)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    return axes
+
+
+def margin_band(axes: Axes, margin: float | None) -> None:
+    """Shade the equivalence margin."""
+    if margin:
+        axes.axvspan(-margin, margin, color=BAND, linewidth=0, zorder=0)
+        for side in (-margin, margin):
+            axes.axvline(side, color=LINE, linewidth=0.8, linestyle=(0, (3, 2)), zorder=0.5)
+
+
+def whisker(axes: Axes, y: int, finding: Finding) -> None:
+    """The estimate on its two intervals: the 95% one, and thin the one that conclusions rest on."""
+    tone = said(finding).tone
+    colour = STAND_INS[tone]
+    if finding.adjusted_low is not None and finding.adjusted_high is not None:
+        line(axes, finding.adjusted_low, finding.adjusted_high, y, colour, 0.9)
+    if finding.low is not None and finding.high is not None:
+        line(axes, finding.low, finding.high, y, colour, 2.4)
+    if finding.effect is not None:
+        axes.plot(
+            [finding.effect],
+            [y],
+            marker=MARKERS.get(tone, "o"),
+            markersize=7.5,
+            markeredgecolor=colour,
+            markerfacecolor=PAGE if tone == "open" else colour,
+            markeredgewidth=1.4,
+            zorder=4,
+        )
+
+
+def line(axes: Axes, low: float, high: float, y: float, colour: str, width: float) -> None:
+    """A horizontal line."""
+    axes.plot([low, high], [y, y], color=colour, linewidth=width, solid_capstyle="round", zorder=3)
+
+
+def label(axes: Axes, x: float, y: float, text: str, *, left: bool, above: bool = False) -> None:
+    """A small text beside a point."""
+    axes.annotate(
+        text,
+        (x, y),
+        xytext=(-6 if left else 6, 9 if above else 0),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="center",
+        fontsize=SMALL,
+        color=INK,
+    )
+
+
+def shortened(text: str, most: int = MAX_LABEL) -> str:
+    """A name that fits; its end is cut off."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
