@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from auditor.audit.checks import shuffle_weights
 from auditor.audit.layout import BankLayout, lay_out, shown_images
 from auditor.banks.bank import ConceptBank
 from auditor.banks.clusters import THUMBNAIL, clusters_of
@@ -27,8 +28,11 @@ from auditor.images.technical import TECHNICAL, technical_properties
 from auditor.models import taps
 from auditor.models.head import record_last_input
 from auditor.models.loaded import LoadedModel
-from auditor.progress import Progress, Stage
+from auditor.progress import Stage
 from auditor.statistics.arrays import FloatArray
+
+SANITY_IMAGES = 20
+"""Images of a concept that the model with shuffled weights sees: enough for a ranking that must be lost."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,15 @@ def forward_pass(
 
 
 @dataclass(frozen=True)
+class Randomised:
+    """What the model with shuffled weights makes of the first images of each concept."""
+
+    layout: BankLayout
+    logits: NDArray[np.float32]
+    """[images, classes]."""
+
+
+@dataclass(frozen=True)
 class Shown:
     """What the model made of one bank."""
 
@@ -97,6 +110,8 @@ class Shown:
     """[images, properties] Technical properties of the pictures; no columns where no contrast needs them."""
     clusters: str
     """Which images count as one, in words."""
+    randomised: Randomised | None = None
+    """``None`` where the sanity check is not wanted."""
 
     @property
     def logits(self) -> NDArray[np.float32]:
@@ -106,6 +121,8 @@ class Shown:
 
 def show_bank(context: AuditContext, bank: ConceptBank, held: Sequence[StageOne]) -> Shown:
     """One pass over a bank's concept images and reference images.
+
+    A copy of the model with shuffled weights sees the first images of each concept in the same pass.
 
     Args:
         context: The audit.
@@ -117,9 +134,12 @@ def show_bank(context: AuditContext, bank: ConceptBank, held: Sequence[StageOne]
     """
     look = _Look(context.model, technical=bool(bank.contrasts))
     pictures = (image.load() for image in shown_images(bank))
-    layout = lay_out(bank)
+    layout, few = lay_out(bank), lay_out(bank, most=SANITY_IMAGES)
+    shuffled = shuffle_weights(context.model, seed=context.settings.seed)
+    randomised: list[Tensor] = []
     with context.progress.stage(f"bank {bank.name}", len(layout.labels)) as stage:
         batches = look.batches(pictures, context.settings.batch_size, stage)
+        batches = _also_shown_to(shuffled, batches, _first(layout), randomised)
         found = forward_pass(context.model, batches, *_detectors(context, held))
     clusters = clusters_of(
         [image.cluster for image in shown_images(bank)],
@@ -133,7 +153,28 @@ def show_bank(context: AuditContext, bank: ConceptBank, held: Sequence[StageOne]
         forward=found,
         technical=look.technical(),
         clusters=clusters.words,
+        randomised=Randomised(few, torch.cat(randomised).numpy()),
     )
+
+
+def _first(layout: BankLayout) -> NDArray[np.bool_]:
+    """[images] The first images of each concept and every reference image, as in a layout with ``most``."""
+    labels = layout.labels
+    place = np.arange(len(labels)) - np.searchsorted(np.where(labels < 0, len(layout.names), labels), labels)
+    return (labels < 0) | (place < SANITY_IMAGES)
+
+
+def _also_shown_to(
+    model: LoadedModel, batches: Iterable[Tensor], chosen: NDArray[np.bool_], into: list[Tensor]
+) -> Iterator[Tensor]:
+    """The batches as they come; on the way, the logits of another model on the chosen images."""
+    seen = 0
+    for batch in batches:
+        own = torch.from_numpy(chosen[seen : seen + len(batch)]).to(batch.device)
+        seen += len(batch)
+        if own.any():
+            into.append(model.module(batch[own]).float().cpu())
+        yield batch
 
 
 def show_benchmark(
@@ -168,27 +209,6 @@ def _detectors(
         layer: torch.from_numpy(np.stack([one.importance[layer][0] for one in held])).to(device)
         for layer in context.layer_names
     }
-
-
-def show_few(
-    model: LoadedModel, bank: ConceptBank, *, most: int, batch: int, progress: Progress, name: str
-) -> tuple[BankLayout, NDArray[np.float32]]:
-    """The logits [images, classes] of the first images of each concept.
-
-    Args:
-        model: Which model sees them.
-        bank: The bank.
-        most: Images of each concept.
-        batch: Images per pass.
-        progress: Told of every image.
-        name: What the pass is called to the user.
-    """
-    layout = lay_out(bank, most=most)
-    look = _Look(model, technical=False)
-    pictures = (image.load() for image in shown_images(bank, most=most))
-    with progress.stage(name, len(layout.labels)) as stage:
-        found = forward_pass(model, look.batches(pictures, batch, stage), ())
-    return layout, found.logits
 
 
 class _Look:

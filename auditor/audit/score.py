@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.audit.checks import random_concept, randomised_weights, shuffle_weights
+from auditor.audit.checks import random_concept, randomised_weights
 from auditor.audit.concepts import Response, associations
-from auditor.audit.forward import Shown, show_few
+from auditor.audit.forward import Randomised, Shown
 from auditor.audit.groups import EveryClass, Groups, contrast, detail, sample_groups
 from auditor.audit.layout import BankLayout
 from auditor.context import AuditContext
@@ -20,9 +20,6 @@ from auditor.records import ContrastDetail, Finding, SanityCheck
 from auditor.statistics.arrays import FloatArray
 from auditor.statistics.effects import deciles_of
 from auditor.statistics.probability import TEMPERATURES, Tempered, log_scaled
-
-SANITY_IMAGES = 20
-"""Images of a concept that a model with shuffled weights is shown: enough for a ranking that must be lost."""
 
 
 @dataclass
@@ -104,9 +101,9 @@ class _Bank:
         self._answers = shown.logits.argmax(axis=1)
         self._every = EveryClass.of(shown.logits) if groups else None
         self._effects = self._randomised = np.zeros((shown.logits.shape[1], 0))
-        if layout.measurable and layout.findable:
+        if layout.measurable and layout.findable and shown.randomised:
             self._effects = layout.sample.errors(log_scaled(shown.logits).T).effect
-            self._randomised = self._by_shuffled_weights()
+            self._randomised = self._by_shuffled_weights(shown.randomised)
 
     def score(self, label: ClassLabel, into: ClassScores) -> dict[str, NDArray[np.generic]]:
         """Everything that this bank says of one class; returns what is kept as arrays."""
@@ -165,19 +162,11 @@ class _Bank:
             arrays |= {f"{key}/more": one.sample.more, f"{key}/less": one.sample.less}
         return arrays
 
-    def _by_shuffled_weights(self) -> FloatArray:
+    def _by_shuffled_weights(self, randomised: Randomised) -> FloatArray:
         """[classes, measurable concepts] Scores by a model that has unlearned everything."""
-        layout, settings = self._shown.layout, self._context.settings
-        few, logits = show_few(
-            shuffle_weights(self._context.model, seed=settings.seed),
-            layout.bank,
-            most=SANITY_IMAGES,
-            batch=settings.batch_size,
-            progress=self._context.progress,
-            name=f"bank {layout.bank.name}: shuffled weights",
-        )
-        columns = [few.measurable.index(name) for name in layout.measurable]
-        return np.asarray(few.sample.errors(log_scaled(logits).T).effect[:, columns])
+        few = randomised.layout
+        columns = [few.measurable.index(name) for name in self._shown.layout.measurable]
+        return np.asarray(few.sample.errors(log_scaled(randomised.logits).T).effect[:, columns])
 
 
 def _compared(layout: BankLayout, response: FloatArray) -> dict[str, FloatArray]:

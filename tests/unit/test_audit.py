@@ -18,6 +18,7 @@ import auditor.audit.prepare
 from auditor.banks.starting import start_manifest
 from auditor.errors import InputError
 from auditor.files import load_arrays
+from auditor.images.decode import decode_image
 from auditor.progress import Silent
 from auditor.records import Audit
 from auditor.settings import Settings
@@ -198,6 +199,23 @@ def test_random_photos_serve_the_papers_score_alone(bank: Path, tmp_path: Path) 
     assert having.classes[0].concepts != without.classes[0].concepts
     labels = load_arrays(tmp_path / "two" / "a" / "arrays.npz")[f"bank/{having.banks[0].name}/label"]
     assert len(labels) == 36
+
+
+@pytest.mark.usefixtures("tiny")
+def test_every_picture_of_a_bank_is_decoded_and_shown_once(
+    bank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+
+    def counted(data: bytes) -> Image.Image:
+        decoded.append(len(data))
+        return decode_image(data)
+
+    monkeypatch.setattr("auditor.banks.read.folder.decode_image", counted)
+    audit = auditor.audit.run_audit(settings(bank, tmp_path / "a", scores_only=True))
+    assert len(decoded) == 36
+    (check,) = [c for c in audit.classes[0].sanity_checks if c.name == "randomised weights"]
+    assert check.observed is None  # three concepts are too few for a rank correlation
 
 
 @pytest.mark.usefixtures("tiny")

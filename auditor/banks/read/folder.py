@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -68,6 +68,7 @@ def folder_concepts(
     """
     found = FoundConcepts()
     scanned = [(entry, _scanned(root, entry, found)) for entry in entries]
+    checked = CheckedPictures()
     owner: dict[str, tuple[str, str]] = {}
     with progress.stage(f"reading bank '{root.name}'", sum(len(paths) for _, paths in scanned)) as stage:
         for entry, paths in scanned:
@@ -77,7 +78,7 @@ def folder_concepts(
                 name = path.relative_to(root).as_posix()
                 try:
                     data = read_limited(path)
-                    decode_image(data)
+                    picture = decode_image(data)
                 except InputError as error:
                     found.skip(f"image '{name}'", str(error).partition(": ")[2] or str(error))
                     continue
@@ -91,7 +92,7 @@ def folder_concepts(
                 if first != name:
                     found.skip(f"image '{name}'", f"a copy of '{first}'")
                     continue
-                load = partial(load_checked, path, sha256)
+                load = checked.keep(picture, partial(load_checked, path, sha256))
                 images.append(BankImage(name=name, load=load, sha256=sha256, path=path))
             found.add(entry, images, min_images=min_images)
     return found
@@ -110,6 +111,30 @@ def _scanned(root: Path, entry: ConceptEntry, found: FoundConcepts) -> list[Path
     for skip in refused:
         found.skip(skip.what.replace(" '", f" '{name}/", 1), skip.reason)
     return paths
+
+
+class CheckedPictures:
+    """Pictures decoded to check them, each held until it is first asked for: it is decoded once."""
+
+    def __init__(self, most: int = 2**29) -> None:
+        self._left = most
+        """Bytes that may still be held; what does not fit is decoded again."""
+
+    def keep(self, picture: Image.Image, load: Callable[[], Image.Image]) -> Callable[[], Image.Image]:
+        """What gives the picture: the one held, the first time; after that, or without room, ``load``."""
+        size = picture.width * picture.height * len(picture.getbands())
+        if size > self._left:
+            return load
+        self._left -= size
+        held = [picture]
+
+        def take() -> Image.Image:
+            if not held:
+                return load()
+            self._left += size
+            return held.pop()
+
+        return take
 
 
 def load_checked(path: Path, sha256: str) -> Image.Image:
