@@ -214,7 +214,10 @@ def test_nothing_is_claimed_of_a_class_whose_check_failed(audit: Audit) -> None:
 def test_a_failed_sanity_check_is_announced_and_where(audit: Audit, view: ReportView) -> None:
     banner = view.banners[0]
     assert (banner.tone, banner.title) == ("bad", "1 sanity check failed")
-    assert "“random concept” for “golf ball”, bank “textures”. What it tests is withheld" in banner.text
+    assert (
+        "“random concept” for “golf ball”, bank “textures”. Findings that it tests are withheld"
+        in banner.text
+    )
     lost = [
         c.model_copy(
             update={"sanity_checks": [k.model_copy(update={"passed": False}) for k in c.sanity_checks]}

@@ -57,6 +57,6 @@ def render(audit: Audit, directory: Path) -> str:
             draw=lambda chart: Markup(chart.svg),  # noqa: S704
             style=Markup(style),  # noqa: S704
             script=Markup(script),  # noqa: S704
-            policy=content_policy(style=style, script=script),
+            policy=content_policy(style=style, script=script, pictures=True),
         )
     )
