@@ -117,3 +117,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"[{text}]({relative}{anchor or ''})"
 
     return LINK.sub(replaced, markdown).replace("<!-- table of settings -->", settings_table())
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Docstrings mark names with Sphinx's roles, which Markdown would show."""
+    return re.sub(r":(class|func|meth|mod|data|attr):(?=<code>)", "", html)
