@@ -64,7 +64,7 @@ docs: $(VENV)/.dev-installed  ## Write docs/cli.md and the output of every comma
 	$(LIBRARIES) $(BIN)/python scripts/docs_output.py --write
 
 site: $(VENV)/.dev-installed  ## Build the documentation site into site/; a broken link is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # with --quiet it would count no warnings
 	@echo "the site lies at $$(pwd)/site/index.html"
 
 schema: $(VENV)/.dev-installed  ## Write the published JSON Schema again from the records

@@ -3,7 +3,8 @@
 The navigation is the index, ``docs/README.md``: a heading becomes a section, a link in the first column of
 its table becomes an entry. Files of the repository that a page links to are put on the site under
 ``repository/``, pages such as CHANGELOG.md included. So the same link works on the repository's host and on
-the site. A link that leaves the repository, to a form of its host, becomes plain text.
+the site. A link that leaves the repository, to a form of its host, becomes plain text. The page of the
+settings gets its table.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+
+from auditor.settings import Settings, allowed
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -52,6 +55,16 @@ def linked_outside(page: Path, known: set[Path]) -> set[Path]:
             if path.suffix == ".md":
                 linked_outside(path, known)
     return known
+
+
+def settings_table() -> str:
+    """Every field of ``Settings`` with what it accepts, its default and its description."""
+    rows = ["| setting | accepts | default | meaning |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "required" if field.is_required() else f"`{field.get_default(call_default_factory=True)!r}`"
+        cells = (f"`{name}`", allowed(name), default, field.description or "")
+        rows.append("| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells) + " |")
+    return "\n".join(rows)
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -96,9 +109,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return match[0]
         if not path.is_relative_to(ROOT):
             return text
+        if (path / "README.md").is_file():
+            path = path / "README.md"
         if not path.is_file():
-            return match[0]
+            return match[0]  # MkDocs reports it
         relative = posixpath.relpath(address(path), posixpath.dirname(page.file.src_uri) or ".")
         return f"[{text}]({relative}{anchor or ''})"
 
-    return LINK.sub(replaced, markdown)
+    return LINK.sub(replaced, markdown).replace("<!-- table of settings -->", settings_table())
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Docstrings mark names with Sphinx's roles, which Markdown would show."""
+    return re.sub(r":(class|func|meth|mod|data|attr):(?=<code>)", "", html)

@@ -192,3 +192,10 @@ def test_make_targets_that_are_named_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.M))
     named = set(re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(encoding="utf-8"), re.M))
     assert named <= targets
+
+
+def test_the_reference_has_every_public_name() -> None:
+    import auditor
+
+    page = (ROOT / "docs" / "reference" / "README.md").read_text(encoding="utf-8")
+    assert not [name for name in auditor.__all__ if not re.search(rf"`{name}`|^::: .*\b{name}$", page, re.M)]
