@@ -163,7 +163,7 @@ def conclude_change(was: Finding, now: Finding, change: Numbers, *, tolerance: f
 
     Args:
         was: In the release before.
-        now: In the new one, both told at one temperature.
+        now: In the new one; both measured at one temperature.
         change: Of the effect, new less old; its interval is adjusted for all changes compared.
         tolerance: Largest change that counts as none.
     """

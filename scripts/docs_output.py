@@ -206,7 +206,7 @@ def _audits(home: Path) -> None:
         home,
         f"auditor run {first} --out audit",
         "mkdir -p audits && cp -r audit audits/v1",
-        f"auditor run {second} --out audits/v2",
+        f"auditor run {second} --scores-only --out audits/v2",
         "auditor policy init audit --out policy.toml",
     )
 

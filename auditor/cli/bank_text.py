@@ -111,10 +111,10 @@ def described_leaks(pairs: Sequence[PairLeak], *, every: bool = False) -> list[s
             )
             for pair in shown
         ]
-        lines += columns(("concepts", "images", "accuracy", "limit", "told most by"), rows)
+        lines += columns(("concepts", "images", "accuracy", "limit", "best feature"), rows)
         lines.append("")
     lines.append(
-        f"{len(leaking)} of {len(pairs)} pairs of concepts can be told apart by trivial features "
+        f"{len(leaking)} of {len(pairs)} pairs of concepts can be separated by trivial features "
         "(cross-validated, 0.5 is chance)"
     )
     advice = {pair.feature: pair.advice for pair in leaking}

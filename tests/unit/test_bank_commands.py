@@ -65,7 +65,7 @@ def test_check_prints_what_gives_a_pair_away(tmp_path: Path, capsys: pytest.Capt
     assert main(["banks", "check", "mine"]) == 0
     shown = capsys.readouterr().out
     assert "dark / pale" in shown
-    assert "1 of 1 pairs of concepts can be told apart" in shown
+    assert "1 of 1 pairs of concepts can be separated" in shown
     assert main(["banks", "check", "mine", "--strict"]) == 3
 
 
