@@ -110,7 +110,10 @@ def test_a_command_chooses_its_exit_status(monkeypatch: pytest.MonkeyPatch, stat
             ["run", "-m", "x", "-c", "a", "--device", "gpu"],
             "error: --device: got 'gpu', needed one of auto, cpu,",
         ),
-        (["run", "-m", "x", "-c", "a", "--config", "none.toml"], "error: config 'none.toml': No such file"),
+        (
+            ["run", "-m", "x", "-c", "a", "--config", "none.toml"],
+            "error: config 'none.toml': cannot be read (No such file",
+        ),
         (["classes"], "error: Missing argument 'MODEL'"),
     ],
 )
