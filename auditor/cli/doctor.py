@@ -19,8 +19,18 @@ import typer
 
 NEEDED_PYTHON = (3, 11)
 NEEDED_PACKAGES = (
-    *("torch", "torchvision", "timm", "safetensors", "numpy", "scipy", "pillow", "pydantic"),
-    *("jinja2", "matplotlib", "weasyprint", "pypdf", "typer", "rich", "platformdirs"),
+    *("torch", "torchvision", "timm", "safetensors", "numpy", "scipy", "pillow"),
+    *(
+        "pydantic",
+        "scikit-learn",
+        "jinja2",
+        "matplotlib",
+        "weasyprint",
+        "pypdf",
+        "typer",
+        "rich",
+        "platformdirs",
+    ),
 )
 OPTIONAL_PACKAGES = {
     "datasets": "pip install 'auditor[datasets]' for --images hf:DATASET",

@@ -15,8 +15,8 @@ from auditor.banks.importing.run import import_bank
 from auditor.banks.manifest import Manifest, read_manifest
 from auditor.banks.read import loading
 from auditor.banks.starting import start_manifest
-from auditor.errors import InputError
-from auditor.images.decode import StorageError, decode_image
+from auditor.errors import InputError, StorageError
+from auditor.images.decode import decode_image
 from tests.bank_data import folder_of_folders, picture
 
 

@@ -112,7 +112,7 @@ def test_a_command_chooses_its_exit_status(monkeypatch: pytest.MonkeyPatch, stat
         ),
         (
             ["run", "-m", "x", "-c", "a", "--config", "none.toml"],
-            "error: config 'none.toml': cannot be read (No such file",
+            "error: config 'none.toml': cannot",
         ),
         (["classes"], "error: Missing argument 'MODEL'"),
     ],

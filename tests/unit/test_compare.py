@@ -380,8 +380,8 @@ def test_a_model_whose_logits_were_scaled_has_not_changed(
     comparison = _compared(old, new, tolerance=0.001)
     assert comparison.temperature == pytest.approx(sharpness, rel=1e-6)
     assert comparison.notes == [
-        f"the new model is {word}: its logits were divided by {divided_by}, so that its findings are told at "
-        "the old model's temperature"
+        f"the new model is {word}: its logits were divided by {divided_by}, so that its findings are those "
+        "at the old model's temperature"
     ]
     for change, audited in zip(comparison.changes, new[0].findings, strict=True):
         assert (change.status, change.paired) == ("unchanged", True)

@@ -18,6 +18,7 @@ from auditor.models.index import TABLE, candidates, fingerprint_of, made_with
 from auditor.models.inspect import inspect_file
 from auditor.models.libraries import build
 from auditor.models.torchvision_import import prepare_torchvision
+from tests.unit.test_docs import load_script
 
 
 def saved(path: Path, network: str, *, prefix: str = "", **beside: object) -> Path:
@@ -72,15 +73,13 @@ def test_what_the_file_states_is_taken(tmp_path: Path, capsys: pytest.CaptureFix
 def test_the_manual_shows_what_is_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    state = build("timm:resnet18", {"num_classes": 3}).module.state_dict()
-    names = {"cat": 0, "dog": 1, "owl": 2}
-    args = Namespace(model="resnet18", model_ema=True)
-    held = {"state_dict": state, "state_dict_ema": state, "args": args, "class_to_idx": names}
-    torch.save(held, "model_best.pth.tar")
+    pages = load_script("docs_output")
+    (tmp_path / pages.WORK).mkdir()
+    pages._checkpoint(tmp_path)
+    monkeypatch.chdir(tmp_path / pages.WORK)
     assert main(["inspect", "model_best.pth.tar"]) == 0
     manual = (Path(__file__).parents[2] / "docs" / "how-to.md").read_text(encoding="utf-8")
-    assert f"```text\n{capsys.readouterr().out}```" in manual
+    assert f"$ auditor inspect model_best.pth.tar\n{capsys.readouterr().out}```" in manual
 
 
 def test_a_folder_of_the_hub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,6 +54,7 @@ OTHER: dict[str, object] = {
     "margin": 0.2,
     "contrast_margin": 0.3,
     "min_images": 10,
+    "scores_only": True,
     "reference_classes": 0,
     "input_size": 64,
     "crop": 1.0,
