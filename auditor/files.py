@@ -1,8 +1,7 @@
-"""Files on disk: written whole or not at all, arrays without pickle, digests."""
+"""Files on disk: written whole or not at all; arrays without pickle."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import secrets
@@ -43,22 +42,6 @@ def write_bytes(path: Path, content: bytes, *, advice: str = "") -> None:
     finally:
         with suppress(OSError):  # after the rename it is gone already
             temporary.unlink()
-
-
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
-    except OSError as error:
-        raise InputError(f"file '{os.fspath(path)}': cannot be read ({error.strerror or error})") from error
-    return digest.hexdigest()
 
 
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

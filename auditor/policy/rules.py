@@ -144,11 +144,6 @@ class Policy(PolicyRecord):
         return self
 
 
-def is_pattern(pattern: str) -> bool:
-    """Whether it can match more than itself."""
-    return any(sign in pattern for sign in "*?[")
-
-
 def matches(name: str, patterns: list[str]) -> bool:
     """Whether one of the patterns is the name or matches it, upper and lower case alike."""
     folded = name.casefold()

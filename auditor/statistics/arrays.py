@@ -17,7 +17,7 @@ BENCHMARK_ONLY = -1
 
 
 @dataclass(frozen=True)
-class Groups:
+class ImageGroups:
     """Which image belongs to which concept, sorted once so that sums run over slices."""
 
     order: IntArray
@@ -52,7 +52,7 @@ class Groups:
         return (1.0 - np.eye(self.concepts)) / max(1, self.concepts - 1)
 
 
-def group_images(labels: ArrayLike, concepts: int, *, against_zero: bool = False) -> Groups:
+def group_images(labels: ArrayLike, concepts: int, *, against_zero: bool = False) -> ImageGroups:
     """Sort images by label.
 
     Args:
@@ -81,7 +81,7 @@ def group_images(labels: ArrayLike, concepts: int, *, against_zero: bool = False
     if count < 2 and not against_zero:
         raise InputError("labels: one concept and no benchmark images, need something to compare with")
     order = np.argsort(group, kind="stable").astype(np.int64)
-    return Groups(order, starts_of(sizes), sizes, concepts=concepts, against_zero=against_zero)
+    return ImageGroups(order, starts_of(sizes), sizes, concepts=concepts, against_zero=against_zero)
 
 
 def starts_of(sizes: IntArray) -> IntArray:

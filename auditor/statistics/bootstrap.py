@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.statistics.arrays import FloatArray, Groups
+from auditor.statistics.arrays import FloatArray, ImageGroups
 
 LEAST_ERROR = 0.25
 """Smallest standard error of a resample, as a share of the sample's. If one image in thirty responds, a third
@@ -25,7 +25,7 @@ class Resamples:
 
 
 def bootstrap_images(
-    influence: FloatArray, groups: Groups, *, draws: int, rng: np.random.Generator
+    influence: FloatArray, groups: ImageGroups, *, draws: int, rng: np.random.Generator
 ) -> Resamples:
     """Studentised bootstrap (Efron and Tibshirani 1993, section 12.5).
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from auditor.errors import InputError
-from auditor.statistics.arrays import FloatArray, Groups, as_responses, group_images, standardise_rows
+from auditor.statistics.arrays import FloatArray, ImageGroups, as_responses, group_images, standardise_rows
 from auditor.statistics.bootstrap import bootstrap_images
 from auditor.statistics.permutation import (
     contrast_of_means,
@@ -195,7 +195,7 @@ def standardised_effects(values: ArrayLike, labels: ArrayLike, *, concepts: int)
 
 def _grouped(
     values: ArrayLike, labels: ArrayLike, concepts: int, clusters: ArrayLike | None, *, against_zero: bool
-) -> tuple[Units, Groups, FloatArray]:
+) -> tuple[Units, ImageGroups, FloatArray]:
     """Units, their groups, and the values [rows, units] in the order of the groups."""
     units = independent_units(labels, clusters)
     groups = group_images(units.labels, concepts, against_zero=against_zero)
@@ -203,7 +203,7 @@ def _grouped(
     return units, groups, rows[:, groups.order]
 
 
-def _estimates(values: FloatArray, groups: Groups) -> Errors:
+def _estimates(values: FloatArray, groups: ImageGroups) -> Errors:
     """Effects [..., concepts] of ``values`` [..., units] in ``groups.order``."""
     means, variances = group_moments(values, groups)
     return Errors(
@@ -250,7 +250,7 @@ def minimum_detectable(null: FloatArray, *, shift: FloatArray, errors: FloatArra
     return float(max(np.quantile(bar - shift, POWER), np.quantile(bar + shift, POWER)))
 
 
-def _influence(values: FloatArray, groups: Groups) -> FloatArray:
+def _influence(values: FloatArray, groups: ImageGroups) -> FloatArray:
     """[concepts, units] Contribution of each unit to each effect; the mean over every group is 0."""
     which = np.repeat(np.arange(groups.count), groups.sizes)
     deviations = values - group_moments(values, groups)[0][which]
@@ -258,7 +258,7 @@ def _influence(values: FloatArray, groups: Groups) -> FloatArray:
     return np.where(own, deviations, -groups.shares[:, which] * deviations)
 
 
-def _degrees_of_freedom(groups: Groups) -> FloatArray:
+def _degrees_of_freedom(groups: ImageGroups) -> FloatArray:
     """[concepts] Units of the concept, or of what it is compared with if these are fewer, less 1."""
     own = groups.sizes[: groups.concepts]
     compared = (groups.shares > 0.0) @ groups.sizes

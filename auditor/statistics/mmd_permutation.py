@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from auditor.errors import InputError
-from auditor.statistics.arrays import FloatArray, Groups, IntArray, group_images
+from auditor.statistics.arrays import FloatArray, ImageGroups, IntArray, group_images
 
 CHUNK_VALUES = 2_000_000
 """Kernel values gathered at a time: 16 MB."""
@@ -78,7 +78,7 @@ def mmd_test(
     return MmdTest(statistic=observed, p_value=(1.0 + hits) / (1.0 + permutations), z=z)
 
 
-def _statistics(kernel: FloatArray, order: IntArray, groups: Groups) -> FloatArray:
+def _statistics(kernel: FloatArray, order: IntArray, groups: ImageGroups) -> FloatArray:
     """[rows, concepts] Unbiased squared MMD for every ``order`` [rows, images].
 
     ``kernel`` has a zero diagonal. Only sums within concepts are looked up; the rest follows from row sums.

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from auditor.statistics.arrays import FloatArray, Groups
+from auditor.statistics.arrays import FloatArray, ImageGroups
 
 CHUNK_VALUES = 1_000_000
 """Permuted values held at a time: 8 MB."""
 
 
-def group_moments(values: FloatArray, groups: Groups) -> tuple[FloatArray, FloatArray]:
+def group_moments(values: FloatArray, groups: ImageGroups) -> tuple[FloatArray, FloatArray]:
     """Mean and unbiased variance [..., groups] of ``values`` [..., images] in ``groups.order``."""
     totals = np.add.reduceat(values, groups.starts, axis=-1)
     squares = np.add.reduceat(values**2, groups.starts, axis=-1)
@@ -23,18 +23,18 @@ def group_moments(values: FloatArray, groups: Groups) -> tuple[FloatArray, Float
     return means, variances
 
 
-def contrast_of_means(means: FloatArray, groups: Groups) -> FloatArray:
-    """[..., concepts] Mean of each concept minus that of what it is compared with (:attr:`Groups.shares`)."""
+def contrast_of_means(means: FloatArray, groups: ImageGroups) -> FloatArray:
+    """[..., concepts] Mean of each concept minus that of the images it is compared with."""
     return np.asarray(means[..., : groups.concepts] - means @ groups.shares.T)
 
 
-def contrast_variance(variances: FloatArray, groups: Groups) -> FloatArray:
+def contrast_variance(variances: FloatArray, groups: ImageGroups) -> FloatArray:
     """[..., concepts] Variance of :func:`contrast_of_means` when images are drawn anew."""
     of_means = variances / groups.sizes
     return np.asarray(of_means[..., : groups.concepts] + of_means @ (groups.shares**2).T)
 
 
-def studentised(values: FloatArray, groups: Groups) -> FloatArray:
+def studentised(values: FloatArray, groups: ImageGroups) -> FloatArray:
     """[..., concepts] Contrast of means over its standard error; 0 where nothing varies."""
     means, variances = group_moments(values, groups)
     error = np.sqrt(contrast_variance(variances, groups))
@@ -43,7 +43,7 @@ def studentised(values: FloatArray, groups: Groups) -> FloatArray:
 
 
 def permuted_statistics(
-    values: FloatArray, groups: Groups, *, permutations: int, rng: np.random.Generator
+    values: FloatArray, groups: ImageGroups, *, permutations: int, rng: np.random.Generator
 ) -> FloatArray:
     """[permutations, concepts] :func:`studentised` under permuted labels.
 

@@ -22,8 +22,6 @@ from auditor.records import FORMAT_VERSION, Audit
 from auditor.store.migrate import STEPS, Document, migrated
 
 AUDIT_FILE = "audit.json"
-ARRAYS_FILE = "arrays.npz"
-PICTURES_FOLDER = "pictures"
 WORK = ".work"
 """Folder in the audit directory for what is done of an unfinished audit."""
 

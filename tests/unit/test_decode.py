@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 
 from auditor.errors import InputError
-from auditor.files import sha256_of
 from auditor.images.decode import decode_image, list_images, scan_images
 
 RAMP = np.linspace(0, 255, 32 * 24, dtype=np.uint8).reshape(24, 32)
@@ -164,14 +163,6 @@ def test_result_does_not_depend_on_the_file_staying(tmp_path: Path) -> None:
     image = decode_image(path)
     path.unlink()
     assert image.getpixel((0, 0)) == (1, 2, 3)
-
-
-def test_sha256(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    path.write_bytes(b"abc")
-    assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    with pytest.raises(InputError, match="cannot be read"):
-        sha256_of(tmp_path / "gone")
 
 
 def test_listing_is_sorted_and_stays_inside(tmp_path: Path) -> None:
