@@ -24,7 +24,7 @@ from auditor.banks.bank import BankImage
 from auditor.banks.clusters import clusters_of
 from auditor.errors import AuditorError, InputError
 from auditor.images.decode import list_images
-from auditor.models import InputOverrides, find_classes, load_model
+from auditor.models import InputOverrides, Request, find_classes, load_model
 from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.progress import Progress, progress_for
 from auditor.settings import Settings
@@ -90,7 +90,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _run(asked: argparse.Namespace, progress: Progress) -> None:
     model = load_model(
         asked.model,
-        arch=asked.arch,
+        request=Request(arch=asked.arch),
         overrides=InputOverrides(None, asked.crop, asked.interpolation, None, None),
     )
     kinds = ["as it is", "JPEG 20"] if asked.quick else list(KINDS)
