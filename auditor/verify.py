@@ -25,7 +25,7 @@ from auditor.report import render_format
 from auditor.settings import parse_arguments
 from auditor.store.directory import AUDIT_FILE, inside, older_format, parse_audit, written_by_auditor
 from auditor.store.pdf import PdfContent, read_pdf
-from auditor.store.sign import SIGNATURE_FILE, fingerprint, read_signature, signature_holds
+from auditor.store.sign import SIGNATURE_FILE, key_fingerprint, read_signature, signature_holds
 from auditor.version import __version__
 
 if TYPE_CHECKING:
@@ -254,11 +254,11 @@ def _signature(content: bytes, path: Path | None, public_key: Path | None) -> It
         by = f" by the key in {public_key}" if public_key else ""
         yield VerificationCheck("signature", "failed", f"not a signature of this audit{by}")
     elif public_key is None:
-        text = f"of this audit, by an unconfirmed key ({fingerprint(signature)}): give --public-key"
+        text = f"of this audit, by an unconfirmed key ({key_fingerprint(signature)}): give --public-key"
         yield VerificationCheck("signature", "not checked", text)
     else:
         yield VerificationCheck(
-            "signature", "ok", f"of this audit, by the key in {public_key} ({fingerprint(signature)})"
+            "signature", "ok", f"of this audit, by the key in {public_key} ({key_fingerprint(signature)})"
         )
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from auditor.audit.concepts import MOVED, Response, enough, numbers, share, variants_of
 from auditor.audit.forward import Shown
 from auditor.audit.layout import BankLayout
-from auditor.banks.balance import is_number, match_groups
+from auditor.banks.balance import is_numeric, match_groups
 from auditor.banks.bank import BankImage, GroupContrast
 from auditor.models.loaded import ClassLabel
 from auditor.randomness import stream
@@ -143,7 +143,7 @@ def _together(images: Sequence[BankImage]) -> BankImage:
         values = [image.covariates[name] for image in images if name in image.covariates]
         covariates[name] = (
             float(np.mean([float(value) for value in values]))
-            if is_number(images, name)
+            if is_numeric(images, name)
             else Counter(map(str, values)).most_common(1)[0][0]
         )
     return replace(images[0], covariates=covariates)

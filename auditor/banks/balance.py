@@ -72,7 +72,7 @@ def match_groups(
     """
     both = [*more, *less]
     stated = [name for name in match if any(name in image.covariates for image in both)]
-    numbers = [name for name in stated if is_number(both, name)]
+    numbers = [name for name in stated if is_numeric(both, name)]
     categories = [name for name in stated if name not in numbers]
     x = _standardised(both, numbers)
     strata = [
@@ -152,7 +152,7 @@ def smd(a: Sequence[float], b: Sequence[float]) -> float | None:
     return float(difference / spread)
 
 
-def is_number(images: Sequence[BankImage], name: str) -> bool:
+def is_numeric(images: Sequence[BankImage], name: str) -> bool:
     """Whether a covariate is to be matched by distance."""
     values = [image.covariates[name] for image in images if name in image.covariates]
     return bool(values) and all(isinstance(value, int | float) for value in values)

@@ -209,7 +209,7 @@ def _components(count: int, pairs: IntArray) -> IntArray:
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
-def named(covariates: Mapping[str, str | float], covariate: str) -> str:
+def covariate_text(covariates: Mapping[str, str | float], covariate: str) -> str:
     """The cluster's name that a covariate gives an image; empty where it states none."""
     value = covariates.get(covariate, "")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -86,7 +86,7 @@ def read_lock(folder: Path) -> Lock:
     return lock
 
 
-def verify(folder: Path, *, progress: Progress = silent) -> list[Skipped]:
+def changed_images(folder: Path, *, progress: Progress = silent) -> list[Skipped]:
     """Images that differ from the lock; empty if none does.
 
     Raises:

@@ -218,15 +218,14 @@ def verify(bank: BankArgument) -> None:
 
     auditor banks verify utkface
     """
-    from auditor.banks.lock import has_lock, read_lock
-    from auditor.banks.lock import verify as verified
+    from auditor.banks.lock import changed_images, has_lock, read_lock
     from auditor.banks.read.loading import find_bank
     from auditor.errors import InputError
 
     found = find_bank(bank)
     if found is None or not has_lock(found):
         raise InputError(f"bank '{bank}': not an imported bank, so there is no lock file to verify")
-    wrong = verified(found, progress=_progress())
+    wrong = changed_images(found, progress=_progress())
     for skip in wrong:
         print(f"{skip.what}: {skip.reason}")
     lock = read_lock(found)

@@ -47,11 +47,11 @@ def check(
 ) -> int:
     """Check a policy: every fault with its line. Exit status 0 if it is valid, 2 if not."""
     from auditor.policy import load_policy, read_problems
-    from auditor.report.escape import plain
+    from auditor.report.escape import terminal_text
 
     problems = read_problems(policy)
     for problem in problems:
-        print(f"{policy}:{problem.line}: {plain(problem.message, longest=400)}")
+        print(f"{policy}:{problem.line}: {terminal_text(problem.message, longest=400)}")
     if problems:
         return 2
     rules = load_policy(policy).policy

@@ -47,14 +47,16 @@ def verify(
 
         auditor verify report.pdf --public-key reviewer.pub
     """
-    from auditor.report.escape import plain
+    from auditor.report.escape import terminal_text
     from auditor.verify import verify as check
     from auditor.verify import write_attachments
 
     found = check(path, public_key=public_key, signature=signature, model=model, arch=arch, banks=bank or [])
     for item in found.checks:
         sign, colour = SIGNS[item.outcome]
-        typer.secho(f"{sign} {plain(item.name)}: {plain(item.detail, longest=500)}", fg=colour)
+        typer.secho(
+            f"{sign} {terminal_text(item.name)}: {terminal_text(item.detail, longest=500)}", fg=colour
+        )
     if extract is not None:
         for written in write_attachments(path, extract):
             print(f"  {written}")

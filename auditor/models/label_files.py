@@ -17,7 +17,7 @@ _NAME_HEADERS = frozenset({"name", "names", "label", "labels", "class", "classes
 _INDEX_HEADERS = frozenset({"index", "idx", "id", "class id", "label id", "class index", "number"})
 
 
-def from_file(path: Path, count: int, *, one_logit: bool = False) -> tuple[ClassLabel, ...]:
+def labels_from_file(path: Path, count: int, *, one_logit: bool = False) -> tuple[ClassLabel, ...]:
     """Class names out of a file, in order of the outputs.
 
     Args:

@@ -11,7 +11,7 @@ import torch
 
 from auditor.errors import InputError
 from auditor.models.adapt import OneLogit, adapted
-from auditor.models.label_files import from_file
+from auditor.models.label_files import labels_from_file
 from auditor.models.labels import numbered, stated
 from auditor.models.libraries import RawModel, Request, resolve_bare
 from auditor.models.loaded import ClassLabel, LoadedModel, freeze, weights_sha256
@@ -117,7 +117,7 @@ def _labels(
 ) -> tuple[tuple[ClassLabel, ...], list[str]]:
     """One label per output, and notes on where the names are from."""
     if file is not None:
-        return from_file(file, outputs, one_logit=one_logit), [f"class names from {file.name}"]
+        return labels_from_file(file, outputs, one_logit=one_logit), [f"class names from {file.name}"]
     if raw.labels is None:
         return stated(raw.names, outputs, one_logit=one_logit)
     if len(raw.labels) == outputs:

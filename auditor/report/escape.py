@@ -19,7 +19,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "|", "%")
 _ZERO_WIDTH = "\N{ZERO WIDTH SPACE}"
 
 
-def plain(text: str, *, longest: int = LONGEST) -> str:
+def terminal_text(text: str, *, longest: int = LONGEST) -> str:
     """One line without control characters, for a terminal: no escape sequence survives."""
     # Cut first: a name may be a megabyte long.
     line = clean(text[: longest + 1])
@@ -28,7 +28,7 @@ def plain(text: str, *, longest: int = LONGEST) -> str:
 
 def markdown_code(text: str) -> str:
     """A name as a code span: no markup, link, mention or HTML in it takes effect, in a table either."""
-    line = plain(text).strip()
+    line = terminal_text(text).strip()
     if not line:
         return "(empty)"
     longest = max((len(run) for run in re.findall("`+", line)), default=0)
@@ -39,7 +39,7 @@ def markdown_code(text: str) -> str:
 
 def markdown_text(text: str) -> str:
     """A sentence that may hold names: markup, HTML, links and mentions are taken apart."""
-    line = plain(text, longest=1000).replace("&", "&amp;")
+    line = terminal_text(text, longest=1000).replace("&", "&amp;")
     line = line.replace("<", "&lt;").replace(">", "&gt;")
     line = _MARKDOWN.sub(r"\\\1", line)
     # Hosts turn these into links and notifications by themselves, markup or not.

@@ -155,7 +155,7 @@ def signature_holds(content: bytes, signature: Signature, public_key: Path | Non
     return digest == signature.audit_sha256 and key.public_bytes_raw() == named
 
 
-def fingerprint(signature: Signature) -> str:
+def key_fingerprint(signature: Signature) -> str:
     """SHA-256 of the public key, shortened, so that people can compare it by voice."""
     return hashlib.sha256(signature.public_key.encode()).hexdigest()[:16]
 

@@ -12,7 +12,7 @@ from PIL import Image
 from auditor.banks import load_bank
 from auditor.banks.importing import Options
 from auditor.banks.importing.run import Imported, import_bank
-from auditor.banks.lock import verify
+from auditor.banks.lock import changed_images
 from auditor.errors import InputError
 from tests.bank_data import picture
 
@@ -254,7 +254,7 @@ def test_broden_regions(tmp_path: Path) -> None:
         Image.open(root / "images/ade/0.jpg") as whole,
     ):
         np.testing.assert_array_equal(np.asarray(region), np.asarray(whole)[8:48, :48])
-    assert verify(found.folder) == []
+    assert changed_images(found.folder) == []
     with pytest.raises(
         InputError, match="no image with a label in column 'object' that covers 90% of its image"
     ):

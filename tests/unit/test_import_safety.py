@@ -19,7 +19,7 @@ from auditor.banks.duplicates import near_duplicates
 from auditor.banks.importing import run as importing
 from auditor.banks.importing.archive import extract
 from auditor.banks.importing.run import import_bank
-from auditor.banks.lock import read_lock, verify
+from auditor.banks.lock import changed_images, read_lock
 from auditor.banks.measure import measured
 from auditor.errors import InputError, StorageError
 from tests.bank_data import folder_of_folders, picture
@@ -210,10 +210,10 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_verify_names_what_changed(tmp_path: Path) -> None:
     root = folder_of_folders(tmp_path / "mine")
     found = import_bank("folder", root, into=tmp_path / "banks")
-    assert verify(found.folder) == []
+    assert changed_images(found.folder) == []
     picture(root / "dots/00.png", 321)
     (root / "lines/01.png").unlink()
-    wrong = {s.what: s.reason for s in verify(found.folder)}
+    wrong = {s.what: s.reason for s in changed_images(found.folder)}
     assert set(wrong) == {"image 'dots/00.png'", "image 'lines/01.png'"}
     assert "when imported" in wrong["image 'dots/00.png'"]
 
@@ -254,7 +254,7 @@ def test_import_from_an_archive(tmp_path: Path, kind: str) -> None:
     assert found.folder.name == "marks"
     assert len(found.lock.images) == 8
     shutil.rmtree(tmp_path / "source")
-    assert verify(found.folder) == []  # the images lie in the bank
+    assert changed_images(found.folder) == []  # the images lie in the bank
 
 
 @pytest.mark.parametrize(

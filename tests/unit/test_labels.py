@@ -9,7 +9,7 @@ import pytest
 
 from auditor.errors import InputError
 from auditor.models.find import find_classes, search
-from auditor.models.label_files import from_file
+from auditor.models.label_files import labels_from_file
 from auditor.models.labels import imagenet, labelled
 
 
@@ -64,16 +64,16 @@ def test_search_finds_parts_and_near_spellings(labels: tuple) -> None:
 def test_labels_from_files(tmp_path: Path) -> None:
     path = tmp_path / "l.json"
     path.write_text(json.dumps({"0": "a", "1": "b"}))
-    assert [c.name for c in from_file(path, 2)] == ["a", "b"]
+    assert [c.name for c in labels_from_file(path, 2)] == ["a", "b"]
     path.write_text(json.dumps(["x, y", "b"]))
-    assert from_file(path, 2)[0].name == "x, y"
-    assert from_file(path, 2)[0].aliases == ("x, y", "x", "y")
+    assert labels_from_file(path, 2)[0].name == "x, y"
+    assert labels_from_file(path, 2)[0].aliases == ("x, y", "x", "y")
     path.write_text("{")
     with pytest.raises(InputError, match="JSON list"):
-        from_file(path, 2)
+        labels_from_file(path, 2)
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(InputError, match="UTF-8"):
-        from_file(tmp_path / "bytes.txt", 2)
+        labels_from_file(tmp_path / "bytes.txt", 2)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_labels_from_files(tmp_path: Path) -> None:
 )
 def test_every_form_of_a_labels_file(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
-    assert [c.name for c in from_file(tmp_path / name, 3)] == ["café", "dog", "owl"]
+    assert [c.name for c in labels_from_file(tmp_path / name, 3)] == ["café", "dog", "owl"]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_every_form_of_a_labels_file(tmp_path: Path, name: str, text: str) -> No
 def test_labels_files_that_leave_a_doubt(tmp_path: Path, name: str, data: bytes, said: str) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(InputError, match=said):
-        from_file(tmp_path / name, 3)
+        labels_from_file(tmp_path / name, 3)
 
 
 def test_a_class_called_by_a_number_comes_before_an_index() -> None:
@@ -143,7 +143,7 @@ def test_names_with_commas_are_whole() -> None:
 )
 def test_indices_in_a_labels_file_are_obeyed(tmp_path: Path, name: str, text: str, names: list[str]) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
-    assert [c.name for c in from_file(tmp_path / name, 3)] == names
+    assert [c.name for c in labels_from_file(tmp_path / name, 3)] == names
 
 
 @pytest.mark.parametrize(
@@ -159,4 +159,4 @@ def test_indices_in_a_labels_file_are_obeyed(tmp_path: Path, name: str, text: st
 def test_doubtful_labels_are_refused(tmp_path: Path, name: str, text: str, said: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=said):
-        from_file(tmp_path / name, 3)
+        labels_from_file(tmp_path / name, 3)

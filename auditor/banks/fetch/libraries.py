@@ -25,7 +25,7 @@ class Fetched:
     """Files that belong beside what the archive holds."""
 
 
-def celeba(folder: Path) -> Fetched:
+def fetch_celeba(folder: Path) -> Fetched:
     """The files of CelebA that are needed, through torchvision, which can download from Google Drive.
 
     torchvision verifies their md5. A complete file is not downloaded again.
@@ -53,7 +53,7 @@ def celeba(folder: Path) -> Fetched:
     return Fetched(archive, (table, people))
 
 
-def fairface(folder: Path) -> Fetched:
+def fetch_fairface(folder: Path) -> Fetched:
     """FairFace through ``datasets``, which checks its files, and written in the set's own layout.
 
     Images are written as they come, without decoding them.

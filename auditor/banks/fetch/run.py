@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from auditor.banks.fetch.libraries import Fetched, celeba, fairface
+from auditor.banks.fetch.libraries import Fetched, fetch_celeba, fetch_fairface
 from auditor.banks.importing import Options
 from auditor.banks.importing.archive import is_archive
 from auditor.banks.importing.run import Imported, import_bank
@@ -103,7 +103,7 @@ REMOTES: Final[dict[str, Remote]] = {
         title="CelebA, 202,599 pictures of celebrities with 40 attributes",
         licence="Non-commercial research only",
         terms="Non-commercial research. Do not publish or pass on the images. They show people.",
-        prepare=celeba,
+        prepare=fetch_celeba,
         size_bytes=1_500_000_000,
     ),
     "fairface": Remote(
@@ -111,7 +111,7 @@ REMOTES: Final[dict[str, Remote]] = {
         title="FairFace, 97,698 faces with perceived gender, race and age group",
         licence="CC BY 4.0 (annotations); images under their own licences",
         terms="Attribution: Karkkainen and Joo, WACV 2021. The images show people.",
-        prepare=fairface,
+        prepare=fetch_fairface,
         size_bytes=600_000_000,
     ),
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from auditor.banks import places
 from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast, digest_of
-from auditor.banks.clusters import named
+from auditor.banks.clusters import covariate_text
 from auditor.banks.generated.cache import generated_concepts
 from auditor.banks.lock import has_lock, read_lock
 from auditor.banks.manifest import FILE_NAME, ClusterEntry, ConceptEntry, Manifest, read_manifest
@@ -193,7 +193,7 @@ def _clustered(concept: Concept, entry: ClusterEntry) -> Concept:
 
     def cluster(image: BankImage) -> str:
         if pattern is None:
-            return named(image.covariates, entry.covariate)
+            return covariate_text(image.covariates, entry.covariate)
         found = pattern.search(image.name)
         return (found[1] or "") if found else ""
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from auditor.policy.verdict import Outcome, Ruling, Verdict
-from auditor.report.escape import annotation_property, annotation_text, markdown_code, markdown_text, plain
+from auditor.report.escape import (
+    annotation_property,
+    annotation_text,
+    markdown_code,
+    markdown_text,
+    terminal_text,
+)
 from auditor.report.formats.markdown import table
 from auditor.report.view.gate import condensed, headline, kind_words, sentence
 from auditor.report.words import count, digits_of, interval, number, p_text
@@ -26,21 +32,22 @@ def terminal_lines(verdict: Verdict, *, every: bool = False) -> Iterator[tuple[s
         every: Passed findings too, not only their number.
     """
     yield f"gate {headline(verdict)}", verdict.outcome
-    yield f"  {plain(verdict.audit.model)}, policy {plain(verdict.policy)}", None
+    yield f"  {terminal_text(verdict.audit.model)}, policy {terminal_text(verdict.policy)}", None
     if verdict.baseline:
-        yield f"  baseline {plain(verdict.baseline.model)}, audited {plain(verdict.baseline.created)}", None
+        name, created = terminal_text(verdict.baseline.model), terminal_text(verdict.baseline.created)
+        yield f"  baseline {name}, audited {created}", None
     for outcome in ("fail", "inconclusive", "pass"):
         shown = [f for f in verdict.rulings if f.outcome == outcome]
         if outcome == "pass" and not every:
             shown = [f for f in shown if f.waiver]
         for ruling, alike in condensed(shown):
             more = f" and {alike - 1} more" if alike > 1 else ""
-            title = f"{plain(ruling.title)}{more}  [{plain(ruling.rule)}]"
+            title = f"{terminal_text(ruling.title)}{more}  [{terminal_text(ruling.rule)}]"
             yield f"{SYMBOLS[ruling.outcome]} {title}", ruling.outcome
             text = ruling.reason if alike > 1 else sentence(ruling)
-            yield f"    {plain(text, longest=600)}", None
+            yield f"    {terminal_text(text, longest=600)}", None
     for note in verdict.notes:
-        yield f"note: {plain(note, longest=600)}", None
+        yield f"note: {terminal_text(note, longest=600)}", None
 
 
 def github_annotations(verdict: Verdict) -> str:
@@ -54,7 +61,7 @@ def github_annotations(verdict: Verdict) -> str:
                 if verdict.policy_path
                 else ""
             )
-            title = annotation_property(plain(f"{ruling.rule}: {ruling.title}"))
+            title = annotation_property(terminal_text(f"{ruling.rule}: {ruling.title}"))
             lines.append(f"::{level} {place}title={title}::{annotation_text(sentence(ruling))}")
     return "\n".join([*lines, f"::notice title=auditor gate::{annotation_text(headline(verdict))}"]) + "\n"
 
