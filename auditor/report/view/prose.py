@@ -49,7 +49,8 @@ GLOSSARY = (
     ),
     (
         "Negatively associated",
-        "The same below the margin: the class gets less probability on images with the label.",
+        "The same on the other side: the whole interval lies below minus the margin. The class gets less "
+        "probability on images with the label.",
     ),
     (
         "Not associated",
