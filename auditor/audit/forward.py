@@ -134,12 +134,11 @@ def show_bank(context: AuditContext, bank: ConceptBank, held: Sequence[StageOne]
     """
     look = _Look(context.model, technical=bool(bank.contrasts))
     pictures = (image.load() for image in shown_images(bank))
-    layout, few = lay_out(bank), lay_out(bank, most=SANITY_IMAGES)
-    shuffled = shuffle_weights(context.model, seed=context.settings.seed)
-    randomised: list[Tensor] = []
+    layout, randomised = lay_out(bank), _Randomised(context, bank)
     with context.progress.stage(f"bank {bank.name}", len(layout.labels)) as stage:
         batches = look.batches(pictures, context.settings.batch_size, stage)
-        batches = _also_shown_to(shuffled, batches, _first(layout), randomised)
+        if layout.findable:  # the sanity check is about associations
+            batches = randomised.also_shown(batches, layout)
         found = forward_pass(context.model, batches, *_detectors(context, held))
     clusters = clusters_of(
         [image.cluster for image in shown_images(bank)],
@@ -153,8 +152,31 @@ def show_bank(context: AuditContext, bank: ConceptBank, held: Sequence[StageOne]
         forward=found,
         technical=look.technical(),
         clusters=clusters.words,
-        randomised=Randomised(few, torch.cat(randomised).numpy()),
+        randomised=randomised.found(),
     )
+
+
+class _Randomised:
+    """The model with shuffled weights, which sees the first images of each concept as they pass."""
+
+    def __init__(self, context: AuditContext, bank: ConceptBank) -> None:
+        self._context, self._layout = context, lay_out(bank, most=SANITY_IMAGES)
+        self._logits: list[Tensor] = []
+
+    def also_shown(self, batches: Iterable[Tensor], layout: BankLayout) -> Iterator[Tensor]:
+        """The batches of the whole layout as they come; logits are noted on the way."""
+        module = shuffle_weights(self._context.model, seed=self._context.settings.seed).module
+        chosen, seen = torch.from_numpy(_first(layout)), 0
+        for batch in batches:
+            own = chosen[seen : seen + len(batch)].to(batch.device)
+            seen += len(batch)
+            if own.any():
+                self._logits.append(module(batch[own]).float().cpu())
+            yield batch
+
+    def found(self) -> Randomised | None:
+        """What it made of them; ``None`` if it saw nothing."""
+        return Randomised(self._layout, torch.cat(self._logits).numpy()) if self._logits else None
 
 
 def _first(layout: BankLayout) -> NDArray[np.bool_]:
@@ -162,19 +184,6 @@ def _first(layout: BankLayout) -> NDArray[np.bool_]:
     labels = layout.labels
     place = np.arange(len(labels)) - np.searchsorted(np.where(labels < 0, len(layout.names), labels), labels)
     return (labels < 0) | (place < SANITY_IMAGES)
-
-
-def _also_shown_to(
-    model: LoadedModel, batches: Iterable[Tensor], chosen: NDArray[np.bool_], into: list[Tensor]
-) -> Iterator[Tensor]:
-    """The batches as they come; on the way, the logits of another model on the chosen images."""
-    seen = 0
-    for batch in batches:
-        own = torch.from_numpy(chosen[seen : seen + len(batch)]).to(batch.device)
-        seen += len(batch)
-        if own.any():
-            into.append(model.module(batch[own]).float().cpu())
-        yield batch
 
 
 def show_benchmark(
