@@ -20,7 +20,7 @@ from auditor.banks.clusters import (
     PROPOSED_FROM,
     THUMBNAIL,
     clusters_of,
-    named,
+    covariate_text,
     proposals,
     same_picture,
 )
@@ -332,13 +332,13 @@ def test_declared_clusters_are_those_of_the_loops(declared: list[str]) -> None:
     ],
 )
 def test_a_covariate_names_the_cluster(covariates: dict[str, str | float], expected: str) -> None:
-    assert named(covariates, "cluster") == expected
+    assert covariate_text(covariates, "cluster") == expected
 
 
 def test_numbers_that_differ_name_different_clusters() -> None:
     """Numbers of photos and people are long."""
     numbers = [1234567.0, 1234568.0, 20170109150557.0, 20170109150558.0]
-    assert len({named({"cluster": number}, "cluster") for number in numbers}) == 4
+    assert len({covariate_text({"cluster": number}, "cluster") for number in numbers}) == 4
 
 
 # --- what a bank declares ---
