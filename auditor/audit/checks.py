@@ -99,29 +99,29 @@ def randomised_weights(layout: BankLayout, scores: FloatArray, randomised: Float
     return SanityCheck(**about, observed=found, threshold=ALIKE, passed=found < ALIKE)
 
 
-def random_occluder(fit: StageOne) -> SanityCheck:
+def random_occluder(one: StageOne) -> SanityCheck:
     """The occluder's values in random order and sign must change far fewer held-out images than it does."""
     return _occluder_check(
-        fit,
+        one,
         "random occluder",
         "on held-out images, the occluder's values in random order and sign change less than half as many "
         "decisions as the occluder",
-        fit.occluder.success_random,
+        one.occluder.success_random,
     )
 
 
-def another_occluder(model: LoadedModel, fit: StageOne, others: Sequence[StageOne]) -> SanityCheck:
+def another_occluder(model: LoadedModel, one: StageOne, others: Sequence[StageOne]) -> SanityCheck:
     """Other classes' occluders must change far fewer of this class's held-out images than its own."""
     lost = []
-    if others and fit.images.record.heldout:
-        inputs = fit.images.inputs(model)[fit.images.record.learned :]
+    if others and one.images.record.heldout:
+        inputs = one.images.inputs(model)[one.images.record.learned :]
         with torch.inference_mode():
             for other in others:
                 delta = torch.from_numpy(other.perturbations[0]).to(model.device)
                 predicted = model.module(occlude(model, inputs, delta)).argmax(1)
-                lost.append(float((predicted != fit.label.index).float().mean()))
+                lost.append(float((predicted != one.label.index).float().mean()))
     return _occluder_check(
-        fit,
+        one,
         "another class's occluder",
         "on held-out images, other classes' occluders change less than half as many decisions as the "
         "class's own",
@@ -131,10 +131,10 @@ def another_occluder(model: LoadedModel, fit: StageOne, others: Sequence[StageOn
 
 
 def _occluder_check(
-    fit: StageOne, name: str, expectation: str, observed: float | None, *, note: str = ""
+    one: StageOne, name: str, expectation: str, observed: float | None, *, note: str = ""
 ) -> SanityCheck:
     """Both shares are of the same held-out images: like with like."""
-    success = fit.occluder.success_heldout
+    success = one.occluder.success_heldout
     about: dict[str, Any] = {
         "name": name,
         "concerns": "explanation",

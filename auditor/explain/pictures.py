@@ -75,16 +75,16 @@ class Album:
         )
 
 
-def class_pictures(model: LoadedModel, fit: StageOne, album: Album, *, occluded: bool) -> None:
+def class_pictures(model: LoadedModel, one: StageOne, album: Album, *, occluded: bool) -> None:
     """The class's images; where asked for, the occluder, and the same images with it subtracted."""
-    index, name = fit.label.index, fit.label.name
-    made = fit.images.record.source == "impressions"
-    inputs = fit.images.inputs(model)
-    learned = fit.images.record.learned
+    index, name = one.label.index, one.label.name
+    made = one.images.record.source == "impressions"
+    inputs = one.images.inputs(model)
+    learned = one.images.record.learned
     # Held-out images first in the pairs below: what happens to them is the evidence.
     order = [*range(learned, len(inputs)), *range(learned)][:SHOWN]
     shown = inputs[order]
-    delta = torch.from_numpy(fit.perturbations[0]).to(model.device)
+    delta = torch.from_numpy(one.perturbations[0]).to(model.device)
     changed = occlude(model, shown, delta)
     with torch.inference_mode():
         before = model.module(shown).float().softmax(1)[:, index].tolist()

@@ -31,11 +31,11 @@ class ReferenceClasses:
 
     def importance(self, layer: str) -> NDArray[np.float32]:
         """Channel importance, equation 8: [classes, channels]."""
-        return self._rows(layer, [fit.importance[layer][0] for fit in self.classes])
+        return self._rows(layer, [one.importance[layer][0] for one in self.classes])
 
     def clean(self, layer: str) -> NDArray[np.float32]:
         """Mean activation of each channel over the classes' images: [classes, channels]."""
-        return self._rows(layer, [fit.clean[layer][0] for fit in self.classes])
+        return self._rows(layer, [one.clean[layer][0] for one in self.classes])
 
     def _rows(self, layer: str, rows: list[NDArray[np.float32]]) -> NDArray[np.float32]:
         return np.stack(rows) if rows else np.zeros((0, self.channels[layer]), np.float32)

@@ -50,7 +50,7 @@ class StageOne:
     occluder: OccluderRecord
 
     def save(self, stem: Path) -> None:
-        """Write ``stem.npz`` and then ``stem.json``; a fit exists once the latter does."""
+        """Write ``stem.npz`` and then ``stem.json``; it counts as saved once the latter exists."""
         arrays: dict[str, NDArray[np.generic]] = {
             "pixels": self.images.pixels,
             "perturbations": self.perturbations,
@@ -72,7 +72,7 @@ class StageOne:
 
     @classmethod
     def load(cls, stem: Path) -> StageOne | None:
-        """A saved fit, or ``None`` where there is none."""
+        """Stage one as saved, or ``None`` where there is none."""
         if not stem.with_suffix(".json").exists():
             return None
         words = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
