@@ -98,6 +98,7 @@ def paper_scores(
     benchmark: ArrayLike | None,
     runs: int,
     rng: np.random.Generator,
+    exact: bool = False,
 ) -> PaperScores:
     """The paper's score: squared MMD to random benchmark sets, summed over layers, as shares.
 
@@ -116,6 +117,8 @@ def paper_scores(
             ``None``: for each concept from the images without its label.
         runs: Number of benchmark sets, 1 or more.
         rng: Source of the draws; the same draws serve every layer.
+        exact: Section 4.5 to the letter: one benchmark set for all runs, and in every run new concept images,
+            half as many as the smallest concept has.
 
     Raises:
         InputError: No layers, no runs, maps of other lengths than the labels or not finite, or fewer than
@@ -134,7 +137,7 @@ def paper_scores(
                 f"maps of layer {layer!r}: shape {values.shape}, need finite [{len(label)}, positions]"
             )
     pool = None if benchmark is None else np.asarray(benchmark, dtype=np.int64)
-    chosen, against = _draw(label, concepts, pool, runs, rng)
+    chosen, against = _draw(label, concepts, pool, (runs, 1) if exact else (1, runs), rng)
     raw = np.zeros((runs, concepts))
     for values in maps.values():
         # float32 halves the memory traffic; sums of a few thousand values in [0, 1] stay exact to 1e-6.
@@ -147,19 +150,24 @@ def paper_scores(
 
 
 def _draw(
-    label: IntArray, concepts: int, pool: IntArray | None, runs: int, rng: np.random.Generator
+    label: IntArray, concepts: int, pool: IntArray | None, draws: tuple[int, int], rng: np.random.Generator
 ) -> tuple[IntArray, IntArray]:
-    """Positions of concept sets [1, concepts, size] and benchmark sets [runs, concepts or 1, size]."""
+    """Positions of concept sets [draws, concepts, size] and benchmark sets [draws, concepts or 1, size].
+
+    Concept sets that are drawn more than once have half as many images, so that draws differ.
+    """
     members = [np.flatnonzero(label == concept) for concept in range(concepts)]
     others = [pool] if pool is not None else [np.flatnonzero(label != concept) for concept in range(concepts)]
-    size = min(len(images) for images in (*members, *others))
+    smallest = min(map(len, members))
+    size = min(smallest if draws[0] == 1 else smallest // 2, *map(len, others))
     if size < 2:
         raise InputError(f"paper score: sets of {size} images, need at least 2 of each concept and benchmark")
 
     def subsets(pools: list[IntArray]) -> IntArray:
         return np.stack([np.sort(rng.choice(images, size, replace=False)) for images in pools])
 
-    return subsets(members)[None], np.stack([subsets(others) for _ in range(runs)])
+    concept_sets = np.stack([subsets(members) for _ in range(draws[0])])
+    return concept_sets, np.stack([subsets(others) for _ in range(draws[1])])
 
 
 def _squared_mmd_of_draws(kernel: NDArray[np.float32], chosen: IntArray, against: IntArray) -> FloatArray:

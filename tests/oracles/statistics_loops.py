@@ -390,3 +390,28 @@ def reliability(refits):
 
 def similarities(refits, others):
     return [mean([spearman(refit, other) for refit in refits]) for other in others]
+
+
+# --- importance under the detectors of several classes ---
+
+
+def unit_mmd2(points, labels, clusters, concept, bandwidth):
+    """Unbiased squared MMD of one concept's units to all others; units' kernels are means over images."""
+    members = {}
+    for i, (label, cluster) in enumerate(zip(labels, clusters, strict=True)):
+        members.setdefault((int(label), int(cluster)), []).append(points[i])
+
+    def between(a, b):
+        return mean([kernel(x, y, bandwidth) for x in members[a] for y in members[b]])
+
+    own = [unit for unit in members if unit[0] == concept]
+    rest = [unit for unit in members if unit[0] != concept]
+    inside = [mean([between(a, b) for a in side for b in side if a != b]) for side in (own, rest)]
+    return sum(inside) - 2 * mean([between(a, b) for a in own for b in rest])
+
+
+def moderated_variances(rows, prior):
+    """Per column the variance over rows, drawn towards the mean variance as by ``prior`` further rows."""
+    own = [variance(column) for column in zip(*rows, strict=True)]
+    df = len(rows) - 1
+    return [(df * value + prior * mean(own)) / (df + prior) for value in own]

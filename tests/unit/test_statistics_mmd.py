@@ -114,6 +114,23 @@ def test_paper_scores_are_those_of_the_loops(with_pool, sizes):
     assert got.mean.sum() == pytest.approx(1.0)
 
 
+def test_exact_paper_scores_draw_concept_images_anew_and_keep_one_benchmark_set():
+    labels = np.concatenate([np.repeat(np.arange(3), 6), np.full(8, -1)])
+    maps = maps_of(11)
+    pool = np.flatnonzero(labels == -1)
+    got = paper_scores(maps, labels, benchmark=pool, runs=4, rng=np.random.default_rng(9), exact=True)
+    assert got.size == 3
+    rng = np.random.default_rng(9)
+    concept_sets = [
+        [np.sort(rng.choice(np.flatnonzero(labels == c), 3, replace=False)) for c in range(3)]
+        for _ in range(4)
+    ]
+    benchmark = np.sort(rng.choice(pool, 3, replace=False))
+    runs = [slow.paper_scores(maps, labels, sets, [[benchmark] * 3] * 2)[0] for sets in concept_sets]
+    np.testing.assert_allclose(got.mean, np.mean(runs, axis=0), rtol=1e-4)
+    np.testing.assert_allclose(got.sd, np.std(runs, axis=0, ddof=1), rtol=1e-3)
+
+
 def test_paper_scores_have_no_sign():
     labels = np.repeat(np.arange(3), 8)
     maps = maps_of(5, images=24)
