@@ -119,7 +119,7 @@ class Settings(BaseModel):
     occluder_iterations: int = Field(
         150, ge=1, le=100_000, description="Most Adam steps for one occluder; it stops earlier when all flip."
     )
-    occluder_lr: float = Field(0.01, gt=0, le=1, description="Adam's learning rate for the occluder.")
+    occluder_lr: float = Field(0.02, gt=0, le=1, description="Adam's learning rate for the occluder.")
     noise: float = Field(
         0.04, ge=0, le=1, description="Half width of the uniform noise in the transformation t."
     )
@@ -152,6 +152,12 @@ class Settings(BaseModel):
         le=1,
         description="Smallest difference between groups that matters, in the same unit.",
     )
+    importance_margin: float = Field(
+        0.01,
+        ge=0,
+        le=2,
+        description="Smallest class-specific importance (AfI) that matters: a squared MMD, mean over layers.",
+    )
     min_images: int = Field(
         30, ge=2, le=100_000, description="Fewest independent images, or pairs, that a finding needs."
     )
@@ -160,8 +166,13 @@ class Settings(BaseModel):
         description="Only the scores, which are read off the model's output: no occluders, no layers, no "
         "pictures of detectors. Class images are not needed.",
     )
+    paper_exact: bool = Field(
+        False,
+        description="The paper's score to the letter (section 4.5), and occluders learned on the images as "
+        "they are instead of on random views of them.",
+    )
     reference_classes: int = Field(
-        3, ge=0, le=100, description="Reference classes that tell whether a layer speaks about this class."
+        8, ge=0, le=100, description="Reference classes, drawn by seed, that every class is compared with."
     )
     input_size: int | None = Field(
         None, ge=16, le=4096, description="Side of the input in pixels, instead of the model's own."

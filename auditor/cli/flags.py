@@ -42,11 +42,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Computing": ("device", "precision", "batch_size", "seed"),
     "Class images and occluder": (
         *("n_impressions", "impression_steps", "max_images", "heldout", "occluder_iterations"),
-        *("occluder_lr", "noise", "rotation", "refits"),
+        *("occluder_lr", "noise", "rotation", "refits", "paper_exact"),
     ),
     "Statistics": (
         "margin",
         "contrast_margin",
+        "importance_margin",
         "alpha",
         "min_images",
         "permutations",

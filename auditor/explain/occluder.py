@@ -5,15 +5,24 @@ One perturbation, the same for every image, that makes the model drop its decisi
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from auditor.images.transforms import transform, valid_span
+from auditor.images.transforms import Views, transform, valid_span, view
 from auditor.models.loaded import LoadedModel
 from auditor.models.precision import learning
+
+RECIPE = 2
+"""Counts up with every change of how occluders are learned: what was learned before is learned again."""
+BATCH = 16
+"""Images in a step: 8 views, each plain and transformed."""
+FIRST_SIZE = 0.3
+"""Mean absolute perturbation at which lambda's term first weighs as much as the logits', where an image spans
+[-1, 1]."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +31,17 @@ class OccluderSettings:
 
     iterations: int = 150
     """Most Adam steps."""
-    learning_rate: float = 0.01
+    learning_rate: float = 0.02
     """Of Adam, on the paper's scale where an image spans [-1, 1]."""
     noise: float = 0.04
     """Half-width of the uniform noise in t, on the same scale."""
     rotation: float = 5.0
     """Largest rotation in t, degrees."""
-    batch: int = 32
-    """Most images in one forward and backward pass; more images are learned from in random batches."""
+    batch: int = BATCH
+    """Images in one forward and backward pass; more images are learned from in random batches."""
+    views: Views | None = field(default_factory=Views)
+    """What is learned on: a fresh random view of an image each time. A perturbation learned on a few fixed
+    images fits these images only. ``None``: the images as they are, as in the paper."""
     confirmations: int = 8
     """Steps in a row on which all constraints must hold: t is random, one lucky draw proves little."""
     patience: int = 25
@@ -80,8 +92,8 @@ def learn(
         generator: CPU generator for t and for batches.
         on_step: called after every step.
 
-    The weight lambda starts where both terms weigh the same once the perturbation is a twentieth of the
-    valid range: the term to lower is twice the margin of the class's logit over the mean logit. When
+    The weight lambda starts where both terms weigh the same once the perturbation has the mean size
+    :data:`FIRST_SIZE`: the term to lower is twice the margin of the class's logit over the mean logit. When
     success stalls short of all images, lambda is halved ("class-specific fine-tuning").
     """
     attempt = _Learning(model, images, class_index, settings, generator)
@@ -117,38 +129,42 @@ class _Learning:
         with torch.no_grad(), learning(model, settings.precision):
             logits = torch.cat([model.module(part).float() for part in images.split(settings.batch)])
         margin = float((logits[:, class_index] - logits.mean(1)).mean())
-        self._weight = 2 * max(margin, 1.0) / 0.1
+        self._weight = 2 * max(margin, 1.0) / FIRST_SIZE
         self._best = (torch.zeros_like(self._delta[0]), 0.0, 0.0)
         """Perturbation, success, success under t."""
         self._best_key = (-1.0, -float("inf"))
         """Sum of both successes, and minus the mean absolute perturbation: larger is better."""
-        self._steps = self._evaluations = self._since_better = self._in_a_row = 0
+        self._recent: deque[tuple[float, float]] = deque(maxlen=settings.confirmations)
+        """Success and success under t in the last steps."""
+        self._steps = self._evaluations = self._since_better = 0
         self._converged = False
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Logits of a random batch with the perturbation subtracted, plain and under t."""
-        chosen = self._images
-        if len(chosen) > self._half:
-            order = torch.randperm(len(chosen), generator=self._generator)
-            chosen = chosen[order[: self._half].to(chosen.device)]
         with learning(self._model, self._settings.precision):
-            logits = self._model.module(torch.cat(self._occluded(chosen))).float()
+            logits = self._model.module(torch.cat(self._occluded(self._batch()))).float()
         plain, moved = logits.chunk(2)
         return plain, moved
 
     def judge(self, plain: Tensor, moved: Tensor) -> bool:
-        """Keep the perturbation if it is the best so far; whether learning is done."""
+        """Keep the perturbation if it is the best so far; whether learning is done.
+
+        A batch is drawn by chance. Therefore a perturbation is judged by the mean success of the last steps.
+        """
         success = self._lost(plain.detach()), self._lost(moved.detach())
-        if len(self._images) > self._half and success == (1.0, 1.0):
+        whole = self._settings.views is None and len(self._images) <= self._half
+        if success == (1.0, 1.0) and not whole:
             success = self._over_all_images()
-        found = (self._delta.detach()[0].clone(), *success)
-        key = (round(sum(success), 6), -float(self._delta.detach().abs().mean()))
+        self._recent.append(success)
+        plainly = sum(one for one, _ in self._recent) / len(self._recent)
+        under_t = sum(two for _, two in self._recent) / len(self._recent)
+        found = (self._delta.detach()[0].clone(), plainly, under_t)
+        key = (round(plainly + under_t, 6), -float(self._delta.detach().abs().mean()))
         if key > self._best_key:
             if key[0] > self._best_key[0]:
                 self._since_better = 0
             self._best_key, self._best = key, found
-        self._in_a_row = self._in_a_row + 1 if success == (1.0, 1.0) else 0
-        if self._in_a_row == self._settings.confirmations:
+        if len(self._recent) == self._recent.maxlen and plainly + under_t == 2.0:
             self._converged, self._best = True, found
         return self._converged
 
@@ -178,6 +194,16 @@ class _Learning:
             evaluations=self._evaluations,
             lambda_=self._weight,
         )
+
+    def _batch(self) -> Tensor:
+        """As many images as fit, or as many views of them."""
+        count, views = len(self._images), self._settings.views
+        if views is None and count <= self._half:
+            return self._images
+        rounds = -(-self._half // count)
+        order = torch.cat([torch.randperm(count, generator=self._generator) for _ in range(rounds)])
+        chosen = self._images[order[: self._half].to(self._images.device)]
+        return chosen if views is None else view(chosen, views, self._generator)
 
     def _occluded(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         plain = torch.clamp(batch - self._delta * self._scale, self._low, self._high)

@@ -23,6 +23,7 @@ from auditor.explain.channels import channel_importance, neuron_scores
 from auditor.files import load_arrays, save_arrays, write_bytes
 from auditor.images.class_images import ImageRequest, ImageSet, collect
 from auditor.images.impressions import PRIOR, RECIPE, ImpressionSettings
+from auditor.images.transforms import Views
 from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.records import ClassImages, OccluderRecord, Skipped
 from auditor.settings import IMPRESSIONS
@@ -97,7 +98,7 @@ class StageOne:
 # What the stage one of a class does not depend on.
 _ELSEWHERE = {
     "model", "arch", "labels", "classes", "banks", "benchmark", "runs", "permutations", "bootstrap", "alpha",
-    "margin", "contrast_margin", "min_images", "reference_classes", "scores_only",
+    "margin", "contrast_margin", "importance_margin", "min_images", "reference_classes", "scores_only",
 }  # fmt: skip
 
 
@@ -106,7 +107,7 @@ def stage_one_key(context: AuditContext, label: ClassLabel, *, prior: float = PR
     model, settings = context.model, context.settings
     parts = [model.sha256, model.architecture, model.input.model_dump_json()]
     parts += [settings.digest(without=_ELSEWHERE), *context.layer_names]
-    parts += [str(model.device.type), str(torch.get_num_threads())]
+    parts += [str(model.device.type), str(torch.get_num_threads()), f"occluder {occ.RECIPE}"]
     if settings.images == IMPRESSIONS:
         parts.append(f"impressions {RECIPE}, prior {prior}")
     return f"{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:24]}-{label.index}"
@@ -210,7 +211,8 @@ def _occluder_settings(context: AuditContext) -> occ.OccluderSettings:
         learning_rate=settings.occluder_lr,
         noise=settings.noise,
         rotation=settings.rotation,
-        batch=settings.batch_size,
+        batch=min(settings.batch_size, occ.BATCH),
+        views=None if settings.paper_exact else Views(),
         precision=context.precision,
     )
 

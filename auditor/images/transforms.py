@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as nnf
@@ -30,6 +31,43 @@ def transform(
     turned = warped(inputs, angle=angle, zoom=zero + 1, across=zero, down=zero, outside="border")
     uniform = (torch.rand(inputs.shape, generator=generator) * 2 - 1).to(inputs.device)
     return turned + uniform * noise * span / 2
+
+
+@dataclass(frozen=True)
+class Views:
+    """How far a random view of an image may depart from it, either way."""
+
+    mirror: bool = True
+    """Half of the views are mirrored left to right."""
+    zoom: float = 0.25
+    """Share of the size."""
+    shift: float = 0.18
+    """Share of width and of height."""
+    rotation: float = 15.0
+    """Degrees."""
+
+
+def view(inputs: Tensor, views: Views, generator: torch.Generator) -> Tensor:
+    """A random view of every image: mirrored, scaled, shifted and turned; edges are reflected.
+
+    Args:
+        inputs: [n, channels, height, width].
+        views: How far to go.
+        generator: Draws on the CPU, so that every device gets the same numbers.
+    """
+    drawn = torch.rand(5, inputs.shape[0], generator=generator)
+    within = drawn[:4] * 2 - 1
+    if views.mirror:
+        mirrored = (drawn[4] < 0.5).to(inputs.device)[:, None, None, None]
+        inputs = torch.where(mirrored, inputs.flip(3), inputs)
+    return warped(
+        inputs,
+        angle=within[0] * math.radians(views.rotation),
+        zoom=(1 + views.zoom) ** within[1],
+        across=within[2] * 2 * views.shift,
+        down=within[3] * 2 * views.shift,
+        outside="reflection",
+    )
 
 
 def warped(

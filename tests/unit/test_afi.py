@@ -13,7 +13,7 @@ from auditor.explain.channels import channel_importance, mean_activations, neuro
 from auditor.explain.detector import detect, pool
 from auditor.explain.occluder import OccluderSettings, learn, occlude, random_like
 from auditor.explain.visualise import VisualiseSettings, total_variation, visualise
-from auditor.images.transforms import transform, valid_span
+from auditor.images.transforms import Views, transform, valid_span, view
 from auditor.models import taps
 from auditor.models.precision import resolve
 from tests.oracles import afi_loops
@@ -82,7 +82,8 @@ def test_occluder_undoes_the_class_and_blames_its_channel() -> None:
     model = tiny_model()
     images, unseen = striped(12, vertical=True, rng=RNG(0)), striped(8, vertical=True, rng=RNG(1))
     assert (model.module(images).argmax(1) == 0).all()
-    found = learn(model, images, 0, settings=OccluderSettings(learning_rate=0.05), generator=seeded())
+    settings = OccluderSettings(learning_rate=0.05, views=None)  # these stripes have one phase
+    found = learn(model, images, 0, settings=settings, generator=seeded())
     assert found.converged
     assert found.success == found.success_transformed == 1
     flipped = (model.module(occlude(model, unseen, found.perturbation)).argmax(1) != 0).float().mean()
@@ -105,11 +106,43 @@ def test_occluder_is_the_same_for_the_same_seed() -> None:
 
 def test_more_images_than_a_batch_are_all_checked() -> None:
     model, images = tiny_model(), striped(20, vertical=True, rng=RNG(0))
-    settings = OccluderSettings(batch=6, learning_rate=0.05)
+    settings = OccluderSettings(batch=6, learning_rate=0.05, views=None)
     found = learn(model, images, 0, settings=settings, generator=seeded())
     flipped = model.module(occlude(model, images, found.perturbation)).argmax(1) != 0
     assert found.converged
     assert flipped.all()
+
+
+def test_every_step_sees_fresh_views_of_few_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, images = tiny_model(), striped(2, vertical=True, rng=RNG(0))
+    seen: list[torch.Tensor] = []
+
+    def note(inputs: torch.Tensor, views: Views, generator: torch.Generator) -> torch.Tensor:
+        seen.append(view(inputs, views, generator))
+        return seen[-1]
+
+    monkeypatch.setattr(occluder, "view", note)
+    learn(model, images, 0, settings=OccluderSettings(iterations=2, batch=12), generator=seeded())
+    assert [len(batch) for batch in seen] == [6, 6, 6]
+    assert len({float(image.sum()) for batch in seen for image in batch}) == 18
+
+
+def test_view_without_freedom_changes_nothing() -> None:
+    images = striped(3, vertical=True, rng=RNG(0))
+    same = view(images, Views(mirror=False, zoom=0.0, shift=0.0, rotation=0.0), seeded())
+    torch.testing.assert_close(same, images, atol=1e-5, rtol=0)
+
+
+def test_view_mirrors_half_and_shifts_within_its_share() -> None:
+    ramp = torch.linspace(-1, 1, 32).expand(400, 3, 32, 32).clone()
+    mirrored = view(ramp, Views(zoom=0.0, shift=0.0, rotation=0.0), seeded())
+    falling = (mirrored[:, 0, 0, 0] > mirrored[:, 0, 0, -1]).float().mean()
+    assert 0.4 < float(falling) < 0.6
+    moved = view(ramp, Views(mirror=False, zoom=0.0, shift=0.25, rotation=0.0), seeded())
+    centre = moved[:, 0, 16, 15:17].mean(dim=1)  # the ramp rises by 2 over the width
+    assert float(centre.abs().max()) <= 0.5 + 0.04
+    assert float(centre.max()) > 0.4
+    assert float(centre.min()) < -0.4
 
 
 def test_occluder_that_runs_out_of_steps_says_so() -> None:
