@@ -11,8 +11,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from auditor.records import Check, Conclusion, Finding, Status
+from auditor.records import CLAIMS, Check, Conclusion, Finding, Importance, Status, Views
 from auditor.statistics.multiplicity import benjamini_yekutieli, holm
+
+ENOUGH = "enough independent images"
+"""Name of the check that an effect and an importance share."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,46 @@ def conclude_all(findings: Sequence[Finding]) -> list[Finding]:
             finding = finding.model_copy(update={"p_adjusted": float(adjusted), "q_value": float(q)})
         settled.append(concluded(finding))
     return settled
+
+
+def conclude_importances(measured: Sequence[tuple[Importance, Finding]]) -> list[Importance]:
+    """Correct the p-values of all importances as one family, conclude, and set them beside the findings.
+
+    An importance is claimed where the concept differs from other images under the class's detectors, *and*
+    the class differs from reference classes. Its p-value is therefore the larger of both.
+
+    Args:
+        measured: Every importance, with the concluded finding of the same class and concept.
+    """
+    corrected = holm([max(one.p_benchmark, one.p_class) for one, _ in measured])
+    settled = []
+    for (one, finding), adjusted in zip(measured, corrected, strict=True):
+        judged = conclude(
+            Numbers(one.effect, one.adjusted_low, one.adjusted_high, float(adjusted)),
+            irrelevant=Range.within(one.margin),
+            alpha=one.alpha,
+            checks=[check for check in finding.checks if check.name == ENOUGH],
+        )
+        settled.append(
+            one.model_copy(
+                update={
+                    "p_adjusted": float(adjusted),
+                    "conclusion": judged.conclusion,
+                    "reason": judged.reason,
+                    "views": _views(finding.conclusion, judged.conclusion),
+                }
+            )
+        )
+    return settled
+
+
+def _views(output: Conclusion, features: Conclusion) -> Views:
+    """Which of the two conclusions are claims."""
+    if output in CLAIMS and features in CLAIMS:
+        return "both" if output == features else "opposite directions"
+    if output in CLAIMS:
+        return "output only"
+    return "features only" if features in CLAIMS else "neither"
 
 
 def family_words(classes: int, associations: int, contrasts: int) -> str:

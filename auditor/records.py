@@ -36,6 +36,9 @@ within the margin, and no check forbids it. ``not measured``: there is no number
 CLAIMS = frozenset({"associated", "negatively associated"})
 """Conclusions that say that there is something."""
 
+Views = Literal["both", "output only", "features only", "neither", "opposite directions"]
+"""Which of the two views of a class claim an association: the model's output, or the class's features."""
+
 
 Status = Literal["new", "gone", "grown", "shrunk", "unchanged", "inconclusive"]
 """What became of a finding from one release to the next. :func:`auditor.findings.conclude_change` decides.
@@ -377,8 +380,63 @@ class LayerEffect(Record):
     high: float | None = None
 
 
+class LayerImportance(Record):
+    """One layer's part in the importance of a concept."""
+
+    layer: str
+    importance: float
+    """Squared MMD, with the sign of the detector's response."""
+
+
+class Importance(Record):
+    """What the class's features make of a concept: MMD concept importance (AfI), with its tests.
+
+    A concept's images are compared with the bank's other images, under the meta-detectors of the class.
+    Importances are means over layers of squared MMD, unbiased (Gretton et al. 2012, equation 3), -2 to 2.
+    """
+
+    mmd: float
+    """Without sign: mean over random benchmark sets."""
+    mmd_sd: float | None
+    """Standard deviation over random benchmark sets. It is not a confidence interval. ``None``: one set."""
+    signed: float
+    """Each layer counts as negative where its detector responds less to the concept."""
+    reference: float
+    """The same under the detectors of reference classes, mean over them."""
+    effect: float
+    """``signed`` less ``reference``: what is said of this class and not of any."""
+    low: float
+    """Lower end of the interval at 1 - alpha; images and reference classes count as drawn by chance."""
+    high: float
+    adjusted_low: float
+    """Lower end at 1 - alpha / family. The conclusion rests on this interval."""
+    adjusted_high: float
+    p_benchmark: PValue
+    """Of "the detectors respond to the concept as to other images": labels permuted on independent images."""
+    p_class: PValue
+    """Of "the class is to this concept as any class": against the spread over reference classes."""
+    p_adjusted: PValue | None
+    """The larger of both, by Holm over every importance tested in the audit."""
+    family: Count
+    alpha: Annotated[float, Field(gt=0, lt=1)]
+    margin: Annotated[float, Field(ge=0)]
+    """Equivalence margin of ``effect``."""
+    references: Count
+    """Reference classes compared with."""
+    layers: list[LayerImportance] = []
+    conclusion: Conclusion
+    reason: str
+    views: Views
+    """Whether the output, the features or both show an association."""
+
+    @property
+    def claimed(self) -> bool:
+        """Whether it says that there is something."""
+        return self.conclusion in CLAIMS
+
+
 class ConceptDetail(Record):
-    """What else is known of a class and a concept. No conclusion rests on it."""
+    """What else is known of a class and a concept. No finding rests on it."""
 
     bank: str
     concept: str
@@ -390,6 +448,8 @@ class ConceptDetail(Record):
     the bank's concepts; mean over runs. ``None`` where the occluder does not hold."""
     paper_score_sd: float | None = None
     """Standard deviation over benchmark draws. It is not a confidence interval."""
+    importance: Importance | None = None
+    """``None`` where the occluder does not hold, or there are too few reference classes or images."""
     layers: list[LayerEffect] = []
 
 

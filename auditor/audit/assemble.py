@@ -11,6 +11,7 @@ import torch
 
 from auditor.audit.explanations import ClassExplanation, ConceptExplanation
 from auditor.audit.forward import Shown
+from auditor.audit.importance import why_not_measured
 from auditor.audit.occluders import ClassOccluder, Occluders
 from auditor.audit.score import ClassScores, Scores
 from auditor.banks.averages import average_pictures
@@ -25,6 +26,7 @@ from auditor.records import (
     ConceptDetail,
     Environment,
     Finding,
+    Skipped,
 )
 from auditor.version import __version__
 
@@ -35,6 +37,9 @@ METHOD = {
     "paper_score": "sum over layers of squared MMD between meta-detector maps of the concept's images and "
     "random benchmark sets, as a share of the bank's total; mean and standard deviation over draws "
     "(CVPR 2020, section 3.2)",
+    "importance": "mean over layers of squared MMD (unbiased) between meta-detector maps of the concept's "
+    "images and of the bank's other images, negative where the detector responds less; less the mean under "
+    "the detectors of reference classes: docs/afi.md",
     "p_value": "permutation of labels on independent images, (1 + hits) / (1 + permutations)",
     "p_adjusted": "Holm over every concept tested in the audit; contrasts are a family of their own",
     "adjusted interval": "95% for the whole family at once; conclusions rest on it",
@@ -116,6 +121,13 @@ def _concept_detail(
 ) -> ConceptDetail:
     more: dict[str, Any] = vars(explained) if explained else {}
     return ConceptDetail(bank=key[0], concept=key[1], responses=deciles, **more)
+
+
+def skipped_parts(occluders: Occluders, banks: Sequence[ConceptBank]) -> list[Skipped]:
+    """What was asked for and not done, of the audit as a whole."""
+    why = why_not_measured(occluders)
+    importance = [Skipped(what="importance of concepts (AfI)", reason=why)] if why else []
+    return [*occluders.references.skipped, *importance, *(skip for bank in banks for skip in bank.skipped)]
 
 
 def albums_of(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.audit.layout import BankLayout
-from auditor.findings import conclude_variant
+from auditor.findings import ENOUGH, conclude_variant
 from auditor.models.loaded import ClassLabel
 from auditor.randomness import stream
 from auditor.records import Check, Finding, SanityCheck, Variant
@@ -134,7 +134,7 @@ def _unmeasured(layout: BankLayout, label: ClassLabel, name: str, settings: Sett
         independent_other=0,
         family=0,
         class_share=None,
-        checks=[Check(name="enough independent images", passed=False, forbids="both", reason=reason)],
+        checks=[Check(name=ENOUGH, passed=False, forbids="both", reason=reason)],
     )
 
 
@@ -149,7 +149,7 @@ def numbers(effect: Effect | None) -> dict[str, Any]:
 def enough(units: int, settings: Settings, *, what: str = "independent images") -> Check:
     """Whether there are enough images that do not belong together."""
     return Check(
-        name="enough independent images",
+        name=ENOUGH,
         passed=units >= settings.min_images,
         forbids="both",
         reason=f"{units} {what}, need {settings.min_images}",

@@ -1,24 +1,25 @@
 """Explanations: what rests on occluders that hold. The paper's score, and what each layer says.
 
-Layers are shown; no conclusion rests on them.
+The importance of a concept (AfI) is tested and concluded. Layers are shown; no conclusion rests on them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.audit.forward import Shown
+from auditor.audit.importance import concluded_importances, importances
 from auditor.audit.occluders import Occluders
 from auditor.context import AuditContext
 from auditor.explain.reference_classes import ReferenceClasses
 from auditor.explain.responses import layer_responses
 from auditor.explain.stage_one import StageOne
 from auditor.randomness import stream
-from auditor.records import ClassLayer, LayerEffect
+from auditor.records import ClassLayer, Finding, Importance, LayerEffect
 from auditor.statistics.agreement import Specificity, class_specificity
 from auditor.statistics.effects import standardised_effects
 from auditor.statistics.mmd import paper_scores
@@ -36,6 +37,8 @@ class ConceptExplanation:
     """Share of the bank's total, 0 to 1; ``None`` where there is nothing to share."""
     paper_score_sd: float | None
     layers: list[LayerEffect]
+    importance: Importance | None = None
+    """``None`` where it is not measured."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,11 @@ class ClassExplanation:
 
 
 def explain(
-    context: AuditContext, occluders: Occluders, shown: Sequence[Shown], benchmark: Maps
+    context: AuditContext,
+    occluders: Occluders,
+    shown: Sequence[Shown],
+    benchmark: Maps,
+    findings: Sequence[Finding],
 ) -> list[ClassExplanation]:
     """Read concepts and layers off the detectors of every class whose occluder holds.
 
@@ -59,7 +66,9 @@ def explain(
         occluders: Of every class.
         shown: The banks, as the model saw them.
         benchmark: Detector maps of random photos; empty where there are none.
+        findings: Concluded; each importance is set beside the finding of the same concept.
     """
+    measured = concluded_importances(importances(context, occluders, shown), findings)
     places = {one.label.index: place for place, one in enumerate(occluders.held)}
     found = []
     for one in occluders.classes:
@@ -72,6 +81,10 @@ def explain(
         for bank in shown:
             maps = _of(bank.forward.maps, place), _of(benchmark, place)
             concepts |= _concepts(context, one.stage_one, occluders.references, bank, *maps)
+        concepts = {
+            key: replace(concept, importance=measured.get((one.label.index, *key)))
+            for key, concept in concepts.items()
+        }
         layers = _layers(one.stage_one, specificity)
         found.append(ClassExplanation(layers, specificity.specific, concepts))
     return found
@@ -127,6 +140,7 @@ def _concepts(
         benchmark=np.arange(len(layout.labels), len(labels)) if random else None,
         runs=context.settings.runs,
         rng=stream(context.settings.seed, "benchmark sets", layout.bank.name, one.label.index),
+        exact=context.settings.paper_exact,
     )
     layers = _layer_effects(context, one, references, shown)
     found = {}

@@ -119,7 +119,7 @@ class Shown:
         return self.forward.logits
 
 
-def show_bank(context: AuditContext, bank: ConceptBank, held: Sequence[StageOne]) -> Shown:
+def show_bank(context: AuditContext, bank: ConceptBank, detectors: Sequence[StageOne]) -> Shown:
     """One pass over a bank's concept images and reference images.
 
     A copy of the model with shuffled weights sees the first images of each concept in the same pass.
@@ -127,7 +127,7 @@ def show_bank(context: AuditContext, bank: ConceptBank, held: Sequence[StageOne]
     Args:
         context: The audit.
         bank: The concepts' images.
-        held: Classes whose meta-detectors (main occluder, equation 9) are read, in this order.
+        detectors: Classes whose meta-detectors (main occluder, equation 9) are read, in this order.
 
     Raises:
         InputError: An image cannot be read any more.
@@ -139,7 +139,7 @@ def show_bank(context: AuditContext, bank: ConceptBank, held: Sequence[StageOne]
         batches = look.batches(pictures, context.settings.batch_size, stage)
         if layout.findable:  # the sanity check is about associations
             batches = randomised.also_shown(batches, layout)
-        found = forward_pass(context.model, batches, *_detectors(context, held))
+        found = forward_pass(context.model, batches, *_detectors(context, detectors))
     clusters = clusters_of(
         [image.cluster for image in shown_images(bank)],
         what=bank.cluster_of,
@@ -194,7 +194,7 @@ def show_benchmark(
     Args:
         context: The audit.
         photos: Random photos; those that cannot be decoded are left out.
-        held: As for :func:`show_bank`.
+        held: Classes whose meta-detectors are read, as for :func:`show_bank`.
 
     Returns:
         Layer to [photos, detectors, positions]; empty where there are no photos or no detectors.

@@ -51,6 +51,11 @@ class Occluders:
         return tuple(one.stage_one for one in self.classes if one.stage_one and one.record.measured)
 
     @property
+    def detectors(self) -> tuple[StageOne, ...]:
+        """Whose detectors see the banks: held classes, then reference classes; none where none is held."""
+        return (*self.held, *self.references.classes) if self.held else ()
+
+    @property
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Occluders and channel importance, for ``arrays.npz``."""
         arrays: dict[str, NDArray[np.generic]] = {}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.audit.assemble import METHOD, albums_of, bank_record, class_results, environment
+from auditor.audit.assemble import METHOD, albums_of, bank_record, class_results, environment, skipped_parts
 from auditor.audit.explanations import explain
 from auditor.audit.forward import show_bank, show_benchmark
 from auditor.audit.occluders import learn_occluders
@@ -34,8 +34,8 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
     2. Learn each class's occluder (AfI, stage one). ``--scores-only`` leaves this out.
     3. Pass every bank's images through the model, once.
     4. Score: the effect of every concept and contrast on the model's output.
-    5. Explain: what the detectors of occluders that hold respond to.
-    6. Conclude, once, from the scores and their checks.
+    5. Conclude, once, from the scores and their checks.
+    6. Explain: what the detectors of occluders that hold respond to (AfI, stage two).
     7. Make pictures, and write the directory and its reports.
 
     Stopped half way, the same call goes on from the classes whose occluders are learned.
@@ -49,11 +49,11 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
     context, banks = ready.context, ready.banks
     with reproducible():
         occluders = learn_occluders(context)
-        shown = [show_bank(context, bank, occluders.held) for bank in banks]
+        shown = [show_bank(context, bank, occluders.detectors) for bank in banks]
         benchmark = show_benchmark(context, ready.benchmark, occluders.held)
         scores = score(context, shown)
-        explanations = explain(context, occluders, shown, benchmark)
         findings = conclude_all(scores.findings)
+        explanations = explain(context, occluders, shown, benchmark, findings)
         albums = albums_of(context, occluders, banks, findings)
     classes = class_results(occluders, scores, explanations, albums)
     audit = Audit(
@@ -68,7 +68,7 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
         findings=findings,
         family=family_words(len(classes), scores.associations, scores.contrasts),
         method=METHOD,
-        skipped=[*occluders.references.skipped, *(skip for bank in banks for skip in bank.skipped)],
+        skipped=skipped_parts(occluders, banks),
     )
     pictures = {path: content for album in albums for path, content in album.files.items()}
     with progress.stage("report"):

@@ -1,0 +1,163 @@
+"""MMD concept importance of every class and concept: what the features encode, beside what the output does.
+
+Needs occluders that hold, and reference classes: detectors of unrelated classes agree in most of what they
+respond to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditor.audit.forward import Shown
+from auditor.audit.occluders import Occluders
+from auditor.context import AuditContext
+from auditor.findings import conclude_importances
+from auditor.randomness import stream
+from auditor.records import Finding, Importance, LayerImportance
+from auditor.statistics.arrays import IntArray
+from auditor.statistics.importance import (
+    REFERENCE,
+    BenchmarkTest,
+    ClassSpecific,
+    Importances,
+    UnitSample,
+    benchmark_test,
+    class_specific,
+    mmd_importance,
+    sample_units,
+)
+
+FEWEST_REFERENCES = 4
+"""Fewest reference classes whose spread says how far classes differ."""
+
+Key = tuple[int, str, str]
+"""Class, bank and concept."""
+
+
+def why_not_measured(occluders: Occluders) -> str | None:
+    """Why no importance is measured although an occluder holds; ``None`` where it is."""
+    count = len(occluders.references.classes)
+    if not occluders.held or count >= FEWEST_REFERENCES:
+        return None
+    return f"{count} reference classes, need {FEWEST_REFERENCES} to know how far classes differ"
+
+
+def importances(context: AuditContext, occluders: Occluders, shown: Sequence[Shown]) -> dict[Key, Importance]:
+    """Every concept that makes findings, for every class whose occluder holds; not yet concluded.
+
+    Args:
+        context: The audit.
+        occluders: Of every class, with the reference classes.
+        shown: The banks, as the model saw them under :attr:`Occluders.detectors`.
+    """
+    if not occluders.held or why_not_measured(occluders):
+        return {}
+    banks = [(one, names) for one in shown if (names := _names(one))]
+    family = len(occluders.held) * sum(len(names) for _, names in banks)
+    found: dict[Key, Importance] = {}
+    for one, names in banks:
+        with context.progress.stage(f"bank {one.layout.bank.name}: importance", len(occluders.held)) as stage:
+            bank = _Bank(context, one, names, len(occluders.held), family)
+            for place, of_class in enumerate(occluders.held):
+                index = of_class.label.index
+                parts = zip(names, bank.of_class(place, index), strict=True)
+                found |= {(index, one.layout.bank.name, name): made for name, made in parts}
+                stage.advance()
+    return found
+
+
+def concluded_importances(
+    found: Mapping[Key, Importance], findings: Sequence[Finding]
+) -> dict[Key, Importance]:
+    """Conclude all importances of the audit as one family, each beside the finding of the same concept."""
+    by_key = {(f.class_index, f.bank, f.subject): f for f in findings if f.kind == "association"}
+    settled = conclude_importances([(one, by_key[key]) for key, one in found.items()])
+    return dict(zip(found, settled, strict=True))
+
+
+def _names(shown: Shown) -> list[str]:
+    """Concepts that have an importance: those that make findings and have something to compare with."""
+    measurable = shown.layout.measurable
+    return [name for name in shown.layout.findable if name in measurable]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """One class and one bank."""
+
+    test: BenchmarkTest
+    specific: ClassSpecific
+
+
+class _Bank:
+    """One bank under all detectors."""
+
+    def __init__(
+        self, context: AuditContext, shown: Shown, names: Sequence[str], classes: int, family: int
+    ) -> None:
+        self._context, self._family, self._classes = context, family, classes
+        self._bank = shown.layout.bank.name
+        place = {shown.layout.names.index(name): column for column, name in enumerate(names)}
+        self._sample: UnitSample = sample_units(
+            [place.get(int(label), REFERENCE) for label in shown.layout.labels],
+            concepts=len(names),
+            clusters=shown.layout.clusters,
+            rng=stream(context.settings.seed, "importance units", self._bank),
+        )
+        self._found: Importances = mmd_importance(shown.forward.maps, self._sample, tested=classes)
+
+    def of_class(self, place: int, index: int) -> list[Importance]:
+        """The importance of every concept for one class."""
+        settings = self._context.settings
+        references = self._references
+        measured = _Measured(
+            benchmark_test(
+                self._found.kernels[place],
+                self._sample,
+                runs=settings.runs,
+                permutations=settings.permutations,
+                rng=stream(settings.seed, "importance", self._bank, index),
+            ),
+            class_specific(self._found, place, references),
+        )
+        return [self._record(place, column, measured) for column in range(self._sample.concepts)]
+
+    @property
+    def _references(self) -> IntArray:
+        """Detectors of the reference classes: those after the audited classes'."""
+        return np.arange(self._classes, self._found.mmd.shape[1])
+
+    def _record(self, place: int, column: int, measured: _Measured) -> Importance:
+        settings, found = self._context.settings, self._found
+        test, specific = measured.test, measured.specific
+        low, high = specific.interval(settings.alpha)
+        adjusted_low, adjusted_high = specific.interval(settings.alpha / self._family)
+        by_layer = (found.sign * found.mmd)[:, place, column]
+        return Importance(
+            mmd=float(test.mean[column]),
+            mmd_sd=None if test.sd is None else float(test.sd[column]),
+            signed=float(found.signed[place, column]),
+            reference=float(found.signed[self._references, column].mean()),
+            effect=float(specific.effect[column]),
+            low=float(low[column]),
+            high=float(high[column]),
+            adjusted_low=float(adjusted_low[column]),
+            adjusted_high=float(adjusted_high[column]),
+            p_benchmark=float(test.p_value[column]),
+            p_class=float(specific.p_value[column]),
+            p_adjusted=None,
+            family=self._family,
+            alpha=settings.alpha,
+            margin=settings.importance_margin,
+            references=len(self._references),
+            layers=[
+                LayerImportance(layer=layer, importance=float(value))
+                for layer, value in zip(self._context.layer_names, by_layer, strict=True)
+            ],
+            conclusion="not measured",
+            reason="not concluded yet",
+            views="neither",
+        )
