@@ -114,6 +114,16 @@ def read_limited(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     return data
 
 
+def left_out(name: str, reason: str) -> Skipped:
+    """What is said of an image that is not used."""
+    return Skipped(what=f"image '{name}'", reason=reason)
+
+
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether a path is a link to somewhere outside of the folder."""
+    return path.is_symlink() and not path.resolve().is_relative_to(folder.resolve())
+
+
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     """Image files under ``folder`` (by suffix, at any depth) in the order of their relative path.
 
@@ -136,39 +146,25 @@ def scan_images(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Skippe
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"folder '{root}': {'not a folder' if root.exists() else 'does not exist'}")
-    inside = root.resolve()
-    found: list[Path] = []
+    found: dict[str, Path] = {}
     refused: list[Skipped] = []
     for at, folders, files in os.walk(root, followlinks=False):
+        inside = Path(at).relative_to(root)
         linked = [name for name in folders if (Path(at) / name).is_symlink()]
         for name in linked:
-            where = (Path(at) / name).relative_to(root).as_posix()
-            refused.append(
-                Skipped(what=f"folder '{where}'", reason="a link to a folder; links are not followed")
-            )
+            reason = "a link to a folder; links are not followed"
+            refused.append(Skipped(what=f"folder '{(inside / name).as_posix()}'", reason=reason))
         folders[:] = [name for name in folders if not _hidden(name) and name not in linked]
-        for name in files:
-            path = Path(at) / name
-            if _hidden(name):
-                continue
-            if path.suffix.lower() in NOT_READ:
-                where = path.relative_to(root).as_posix()
-                refused.append(
-                    Skipped(
-                        what=f"image '{where}'",
-                        reason=f"{path.suffix[1:].upper()}, a kind that is not read; needed: JPEG or PNG",
-                    )
-                )
-            if path.suffix.lower() not in IMAGE_SUFFIXES:
-                continue
-            if path.is_symlink() and not path.resolve().is_relative_to(inside):
-                where = path.relative_to(root).as_posix()
-                refused.append(Skipped(what=f"image '{where}'", reason="a link that leads out of the folder"))
-                continue
-            found.append(path)
-    found.sort(key=lambda path: path.relative_to(root).as_posix())
-    refused.sort(key=lambda skipped: skipped.what)
-    return found, refused
+        for path in (Path(at) / name for name in files if not _hidden(name)):
+            where, kind = (inside / path.name).as_posix(), path.suffix.lower()
+            if kind in NOT_READ:
+                reason = f"{kind[1:].upper()}, a kind that is not read; needed: JPEG or PNG"
+                refused.append(left_out(where, reason))
+            elif kind in IMAGE_SUFFIXES and leads_out(path, root):
+                refused.append(left_out(where, "a link that leads out of the folder"))
+            elif kind in IMAGE_SUFFIXES:
+                found[where] = path
+    return [found[where] for where in sorted(found)], sorted(refused, key=lambda skipped: skipped.what)
 
 
 def _prepare_container(where: str, brand: bytes) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from auditor.errors import InputError
-from auditor.images.decode import decode_image
+from auditor.images.decode import decode_image, left_out
 from auditor.models.labels import plain
 from auditor.models.loaded import ClassLabel
 from auditor.records import Skipped
@@ -46,7 +46,7 @@ def read_hub(
         try:
             yield f"{split}/{number}", decode_image(held["path"] if held["bytes"] is None else held["bytes"])
         except InputError as failure:
-            skipped.append(Skipped(what=f"image '{path}:{split}/{number}'", reason=str(failure)))
+            skipped.append(left_out(f"{path}:{split}/{number}", str(failure)))
 
 
 def _rows(name: str) -> tuple[Any, str, str]:
