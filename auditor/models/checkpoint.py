@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from auditor.errors import InputError
+from auditor.errors import InputError, one_line
 
 AVERAGED = (
     *("state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema"),
@@ -184,9 +184,8 @@ def _read_torch(path: Path) -> Any:
             "needed: a state dict (torch.save(model.state_dict(), PATH)) or safetensors"
         ) from failure
     except Exception as failure:  # a broken file may raise anything
-        raise InputError(
-            f"model 'file:{path}': cannot be read as torch weights ({' '.join(str(failure).split())[:120]})"
-        ) from failure
+        reason = one_line(failure, 120)
+        raise InputError(f"model 'file:{path}': cannot be read as torch weights ({reason})") from failure
 
 
 def _unsafe(path: Path) -> str:

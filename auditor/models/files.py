@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from auditor.errors import InputError
+from auditor.errors import InputError, one_line
 from auditor.models.checkpoint import Checkpoint, read_checkpoint
 from auditor.models.fit import DEFAULT, load, own_head, own_tensors, shape_of
 from auditor.models.hub_config import CONFIG, HubConfig, read_config
@@ -269,8 +269,7 @@ def _made_by(factory: str, args: Mapping[str, Any]) -> nn.Module:
     try:
         network = getattr(importlib.import_module(module_name), function)(**args)
     except (Exception, SystemExit) as failure:  # the user's code may raise anything
-        said = " ".join(str(failure).split())[:160] or type(failure).__name__
-        raise InputError(f"{where}: failed with {type(failure).__name__}: {said}") from failure
+        raise InputError(f"{where}: failed with {type(failure).__name__}: {one_line(failure)}") from failure
     if not isinstance(network, nn.Module):
         raise InputError(f"{where}: returned {type(network).__name__}, needed a torch.nn.Module")
     if any(isinstance(p, nn.UninitializedParameter) for p in network.parameters()):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from auditor.errors import InputError
+from auditor.errors import InputError, one_line
 from auditor.models import labels as label_tables
 from auditor.models.fit import DEFAULT, Shape, first_convolution
 from auditor.models.loaded import ClassLabel
@@ -194,7 +194,7 @@ def for_channels(values: Any, channels: int) -> tuple[float, ...]:
 
 
 def _refused(shown: str, request: Request, failure: Exception, offline: str) -> InputError:
-    reason = " ".join(str(failure).split())[:200] or type(failure).__name__
+    reason = one_line(failure, 200)
     if request.random_weights or isinstance(failure, TypeError):
         given = ", ".join(f"{k}={v!r}" for k, v in request.args.items()) or "none given"
         return InputError(
