@@ -7,6 +7,11 @@ the message alone and exits with ``exit_status``; a traceback means a bug of our
 from __future__ import annotations
 
 
+def one_line(error: BaseException, most: int = 160) -> str:
+    """What an error says, on one line of at most ``most`` characters; its type where it says nothing."""
+    return " ".join(str(error).split())[:most] or type(error).__name__
+
+
 class AuditorError(Exception):
     """Something the user can mend. Printed as one line, without a traceback."""
 

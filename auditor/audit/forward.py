@@ -26,7 +26,6 @@ from auditor.images.decode import decode_image, list_images
 from auditor.images.inputs import preprocessing
 from auditor.images.technical import TECHNICAL, technical_properties
 from auditor.models import taps
-from auditor.models.head import record_last_input
 from auditor.models.loaded import LoadedModel
 from auditor.progress import Stage
 from auditor.statistics.arrays import FloatArray
@@ -72,7 +71,7 @@ def forward_pass(
     with (
         torch.inference_mode(),
         taps.record(model.module, layers) as outputs,
-        record_last_input(model.module, len(model.labels)) as last_inputs,
+        taps.record_last_input(model.module, len(model.labels)) as last_inputs,
     ):
         for batch in batches:
             logits.append(model.module(batch).float().cpu())

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from auditor.banks.bank import BankImage, Concept, ConceptBank
+from auditor.banks.bank import BankImage, ConceptBank
 from auditor.progress import Progress, silent
 from auditor.records import Picture
 
@@ -68,20 +68,16 @@ def average_pictures(
             continue
         path = f"pictures/average-{place + 1:02d}-{number:02d}.jpg"
         files[path] = _encoded(average_of(concept.images, progress=progress))
-        records.append(_record(path, bank, concept))
+        name, n = concept.name, len(concept.images)
+        alt = (
+            f"Average of {n} images labelled {concept.title or name} in bank {bank.name}, reduced to "
+            f"{CELLS} x {CELLS} cells; shows no person."
+        )
+        shown = Picture(
+            path=path, kind="average", alt=alt, width=SIDE, height=SIDE, bank=bank.name, concept=name, n=n
+        )
+        records.append(shown)
     return records, files
-
-
-def _record(path: str, bank: ConceptBank, concept: Concept) -> Picture:
-    n = len(concept.images)
-    title = concept.title or concept.name
-    alt = (
-        f"Average of {n} images labelled {title} in bank {bank.name}, reduced to {CELLS} x {CELLS} cells; "
-        "shows no person."
-    )
-    return Picture(
-        path=path, kind="average", alt=alt, width=SIDE, height=SIDE, bank=bank.name, concept=concept.name, n=n
-    )
 
 
 def _encoded(mean: NDArray[np.float64]) -> bytes:

@@ -9,12 +9,11 @@ before and after (Austin 2009, doi:10.1002/sim.3697); 0.1 or less counts as bala
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
 from auditor.banks.bank import BankImage
@@ -28,7 +27,6 @@ MAX_STRATUM = 2_000
 """Images of a group in one stratum beyond which a random part is matched: assignment is cubic."""
 
 _FORBIDDEN = 1e6
-_NOT_STATED = "not stated"
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,6 @@ class Matching:
     more: tuple[int, ...]
     """Positions in the first group; the i-th is paired with the i-th of ``less``."""
     less: tuple[int, ...]
-    strata: tuple[str, ...]
-    """Stratum of each pair: the categories that agree."""
     balance: tuple[CovariateBalance, ...]
     caliper: float | None
     """The one used; None where no number was matched."""
@@ -75,9 +71,7 @@ def match_groups(
     numbers = [name for name in stated if is_numeric(both, name)]
     categories = [name for name in stated if name not in numbers]
     x = _standardised(both, numbers)
-    strata = [
-        " | ".join(str(image.covariates.get(name, _NOT_STATED)) for name in categories) for image in both
-    ]
+    strata = [" | ".join(_category(image, name) for name in categories) for image in both]
     groups = _strata(strata, len(more), rng)
     best: tuple[float, list[tuple[int, int]], float | None] | None = None
     largest = 0
@@ -91,53 +85,29 @@ def match_groups(
             best = worst, pairs, caliper
         if worst <= BALANCED:
             break
-    pairs = sorted(best[1]) if best else []
-    caliper = best[2] if best else None
-    first, second = [i for i, _ in pairs], [j - len(more) for _, j in pairs]
+    first, second = np.array(sorted(best[1]) if best else [], np.int64).reshape(-1, 2).T
+    columns = {name: _numbers(both, name) for name in numbers}
+    for name in categories:
+        of_image = np.array([_category(image, name) for image in both])
+        columns |= {f"{name}: {value}": (of_image == value).astype(float) for value in sorted(set(of_image))}
     return Matching(
-        more=tuple(first),
-        less=tuple(second),
-        strata=tuple(strata[i] for i, _ in pairs),
-        balance=balance_table(
-            more, less, [more[i] for i in first], [less[j] for j in second], numbers, categories
+        more=tuple(first.tolist()),
+        less=tuple((second - len(more)).tolist()),
+        balance=tuple(
+            CovariateBalance(
+                covariate=name,
+                smd_before=smd(x[: len(more)], x[len(more) :]),
+                smd_after=smd(x[first], x[second]),
+            )
+            for name, x in columns.items()
         ),
-        caliper=caliper,
+        caliper=best[2] if best else None,
         ignored=tuple(name for name in match if name not in stated),
         reason="" if best else f"too few matched images: {largest} pairs, need {min_pairs}",
     )
 
 
-def balance_table(
-    more: Sequence[BankImage],
-    less: Sequence[BankImage],
-    more_used: Sequence[BankImage],
-    less_used: Sequence[BankImage],
-    numbers: Sequence[str],
-    categories: Sequence[str],
-) -> tuple[CovariateBalance, ...]:
-    """Standardised mean differences of every number and of every category's values."""
-    rows = []
-    for name in numbers:
-        before, after = (
-            smd([_number(i, name) for i in a], [_number(i, name) for i in b])
-            for a, b in ((more, less), (more_used, less_used))
-        )
-        rows.append(CovariateBalance(covariate=name, smd_before=before, smd_after=after))
-    for name in categories:
-        values = Counter(str(i.covariates.get(name, _NOT_STATED)) for i in (*more, *less))
-        for value in sorted(values):
-            before, after = (
-                smd(
-                    [float(str(i.covariates.get(name, _NOT_STATED)) == value) for i in a],
-                    [float(str(i.covariates.get(name, _NOT_STATED)) == value) for i in b],
-                )
-                for a, b in ((more, less), (more_used, less_used))
-            )
-            rows.append(CovariateBalance(covariate=f"{name}: {value}", smd_before=before, smd_after=after))
-    return tuple(rows)
-
-
-def smd(a: Sequence[float], b: Sequence[float]) -> float | None:
+def smd(a: ArrayLike, b: ArrayLike) -> float | None:
     """Difference of means over the root of the mean variance; None with fewer than 2 values each.
 
     Two constant groups differ by 0 if they are equal; otherwise the difference is undefined: None.
@@ -158,15 +128,19 @@ def is_numeric(images: Sequence[BankImage], name: str) -> bool:
     return bool(values) and all(isinstance(value, int | float) for value in values)
 
 
-def _number(image: BankImage, name: str) -> float:
-    value = image.covariates.get(name)
-    return float(value) if isinstance(value, int | float) else float("nan")
+def _category(image: BankImage, name: str) -> str:
+    return str(image.covariates.get(name, "not stated"))
+
+
+def _numbers(images: Sequence[BankImage], name: str) -> NDArray[np.float64]:
+    """[images] NaN where an image does not state the number."""
+    values = (image.covariates.get(name) for image in images)
+    return np.array([value if isinstance(value, int | float) else np.nan for value in values], np.float64)
 
 
 def _standardised(images: Sequence[BankImage], numbers: Sequence[str]) -> NDArray[np.float64]:
     """[images, numbers], NaN where an image does not state one: it cannot be matched."""
-    x = np.array([[_number(image, name) for name in numbers] for image in images], float)
-    x = x.reshape(len(images), len(numbers))
+    x = np.array([_numbers(images, name) for name in numbers]).reshape(len(numbers), len(images)).T
     with np.errstate(invalid="ignore"):
         spread = np.array([np.nanstd(column) if len(column) else 0.0 for column in x.T])
     return np.asarray(x / np.where(spread > 0, spread, 1.0))
@@ -205,8 +179,6 @@ def _assigned(
 
 def _worst(x: NDArray[np.float64], pairs: Sequence[tuple[int, int]]) -> float:
     """Largest absolute standardised mean difference over the numbers, among the pairs."""
-    if x.shape[1] == 0:
-        return 0.0
     first, second = (x[[pair[side] for pair in pairs]] for side in (0, 1))
-    found = [smd(list(first[:, k]), list(second[:, k])) for k in range(x.shape[1])]
-    return max((abs(value) if value is not None else float("inf")) for value in found)
+    found = [smd(a, b) for a, b in zip(first.T, second.T, strict=True)]
+    return max((abs(value) if value is not None else float("inf") for value in found), default=0.0)

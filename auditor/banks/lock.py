@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from auditor.banks.manifest import FILE_NAME as MANIFEST_NAME
 from auditor.errors import InputError
-from auditor.images.decode import read_limited
+from auditor.images.decode import left_out, read_limited
 from auditor.progress import Progress, silent
 from auditor.records import Skipped
 
@@ -101,11 +101,11 @@ def changed_images(folder: Path, *, progress: Progress = silent) -> list[Skipped
             try:
                 sha256 = hashlib.sha256(read_limited(root / image.file)).hexdigest()
             except InputError as error:
-                wrong.append(Skipped(what=f"image '{image.file}'", reason=str(error).partition(": ")[2]))
+                wrong.append(left_out(image.file, str(error).partition(": ")[2]))
                 continue
             if sha256 != image.sha256:
                 reason = f"sha256 is {sha256[:12]}..., was {image.sha256[:12]}... when imported"
-                wrong.append(Skipped(what=f"image '{image.file}'", reason=reason))
+                wrong.append(left_out(image.file, reason))
     return wrong
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from auditor.images.decode import decode_image
+from auditor.images.technical import detail
 
 HASH_SIDE = 16
 """The perceptual hash compares neighbours in a 17 x 16 thumbnail: 256 bits."""
@@ -59,11 +60,7 @@ def measured(data: bytes) -> Measures:
 
 def sharpness_of(grey: Image.Image) -> float:
     """See :attr:`Measures.sharpness`. Measured at one size, so that it does not depend on the image's."""
-    small = np.asarray(grey.resize((128, 128), Image.Resampling.BOX), np.float32) / 255
-    laplacian = (
-        4 * small[1:-1, 1:-1] - small[:-2, 1:-1] - small[2:, 1:-1] - small[1:-1, :-2] - small[1:-1, 2:]
-    )
-    return float(np.log((laplacian**2).mean() + 1e-6))
+    return detail(np.asarray(grey.resize((128, 128), Image.Resampling.BOX), np.float32) / 255)
 
 
 def difference_hash(grey: Image.Image) -> str:

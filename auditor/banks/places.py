@@ -1,13 +1,14 @@
-"""Folders of shipped banks, of imported banks, and of the cache."""
+"""Folders of shipped banks, of imported banks, and of the cache; the list of banks."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
-from auditor.banks.manifest import FILE_NAME
+from auditor.banks.manifest import FILE_NAME, Manifest, read_manifest
 from auditor.resources import resource
 
 
@@ -33,6 +34,31 @@ def shipped() -> dict[str, Path]:
 def imported() -> dict[str, Path]:
     """Name to folder of the banks imported on this machine."""
     return _banks_in(imported_root())
+
+
+@dataclass(frozen=True)
+class BankSummary:
+    """One line of ``auditor banks list``."""
+
+    name: str
+    kind: str
+    """``generated``, ``imported``, or ``needs images`` for a bank that selects from imported sets."""
+    folder: Path
+    manifest: Manifest
+
+
+def list_banks() -> list[BankSummary]:
+    """Shipped banks, then imported ones, by name; reads no image.
+
+    Raises:
+        InputError: a bank's manifest is broken.
+    """
+    summaries = []
+    for folders, kind in ((shipped(), "needs images"), (imported(), "imported")):
+        for name, folder in folders.items():
+            manifest = read_manifest(folder)
+            summaries.append(BankSummary(name, "generated" if manifest.generator else kind, folder, manifest))
+    return summaries
 
 
 def _banks_in(root: Path) -> dict[str, Path]:

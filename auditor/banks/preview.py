@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -14,16 +13,11 @@ from PIL import Image, ImageOps
 from auditor.banks.bank import ConceptBank
 from auditor.progress import Progress, silent
 
-
-@dataclass(frozen=True)
-class _Picture:
-    name: str
-    data: str
+SIDE = 160
+"""Of a picture, in pixels."""
 
 
-def contact_sheet(
-    bank: ConceptBank, *, per_concept: int = 24, side: int = 160, progress: Progress = silent
-) -> str:
+def contact_sheet(bank: ConceptBank, *, per_concept: int, progress: Progress = silent) -> str:
     """HTML with up to ``per_concept`` images of each concept, evenly spread over the bank's order.
 
     Raises:
@@ -35,7 +29,7 @@ def contact_sheet(
             count = min(per_concept, len(concept.images))
             chosen = np.linspace(0, len(concept.images) - 1, count).round().astype(int)
             images = [concept.images[i] for i in chosen]
-            sheets.append((concept, [_Picture(i.name, _data_uri(i.load(), side)) for i in images]))
+            sheets.append((concept, [(image.name, _data_uri(image.load())) for image in images]))
             stage.advance()
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -46,7 +40,7 @@ def contact_sheet(
     return environment.get_template("preview.html.j2").render(bank=bank, sheets=sheets, count=count)
 
 
-def _data_uri(image: Image.Image, side: int) -> str:
+def _data_uri(image: Image.Image) -> str:
     buffer = io.BytesIO()
-    ImageOps.fit(image, (side, side)).save(buffer, "JPEG", quality=80)
+    ImageOps.fit(image, (SIDE, SIDE)).save(buffer, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

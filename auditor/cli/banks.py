@@ -55,7 +55,7 @@ def list_() -> None:
     from auditor.banks import list_banks
     from auditor.banks.places import imported_root
 
-    rows = [(b.name, b.kind, b.concepts, b.title) for b in list_banks()]
+    rows = [(b.name, b.kind, len(b.manifest.concepts), b.manifest.title) for b in list_banks()]
     for line in columns(("bank", "images", "concepts", "title"), rows):
         print(line)
     print(f"\nimported banks lie in {imported_root()} (or AUDITOR_BANKS)")

@@ -50,7 +50,7 @@ def lines(found: Inspection, source: SourceFlags) -> Iterator[str]:
 
     held = found.checkpoint
     yield from _row("file", f"{held.path} ({held.path.stat().st_size / 1e6:.1f} MB)")
-    yield from _row("weights", "; ".join(held.notes) or "the file is a state dict")
+    yield from _row("weights", held.note.removeprefix("weights ") or "the file is a state dict")
     yield from _row("", size_words(held.state))
     if found.stated is not None and found.stated.model is None:
         yield from _row("stated", f"{found.stated.arch}: {found.stated.refused}")
@@ -64,7 +64,7 @@ def lines(found: Inspection, source: SourceFlags) -> Iterator[str]:
             yield from _row("", f"{'another function: ' if number else ''}{', '.join(names)}")
         if found.untried:
             yield from _row("", f"not tried: {', '.join(found.untried)}")
-    said = (*(f"weights {note}" for note in held.notes), f"weights from file {held.path.name}")
+    said = (held.note, f"weights from file {held.path.name}")
     yield from _model(chosen.model, [note for note in chosen.model.notes if note not in said])
     command = ["auditor", "run", "--model", found.spec]
     # A folder of the hub states its architecture; a function of the user's needs none.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from auditor.images.folder import class_folder, read_folder
 from auditor.images.hub import read_hub
 from auditor.images.impressions import ImpressionSettings, make_impressions
 from auditor.images.inputs import as_inputs
-from auditor.images.transforms import transform, valid_span
+from auditor.images.transforms import transform
 from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.records import ClassImages, Skipped
 from auditor.settings import IMPRESSIONS
@@ -81,10 +82,7 @@ def collect(
     Raises:
         InputError: The source cannot be read, or fewer than ``FEWEST`` images are recognised.
     """
-
-    def recognised(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        return _recognised(model, label.index, pixels, wanted, generator)
-
+    recognised = partial(_recognised, model, label.index, wanted, generator)
     skipped: list[Skipped] = []
     kind = wanted.source
     if kind == IMPRESSIONS:
@@ -103,32 +101,18 @@ def collect(
             stream = read_folder(class_folder(Path(kind), label, model.labels), skipped)
             kind = "folder"
         pixels, names, found = _take(stream, model, wanted, recognised)
-    return _image_set(pixels, names, label, wanted, kind=kind, found=found, skipped=skipped)
-
-
-def _image_set(
-    pixels: NDArray[np.uint8],
-    names: list[str],
-    label: ClassLabel,
-    wanted: ImageRequest,
-    *,
-    kind: str,
-    found: int,
-    skipped: list[Skipped],
-) -> ImageSet:
-    """The recognised images and their counts; ``found`` images were decoded."""
-    used = len(pixels)
+    used, seen = len(pixels), found + len(skipped)
     if used < FEWEST:
         raise InputError(
-            f"images '{wanted.source}', class '{label.name}': the model recognises {used} of "
-            f"{found + len(skipped)} as the class; needed: {FEWEST} or more"
+            f"images '{wanted.source}', class '{label.name}': the model recognises {used} of {seen} as the "
+            f"class; needed: {FEWEST} or more"
         )
     held = min(round(used * wanted.heldout), used - 2)
     record = ClassImages(
         source=kind,
-        found=found + len(skipped),
+        found=seen,
         used=used,
-        dropped=found + len(skipped) - used,
+        dropped=seen - used,
         dropped_unreadable=len(skipped),
         dropped_misclassified=found - used,
         learned=used - held,
@@ -171,19 +155,18 @@ def _normalised(model: LoadedModel, pixels: NDArray[np.uint8]) -> Tensor:
 def _recognised(
     model: LoadedModel,
     class_index: int,
-    pixels: NDArray[np.uint8],
     wanted: ImageRequest,
     generator: torch.Generator,
+    pixels: NDArray[np.uint8],
 ) -> NDArray[np.bool_]:
     """Whether f(x) = y and f(t(x)) = y, for each image."""
-    span = valid_span(model)
     low, high = model.bounds()
     fits: list[bool] = []
     with torch.inference_mode():
         for start in range(0, len(pixels), wanted.batch):
             inputs = _normalised(model, pixels[start : start + wanted.batch])
             moved = transform(
-                inputs, noise=wanted.noise, rotation=wanted.rotation, span=span, generator=generator
+                inputs, noise=wanted.noise, rotation=wanted.rotation, span=high - low, generator=generator
             )
             plain = model.module(inputs).argmax(1) == class_index
             turned = model.module(torch.clamp(moved, low, high)).argmax(1) == class_index

@@ -30,7 +30,7 @@ from PIL import (  # noqa: F401  registers the decoders named in _FORMATS, and n
     features,
 )
 
-from auditor.errors import InputError
+from auditor.errors import InputError, one_line
 from auditor.records import Skipped
 
 MAX_BYTES = 64 * 2**20
@@ -53,24 +53,22 @@ _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "AVIF", "
 _WHITE = (255, 255, 255, 255)
 
 
-def decode_image(
-    source: str | os.PathLike[str] | bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES
-) -> Image.Image:
+def decode_image(source: str | os.PathLike[str] | bytes) -> Image.Image:
     """The picture in ``source`` (a path, or the bytes of a file) as 8-bit RGB.
 
     Raises:
-        InputError: not a regular file, empty, larger than ``max_bytes`` or ``max_pixels``, not an
+        InputError: not a regular file, empty, larger than :data:`MAX_BYTES` or :data:`MAX_PIXELS`, not an
             image of a known kind, animated, truncated or otherwise broken.
     """
     if isinstance(source, bytes):
         data, where = source, "image"
     else:
         where = f"image '{os.fspath(source)}'"
-        data = read_limited(Path(source), max_bytes=max_bytes)
+        data = read_limited(Path(source))
     if not data:
         raise InputError(f"{where}: 0 bytes, need an image file")
-    if len(data) > max_bytes:
-        raise InputError(f"{where}: {len(data)} bytes, at most {max_bytes} are read")
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{where}: {len(data)} bytes, at most {MAX_BYTES} are read")
     if data[4:8] == b"ftyp":
         _prepare_container(where, data[8:12])
     try:
@@ -78,7 +76,7 @@ def decode_image(
             warnings.simplefilter("ignore")  # our own limit below replaces Pillow's warning
             registered = [name for name in _FORMATS if name in Image.OPEN]
             with Image.open(io.BytesIO(data), formats=registered) as image:
-                _check_header(image, where=where, max_pixels=max_pixels)
+                _check_header(image, where=where)
                 # WeasyPrint switches this on for the whole process: cut-off files would pass as whole ones.
                 ImageFile.LOAD_TRUNCATED_IMAGES = False
                 image.load()
@@ -86,18 +84,18 @@ def decode_image(
     except InputError:
         raise
     except Image.DecompressionBombError as error:
-        raise InputError(f"{where}: more than {max_pixels} pixels, refused") from error
+        raise InputError(f"{where}: more than {MAX_PIXELS} pixels, refused") from error
     except UnidentifiedImageError as error:
         raise InputError(
             f"{where}: not an image of a known kind (JPEG, PNG, GIF, BMP, TIFF, WebP, PNM, AVIF, HEIC)"
         ) from error
     except Exception as error:  # decoders of broken files may raise anything
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = one_line(error, 1000)
         raise InputError(f"{where}: broken or truncated ({said})") from error
 
 
-def read_limited(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
-    """The bytes of a regular file of at most ``max_bytes``.
+def read_limited(path: Path) -> bytes:
+    """The bytes of a regular file of at most :data:`MAX_BYTES`.
 
     Raises:
         InputError: missing, not a regular file, too large or not readable.
@@ -106,12 +104,22 @@ def read_limited(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
         with open(path, "rb", opener=_open_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise InputError(f"image '{path}': not a regular file")
-            data = file.read(max_bytes + 1)
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"image '{path}': cannot be read ({error.strerror or error})") from error
-    if len(data) > max_bytes:
-        raise InputError(f"image '{path}': more than {max_bytes} bytes, which is the limit")
+    if len(data) > MAX_BYTES:
+        raise InputError(f"image '{path}': more than {MAX_BYTES} bytes, which is the limit")
     return data
+
+
+def left_out(name: str, reason: str) -> Skipped:
+    """What is said of an image that is not used."""
+    return Skipped(what=f"image '{name}'", reason=reason)
+
+
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether a path is a link to somewhere outside of the folder."""
+    return path.is_symlink() and not path.resolve().is_relative_to(folder.resolve())
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
@@ -136,39 +144,25 @@ def scan_images(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Skippe
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"folder '{root}': {'not a folder' if root.exists() else 'does not exist'}")
-    inside = root.resolve()
-    found: list[Path] = []
+    found: dict[str, Path] = {}
     refused: list[Skipped] = []
     for at, folders, files in os.walk(root, followlinks=False):
+        inside = Path(at).relative_to(root)
         linked = [name for name in folders if (Path(at) / name).is_symlink()]
         for name in linked:
-            where = (Path(at) / name).relative_to(root).as_posix()
-            refused.append(
-                Skipped(what=f"folder '{where}'", reason="a link to a folder; links are not followed")
-            )
+            reason = "a link to a folder; links are not followed"
+            refused.append(Skipped(what=f"folder '{(inside / name).as_posix()}'", reason=reason))
         folders[:] = [name for name in folders if not _hidden(name) and name not in linked]
-        for name in files:
-            path = Path(at) / name
-            if _hidden(name):
-                continue
-            if path.suffix.lower() in NOT_READ:
-                where = path.relative_to(root).as_posix()
-                refused.append(
-                    Skipped(
-                        what=f"image '{where}'",
-                        reason=f"{path.suffix[1:].upper()}, a kind that is not read; needed: JPEG or PNG",
-                    )
-                )
-            if path.suffix.lower() not in IMAGE_SUFFIXES:
-                continue
-            if path.is_symlink() and not path.resolve().is_relative_to(inside):
-                where = path.relative_to(root).as_posix()
-                refused.append(Skipped(what=f"image '{where}'", reason="a link that leads out of the folder"))
-                continue
-            found.append(path)
-    found.sort(key=lambda path: path.relative_to(root).as_posix())
-    refused.sort(key=lambda skipped: skipped.what)
-    return found, refused
+        for path in (Path(at) / name for name in files if not _hidden(name)):
+            where, kind = (inside / path.name).as_posix(), path.suffix.lower()
+            if kind in NOT_READ:
+                reason = f"{kind[1:].upper()}, a kind that is not read; needed: JPEG or PNG"
+                refused.append(left_out(where, reason))
+            elif kind in IMAGE_SUFFIXES and leads_out(path, root):
+                refused.append(left_out(where, "a link that leads out of the folder"))
+            elif kind in IMAGE_SUFFIXES:
+                found[where] = path
+    return [found[where] for where in sorted(found)], sorted(refused, key=lambda skipped: skipped.what)
 
 
 def _prepare_container(where: str, brand: bytes) -> None:
@@ -201,10 +195,9 @@ def _hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _check_header(image: Image.Image, *, where: str, max_pixels: int) -> None:
-    pixels = image.width * image.height
-    if pixels > max_pixels:
-        raise InputError(f"{where}: {image.width} x {image.height} pixels, at most {max_pixels} are decoded")
+def _check_header(image: Image.Image, *, where: str) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise InputError(f"{where}: {image.width} x {image.height} pixels, at most {MAX_PIXELS} are decoded")
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":
         raise InputError(f"{where}: animated or paged ({frames} frames), need a single picture")
@@ -226,8 +219,6 @@ def _to_rgb(image: Image.Image, *, where: str) -> Image.Image:
     if image.has_transparency_data:
         layered = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layered.size, _WHITE), layered).convert("RGB")
-    if image.mode == "RGB":
-        return image.copy()
     return image.convert("RGB")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from auditor.errors import InputError
-from auditor.images.decode import decode_image, scan_images
+from auditor.images.decode import decode_image, left_out, scan_images
 from auditor.models.labels import is_number, plain
 from auditor.models.loaded import ClassLabel
 from auditor.records import Skipped
@@ -111,4 +111,4 @@ def read_folder(folder: Path, skipped: list[Skipped]) -> Iterator[tuple[str, Ima
         try:
             yield name, decode_image(path)
         except InputError as failure:
-            skipped.append(Skipped(what=f"image '{name}'", reason=str(failure)))
+            skipped.append(left_out(name, str(failure)))

@@ -7,8 +7,8 @@ from typing import Any
 
 from PIL import Image
 
-from auditor.errors import InputError
-from auditor.images.decode import decode_image
+from auditor.errors import InputError, one_line
+from auditor.images.decode import decode_image, left_out
 from auditor.models.labels import plain
 from auditor.models.loaded import ClassLabel
 from auditor.records import Skipped
@@ -46,7 +46,7 @@ def read_hub(
         try:
             yield f"{split}/{number}", decode_image(held["path"] if held["bytes"] is None else held["bytes"])
         except InputError as failure:
-            skipped.append(Skipped(what=f"image '{path}:{split}/{number}'", reason=str(failure)))
+            skipped.append(left_out(f"{path}:{split}/{number}", str(failure)))
 
 
 def _rows(name: str) -> tuple[Any, str, str]:
@@ -61,8 +61,9 @@ def _rows(name: str) -> tuple[Any, str, str]:
     try:
         loaded: Any = datasets.load_dataset(path)
     except Exception as failure:  # the library raises many kinds; the user needs the first line
-        reason = " ".join(str(failure).split())[:160] or type(failure).__name__
-        raise InputError(f"images 'hf:{name}': the data set could not be loaded ({reason})") from failure
+        raise InputError(
+            f"images 'hf:{name}': the data set could not be loaded ({one_line(failure)})"
+        ) from failure
     split = split or next((s for s in ("validation", "test", "train") if s in loaded), "")
     if split not in loaded:
         raise InputError(f"images 'hf:{name}': no split '{split}'; it has {', '.join(loaded)}")

@@ -8,7 +8,7 @@ without batch norm have no such statistics, and nothing is added for them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -42,14 +42,10 @@ def departures(model: LoadedModel) -> Iterator[Callable[[], Tensor | None]]:
         found.clear()
         return total
 
-    handles = []
-    try:
+    with ExitStack() as hooks:
         for norm in _chosen(model):
-            handles.append(norm.register_forward_pre_hook(hook))
+            hooks.enter_context(norm.register_forward_pre_hook(hook))
         yield latest
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _departure(maps: Tensor, running_mean: Tensor, running_var: Tensor, eps: float) -> Tensor:

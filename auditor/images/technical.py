@@ -6,6 +6,8 @@ Two groups of photos may differ in them alone. Contrasts are therefore also esti
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -32,15 +34,16 @@ def technical_properties(picture: Image.Image) -> NDArray[np.float64]:
         [
             luma.mean(),
             luma.std(),
-            _detail(small),
-            _detail(luma),
+            detail(small),
+            detail(luma),
             (_block_edges(luma) + _block_edges(luma.T)) / 2.0,
             np.log(min(grey.size)),
         ]
     )
 
 
-def _detail(luma: NDArray[np.float64]) -> float:
+def detail(luma: NDArray[np.floating[Any]]) -> float:
+    """Natural logarithm of the mean squared Laplacian of a luminance [height, width], plus 1e-6."""
     if min(luma.shape) < 3:
         return float(np.log(1e-6))
     laplacian = 4 * luma[1:-1, 1:-1] - luma[:-2, 1:-1] - luma[2:, 1:-1] - luma[1:-1, :-2] - luma[1:-1, 2:]

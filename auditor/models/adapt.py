@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from auditor.errors import InputError
+from auditor.errors import InputError, one_line
 from auditor.records import InputSpec
 
 
@@ -148,9 +148,8 @@ def _answer(where: str, network: nn.Module, spec: InputSpec) -> Any:
         with torch.no_grad():
             return network((pixels - mean) / std)
     except Exception as failure:  # a network may raise anything
-        said = " ".join(str(failure).split())[:160] or type(failure).__name__
         raise InputError(
             f"{where}: can't be run on an image of {spec.size[0]} channels, {spec.size[1]} x {spec.size[2]} "
-            f"({said}); needed: the size that it was trained on (--input-size), or the network as it was "
-            "made (--model-factory)"
+            f"({one_line(failure)}); needed: the size that it was trained on (--input-size), or the network "
+            "as it was made (--model-factory)"
         ) from failure

@@ -21,9 +21,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
-from auditor.errors import InputError
+from auditor.errors import InputError, one_line
 
 AVERAGED = (
     *("state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema"),
@@ -77,8 +79,7 @@ class Checkpoint:
     others: tuple[str, ...] = ()
     """Other places in the file with weights."""
     names: tuple[tuple[Any, str], ...] = ()
-    """Class names that the file states, in any form that ``auditor.models.labels.named`` reads, and their
-    keys."""
+    """Class names that the file states, in any form that ``auditor.models.labels.named`` reads, and where."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of the training script, if the file has them."""
 
@@ -88,13 +89,13 @@ class Checkpoint:
         return f"model 'file:{self.path}'"
 
     @property
-    def notes(self) -> list[str]:
-        """Where in the file the weights were found."""
+    def note(self) -> str:
+        """Where in the file the weights were found; empty: the file is the state dict."""
         if not self.key:
-            return []
+            return ""
         also = f" (also in the file: {few(self.others)}; --weights-key chooses)" if self.others else ""
         average = ", a moving average" if self.key.split(".")[-1] in AVERAGED else ""
-        return [f"from '{self.key}'{average}{also}"]
+        return f"weights from '{self.key}'{average}{also}"
 
 
 def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
@@ -114,10 +115,16 @@ def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
     found = _read_safetensors(path) if _kind(where, path) == "safetensors" else _read_torch(path)
     states = dict(_states(found))
     if not states:
-        raise InputError(f"{where}: holds no state dict (names to tensors); {_shape_of(found)}")
+        seen = (few(found) or "an empty dict") if isinstance(found, Mapping) else type(found).__name__
+        raise InputError(f"{where}: holds no state dict (names to tensors); seen: {seen}")
     chosen, prefix = _chosen(where, states, key)
     entries = {k.removeprefix(prefix): v for k, v in states[chosen].items() if k.startswith(prefix)}
-    _check(where, entries)
+    for name, value in entries.items():
+        if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_nested:
+            raise InputError(
+                f"{where}: tensor '{name}' is sparse, quantised, nested or without data; "
+                "needed: weights as plain tensors"
+            )
     return Checkpoint(
         path=path,
         state=entries,
@@ -160,9 +167,6 @@ def _is_torchscript(path: Path) -> bool:
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError) as failure:
@@ -180,9 +184,8 @@ def _read_torch(path: Path) -> Any:
             "needed: a state dict (torch.save(model.state_dict(), PATH)) or safetensors"
         ) from failure
     except Exception as failure:  # a broken file may raise anything
-        raise InputError(
-            f"model 'file:{path}': cannot be read as torch weights ({' '.join(str(failure).split())[:120]})"
-        ) from failure
+        reason = one_line(failure, 120)
+        raise InputError(f"model 'file:{path}': cannot be read as torch weights ({reason})") from failure
 
 
 def _unsafe(path: Path) -> str:
@@ -211,16 +214,6 @@ def _states(found: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, dic
         yield from below
 
 
-def _check(where: str, entries: Mapping[str, Tensor]) -> None:
-    """Refuse tensors that cannot be compared and loaded."""
-    for name, value in entries.items():
-        if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_nested:
-            raise InputError(
-                f"{where}: tensor '{name}' is sparse, quantised, nested or without data; "
-                "needed: weights as plain tensors"
-            )
-
-
 def _chosen(where: str, states: Mapping[str, Any], key: str | None) -> tuple[str, str]:
     """The set of weights that was asked for, and the prefix of its tensors within that set."""
     if key is None:
@@ -247,23 +240,22 @@ def _preferred(where: str, states: Mapping[str, Any]) -> str:
     )
 
 
-def _names(found: Any) -> tuple[tuple[Any, str], ...]:
+def _names(found: Mapping[str, Any]) -> tuple[tuple[Any, str], ...]:
     """Class names that the file states, and their keys."""
-    if not isinstance(found, Mapping):
-        return ()
     places = {"": found} | {
         f"{key}.": _as_mapping(found.get(key)) for key in ("meta", "hyper_parameters", "args", "config")
     }
     stated = [(place.get(key), prefix + key) for prefix, place in places.items() for key in NAMES]
-    return tuple(
-        (value, key)
-        for value, key in stated
-        if isinstance(value, (Mapping, list, tuple)) and value and not _holds_tensors(value)
-    )
-
-
-def _holds_tensors(value: Any) -> bool:
-    return any(isinstance(v, Tensor) for v in (value.values() if isinstance(value, Mapping) else value))
+    names = []
+    for value, key in stated:
+        held = value.values() if isinstance(value, Mapping) else value
+        if (
+            isinstance(value, (Mapping, list, tuple))
+            and value
+            and not any(isinstance(v, Tensor) for v in held)
+        ):
+            names.append((value, f"'{key}' of the file"))
+    return tuple(names)
 
 
 def _as_mapping(value: Any) -> Mapping[Any, Any]:
@@ -272,17 +264,11 @@ def _as_mapping(value: Any) -> Mapping[Any, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _arguments(found: Any) -> dict[str, Any]:
-    if not isinstance(found, Mapping):
-        return {}
+def _arguments(found: Mapping[str, Any]) -> dict[str, Any]:
     arguments = dict(_as_mapping(found.get("args")))
     if isinstance(found.get("arch"), str):
         arguments.setdefault("arch", found["arch"])
     return arguments
-
-
-def _shape_of(found: Any) -> str:
-    return f"seen: {(few(found) or 'an empty dict') if isinstance(found, Mapping) else type(found).__name__}"
 
 
 def few(names: Iterable[Any]) -> str:

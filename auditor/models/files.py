@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from auditor.errors import InputError
+from auditor.errors import InputError, one_line
 from auditor.models.checkpoint import Checkpoint, read_checkpoint
 from auditor.models.fit import DEFAULT, load, own_head, own_tensors, shape_of
 from auditor.models.hub_config import CONFIG, HubConfig, read_config
@@ -57,13 +57,14 @@ class Saved:
         if request.factory:
             return _from_factory(self.checkpoint, request.factory, request.args)
         config, about_config = self.config, self.config_refused
-        if config and request.arch and not self.config_belongs and not _same(request.arch, config.arch):
+        asked = with_library(request.arch) if request.arch else ""
+        if config and asked and not self.config_belongs and _base(asked) != _base(config.arch):
             about_config = f"{CONFIG} beside the file is of {config.arch}: not used"
             config = None
-        notes = [about_config] if about_config else []
+        notes = list(filter(None, [self.checkpoint.note, about_config]))
         training = stated_by_training(self.checkpoint)
-        if request.arch:
-            arches, how = [with_library(request.arch)], ""
+        if asked:
+            arches, how = [asked], ""
         elif config is not None:
             arches, how = [config.arch], f"architecture from {CONFIG}"
         elif training.arches:
@@ -72,7 +73,7 @@ class Saved:
             raise InputError(
                 f"{self.checkpoint.where}: the file holds weights only; needed: --arch, such as --arch "
                 f"timm:resnet50 (`auditor inspect {self.checkpoint.path}` lists what fits)"
-                + "".join(f"; {note}" for note in notes)
+                + (f"; {about_config}" if about_config else "")
             )
         given = config.args if config else {}
         made = _fitting(
@@ -82,14 +83,14 @@ class Saved:
             notes.append(f"{how}: {made.arch}")
         stated = {**(config.input if config else {}), **training.input}
         assumed = () if stated else (f"preprocessing of {made.arch} assumed (it is not in the file)",)
-        names = _names(self.checkpoint)
+        names = self.checkpoint.names
         if config and config.names:
             names += ((config.names, f"'{config.names_key}' of {CONFIG}"),)
         return replace(
             made,
             input=_with(made.input, stated),
             labels=None,
-            notes=(self.origin, *_notes(self.checkpoint), *notes, *made.notes, *assumed),
+            notes=(self.origin, *notes, *made.notes, *assumed),
             names=names,
         )
 
@@ -148,18 +149,6 @@ def _path(source: str, name: str) -> Path:
 
 def _base(arch: str) -> str:
     return arch.split(".")[0]
-
-
-def _same(asked: str, stated: str) -> bool:
-    return _base(with_library(asked)) == _base(stated)
-
-
-def _names(checkpoint: Checkpoint) -> tuple[tuple[Any, str], ...]:
-    return tuple((value, f"'{key}' of the file") for value, key in checkpoint.names)
-
-
-def _notes(checkpoint: Checkpoint) -> list[str]:
-    return [f"weights {note}" for note in checkpoint.notes]
 
 
 def _fitting(checkpoint: Checkpoint, arches: Mapping[str, Mapping[str, Any]]) -> RawModel:
@@ -258,8 +247,8 @@ def _from_factory(checkpoint: Checkpoint, factory: str, args: Mapping[str, Any])
         module=network,
         input=_with(spec, stated),
         labels=None,
-        notes=(origin, *_notes(checkpoint), *notes),
-        names=_names(checkpoint),
+        notes=(origin, *filter(None, [checkpoint.note]), *notes),
+        names=checkpoint.names,
         arch=factory,
     )
 
@@ -280,8 +269,7 @@ def _made_by(factory: str, args: Mapping[str, Any]) -> nn.Module:
     try:
         network = getattr(importlib.import_module(module_name), function)(**args)
     except (Exception, SystemExit) as failure:  # the user's code may raise anything
-        said = " ".join(str(failure).split())[:160] or type(failure).__name__
-        raise InputError(f"{where}: failed with {type(failure).__name__}: {said}") from failure
+        raise InputError(f"{where}: failed with {type(failure).__name__}: {one_line(failure)}") from failure
     if not isinstance(network, nn.Module):
         raise InputError(f"{where}: returned {type(network).__name__}, needed a torch.nn.Module")
     if any(isinstance(p, nn.UninitializedParameter) for p in network.parameters()):

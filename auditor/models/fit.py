@@ -49,22 +49,11 @@ def shape_of(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Shape
 
 
 def first_convolution(network: nn.Module, channels: int) -> None:
-    """Give the network's first convolution another number of input channels."""
-    for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d):
-            parent, _, last = name.rpartition(".")
-            made = nn.Conv2d(
-                channels,
-                module.out_channels,
-                module.kernel_size,  # type: ignore[arg-type]
-                stride=module.stride,  # type: ignore[arg-type]
-                padding=module.padding,  # type: ignore[arg-type]
-                dilation=module.dilation,  # type: ignore[arg-type]
-                bias=module.bias is not None,
-                padding_mode=module.padding_mode,
-            )
-            setattr(network.get_submodule(parent), last, made)
-            return
+    """Give the network's first convolution another number of input channels; its weights are to be loaded."""
+    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
+    if first is not None:
+        first.in_channels = channels
+        first.weight = nn.Parameter(first.weight.detach()[:, :1].repeat(1, channels, 1, 1))
 
 
 def own_head(where: str, network: nn.Module, state: Mapping[str, Tensor]) -> str:

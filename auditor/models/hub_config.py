@@ -62,12 +62,12 @@ def read_config(path: Path) -> HubConfig:
         raise InputError(f"config '{path}': model_args is {type(args).__name__}, needed an object")
     if isinstance(data.get("global_pool"), str):
         args = {"global_pool": data["global_pool"], **args}
-    held = [(data.get("label_names"), "label_names"), (cfg.get("label_names"), "label_names")]
-    held.append((data.get("id2label"), "id2label"))
-    names, key = next(((value, name) for value, name in held if value), (None, ""))
+    names: Any = data.get("label_names") or cfg.get("label_names")
+    key = "label_names" if names else "id2label"
+    names = names or data.get("id2label") or None
     described = data.get("label_descriptions") or cfg.get("label_descriptions")
     words = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    if isinstance(names, list) and words and isinstance(described, dict):
+    if words and isinstance(described, dict):
         names = [described.get(name, name) for name in names]
     return HubConfig(
         arch=f"timm:{architecture}",

@@ -78,9 +78,8 @@ def _prefixes(tensors: Mapping[str, Tensor]) -> list[str]:
 
 
 @cache
-def _held() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
-    return found
+def _held() -> Any:
+    return json.loads(TABLE.read_text(encoding="utf-8"))
 
 
 def _table() -> dict[str, list[str]]:

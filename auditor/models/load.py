@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,13 +10,23 @@ from pathlib import Path
 import torch
 
 from auditor.errors import InputError
+from auditor.models import files, libraries
 from auditor.models.adapt import OneLogit, adapted
 from auditor.models.label_files import labels_from_file
 from auditor.models.labels import numbered, stated
 from auditor.models.libraries import RawModel, Request, resolve_bare
 from auditor.models.loaded import ClassLabel, LoadedModel, freeze, weights_sha256
-from auditor.models.sources import SOURCES
 from auditor.records import InputSpec
+
+SOURCES: dict[str, Callable[[str, Request], RawModel]] = {
+    "timm": libraries.from_timm,
+    "torchvision": libraries.from_torchvision,
+    "hf-hub": libraries.from_hub,
+    "hf-dir": files.from_folder,
+    "file": files.from_file,
+    "bundled": libraries.from_bundled,
+}
+"""Prefix of a model's name to what makes its network, given the part behind the prefix."""
 
 
 @dataclass(frozen=True)

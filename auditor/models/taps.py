@@ -1,12 +1,13 @@
-"""Record the outputs of layers with forward hooks.
+"""Record the outputs of layers, and the input of the last one, with forward hooks.
 
-The audited network is never rebuilt. The hooks are on the module itself and are removed in ``finally``.
+The audited network is never rebuilt. The hooks are on the module itself and are removed at the end, whatever
+happens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -28,18 +29,40 @@ def record(module: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tenso
         [n, channels] is given as [n, channels, 1, 1]). Gradients flow through it.
     """
     outputs: dict[str, Tensor] = {}
-    handles = []
 
     def keep(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
         outputs[name] = as_maps(output)
 
-    try:
+    with ExitStack() as hooks:
         for name in layers:
-            handles.append(module.get_submodule(name).register_forward_hook(partial(keep, name)))
+            hooks.enter_context(module.get_submodule(name).register_forward_hook(partial(keep, name)))
         yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()
+
+
+@contextmanager
+def record_last_input(module: nn.Module, classes: int) -> Iterator[list[Tensor]]:
+    """Collect the input of the last linear layer with one output per class during each forward pass.
+
+    Yields:
+        A list that grows by one tensor [images, channels] per pass, averaged over positions. It stays empty
+        where no single linear layer makes the logits.
+    """
+    outputs = {classes, 1} if classes == 2 else {classes}  # one output stands for two classes
+    linear = [
+        part
+        for part in module.modules()
+        if (isinstance(part, nn.Linear) and part.out_features in outputs)
+        or (isinstance(part, nn.Conv2d) and part.out_channels in outputs and part.kernel_size == (1, 1))
+    ]
+    inputs: list[Tensor] = []
+
+    def keep(_module: nn.Module, given: Any, _output: Any) -> None:
+        inputs.append(as_maps(given[0].detach()).float().mean(dim=(2, 3)).cpu())
+
+    with ExitStack() as hooks:
+        for last in linear[-1:]:
+            hooks.enter_context(last.register_forward_hook(keep))
+        yield inputs
 
 
 def as_maps(output: Tensor) -> Tensor:
@@ -51,15 +74,10 @@ def forward_to(module: nn.Module, layer: str, inputs: Tensor) -> Tensor:
     """The output of one layer, [n, channels, height, width]; later layers are not computed."""
     found: list[Tensor] = []
 
-    def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+    def stop(_module: nn.Module, _inputs: Any, output: Any) -> None:
         found.append(as_maps(output))
         raise _Reached
 
-    handle = module.get_submodule(layer).register_forward_hook(hook)
-    try:
+    with module.get_submodule(layer).register_forward_hook(stop), suppress(_Reached):
         module(inputs)
-    except _Reached:
-        pass
-    finally:
-        handle.remove()
     return found[0]

@@ -16,7 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from auditor.errors import InputError
+from auditor.errors import InputError, one_line
 from auditor.files import save_arrays, write_bytes
 from auditor.records import FORMAT_VERSION, Audit
 from auditor.store.migrate import STEPS, Document, migrated
@@ -106,18 +106,17 @@ def _decoded(raw: bytes, where: str) -> Document:
     try:
         data = json.loads(raw)
     except (ValueError, RecursionError) as error:  # ValueError: bad JSON as well as bad UTF-8
-        raise InputError(f"audit '{where}': not complete JSON: {_one_line(error)}") from None
+        raise InputError(f"audit '{where}': not complete JSON: {one_line(error)}") from None
     if not isinstance(data, dict) or "format_version" not in data:
         raise InputError(f"audit '{where}': no 'format_version'; this is not an audit")
     version = data["format_version"]
     readable = [*STEPS, FORMAT_VERSION]
     if type(version) is not int or version not in readable:
-        reason = ""
-        if type(version) is int and 0 < version < FORMAT_VERSION:
-            reason = (
-                "; an older audit has to be made again: its conclusions rest on other rules, and it stores "
-                "no adjusted intervals"
-            )
+        old = (
+            "; an older audit has to be made again: its conclusions rest on other rules, and it stores "
+            "no adjusted intervals"
+        )
+        reason = old if type(version) is int and 0 < version < FORMAT_VERSION else ""
         raise InputError(
             f"audit '{where}': format version {version!r}; this auditor reads versions "
             f"{' and '.join(map(str, readable))}{reason}"
@@ -174,7 +173,7 @@ def audit_digest(audit: Audit) -> str:
 
 def result_digest(audit: Audit) -> str:
     """SHA-256 of the audit without time stamps and durations: equal when the results are."""
-    data = _drop(_settle(audit.model_dump(mode="json", by_alias=True)), _NOT_A_RESULT)
+    data = _without_times(_settle(audit.model_dump(mode="json", by_alias=True)))
     text = json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -208,13 +207,7 @@ def _settle(value: Any) -> Any:
     return value
 
 
-def _drop(value: Any, names: tuple[str, ...]) -> Any:
+def _without_times(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _drop(item, names) for key, item in value.items() if key not in names}
-    if isinstance(value, list):
-        return [_drop(item, names) for item in value]
-    return value
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]
+        return {key: _without_times(item) for key, item in value.items() if key not in _NOT_A_RESULT}
+    return [_without_times(item) for item in value] if isinstance(value, list) else value

@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.errors import InputError
+from auditor.errors import InputError, one_line
 
 LARGEST_ATTACHMENT = 200_000_000
 """Bytes, unpacked."""
@@ -51,8 +51,7 @@ def read_pdf(content: bytes, *, where: str) -> PdfContent:
         raise
     # A damaged PDF makes the reader stumble in more ways than it declares.
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise InputError(f"'{where}': not a readable PDF: {reason}") from error
+        raise InputError(f"'{where}': not a readable PDF: {one_line(error)}") from error
 
 
 def _only(name: str, contents: Any, where: str) -> bytes:

@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 from auditor.errors import InputError, StorageError
 from auditor.files import write_bytes
 from auditor.records import Record
-from auditor.store.directory import AUDIT_FILE
+from auditor.store.directory import AUDIT_FILE, read_audit
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -61,16 +61,12 @@ def new_key(path: Path) -> tuple[Path, Path]:
             raise InputError(f"key '{taken}': exists already; a key is never replaced")
     key = ed25519.Ed25519PrivateKey.generate()
     password = os.environ.get(PASSWORD)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(password.encode())
-        if password
-        else serialization.NoEncryption(),
-    )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    locked: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if password:
+        locked = serialization.BestAvailableEncryption(password.encode())
+    private = key.private_bytes(pem, form, locked)
+    public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Never readable by others, not even for a moment.
@@ -104,8 +100,6 @@ def sign_audit(directory: Path, key_file: Path) -> Path:
     Raises:
         InputError: As :func:`sign`; or there is no readable audit.
     """
-    from auditor.store.directory import read_audit
-
     read_audit(directory)
     try:
         content = (directory / AUDIT_FILE).read_bytes()
@@ -188,7 +182,6 @@ def _private_key(path: Path) -> Ed25519PrivateKey:
 
 
 def _public_key(path: Path) -> Ed25519PublicKey:
-    _needs_library()
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ed25519
 

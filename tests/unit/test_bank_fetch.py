@@ -9,13 +9,15 @@ import tarfile
 import threading
 from collections import namedtuple
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from auditor.banks.fetch import run as fetch
-from auditor.banks.fetch.run import ConsentError, Remote, RemoteFile, download, fetch_bank, terms_of
+from auditor.banks.fetch.run import REMOTES, ConsentError, Remote, RemoteFile, download, fetch_bank, terms_of
 from auditor.errors import AuditorError, InputError, StorageError
 from tests.bank_data import picture
 
@@ -86,15 +88,15 @@ def server(tmp_path: Path) -> Iterator[Server]:
     thread.join()
 
 
-def remotes(server: Server, *, md5: str = "") -> dict[str, Remote]:
+def known(server: Server, *, md5: str = "") -> AbstractContextManager[object]:
+    """Inside the block, the server has the set ``dtd``."""
     file = RemoteFile(server.url, "dtd.tar.gz", md5 or hashlib.md5(server.content).hexdigest())  # noqa: S324
-    return {"dtd": Remote("dtd", "Textures", "research", "cite", (file,))}
+    return mock.patch.dict(REMOTES, dtd=Remote("Textures", "research", "cite", (file,)))
 
 
-def get(server: Server, tmp_path: Path, **options: object) -> fetch.Imported:
-    known = remotes(server, md5=str(options.pop("md5", "")))
-    given = {"accepted": True, "into": tmp_path / "banks", "downloads": tmp_path / "down", **options}
-    return fetch_bank("dtd", remotes=known, **given)  # type: ignore[arg-type]
+def get(server: Server, tmp_path: Path, *, md5: str = "", accepted: bool = True) -> fetch.Imported:
+    with known(server, md5=md5):
+        return fetch_bank("dtd", accepted=accepted, into=tmp_path / "banks", downloads=tmp_path / "down")
 
 
 def test_fetched_checked_and_imported(server: Server, tmp_path: Path) -> None:
@@ -105,7 +107,8 @@ def test_fetched_checked_and_imported(server: Server, tmp_path: Path) -> None:
 
 
 def test_terms_are_shown_and_must_be_accepted(server: Server, tmp_path: Path) -> None:
-    text = "\n".join(terms_of("dtd", remotes(server)))
+    with known(server):
+        text = "\n".join(terms_of("dtd"))
     assert "licence: research" in text
     assert server.url in text
     with pytest.raises(ConsentError, match="have to be accepted first"):

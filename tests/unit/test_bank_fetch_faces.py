@@ -12,6 +12,7 @@ import zipfile
 from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 from urllib.request import urlopen
 
 import pytest
@@ -63,9 +64,8 @@ def remote_lfw(lfw: Server) -> dict[str, Remote]:
 
 
 def get(remotes: dict[str, Remote], tmp_path: Path, name: str = "lfw") -> Imported:
-    return fetch_bank(
-        name, accepted=True, into=tmp_path / "banks", downloads=tmp_path / "down", remotes=remotes
-    )
+    with mock.patch.dict(REMOTES, remotes):
+        return fetch_bank(name, accepted=True, into=tmp_path / "banks", downloads=tmp_path / "down")
 
 
 def test_lfw_with_its_attributes(lfw: Server, tmp_path: Path) -> None:

@@ -107,13 +107,15 @@ def test_other_files(data: bytes) -> None:
         decode_image(data)
 
 
-def test_too_many_bytes(tmp_path: Path) -> None:
+def test_too_many_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.png"
-    path.write_bytes(encoded(Image.new("RGB", (64, 64)), "PNG"))
+    content = encoded(Image.new("RGB", (64, 64)), "PNG")
+    path.write_bytes(content)
+    monkeypatch.setattr("auditor.images.decode.MAX_BYTES", 50)
     with pytest.raises(InputError, match="more than 50 bytes"):
-        decode_image(path, max_bytes=50)
+        decode_image(path)
     with pytest.raises(InputError, match="at most 50"):
-        decode_image(path.read_bytes(), max_bytes=50)
+        decode_image(content)
 
 
 def png_of_size(width: int, height: int) -> bytes:
@@ -135,11 +137,13 @@ def test_decompression_bomb_is_refused_before_decoding(side: int) -> None:
         decode_image(png_of_size(side, side))
 
 
-def test_exactly_at_the_limit_is_decoded() -> None:
+def test_exactly_at_the_limit_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(Image.new("RGB", (20, 10)), "PNG")
-    assert decode_image(data, max_pixels=200).size == (20, 10)
+    monkeypatch.setattr("auditor.images.decode.MAX_PIXELS", 200)
+    assert decode_image(data).size == (20, 10)
+    monkeypatch.setattr("auditor.images.decode.MAX_PIXELS", 199)
     with pytest.raises(InputError, match="20 x 10"):
-        decode_image(data, max_pixels=199)
+        decode_image(data)
 
 
 def test_missing_folder_and_pipe(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from auditor.audit.groups import EveryClass, contrast, sample_groups
 from auditor.audit.layout import BankLayout, lay_out
 from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast, digest_of
 from auditor.explain.responses import detector_response, layer_responses
-from auditor.models.head import record_last_input
 from auditor.models.loaded import ClassLabel
+from auditor.models.taps import record_last_input
 from auditor.randomness import stream
 from auditor.settings import Settings
 from auditor.statistics.classwise import FEWEST_CLASSES

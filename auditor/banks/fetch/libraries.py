@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from auditor.errors import AuditorError, InputError
+from auditor.errors import AuditorError, InputError, one_line
 
 _FAIRFACE = "HuggingFaceM4/FairFace"
 _FAIRFACE_CONFIGURATION = "0.25"
@@ -92,5 +92,4 @@ def _write_split(data: Any, words: dict[str, list[str]], folder: Path, short: st
 def _failed(name: str, what: str, error: Exception) -> Exception:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
         return error  # the disk, which the caller tells apart
-    said = " ".join(str(error).split())[:300] or type(error).__name__
-    return AuditorError(f"fetch '{name}': {what} ({said}); repeat to go on")
+    return AuditorError(f"fetch '{name}': {what} ({one_line(error, 300)}); repeat to go on")

@@ -8,8 +8,10 @@ import http.client
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -50,7 +52,6 @@ class RemoteFile:
 class Remote:
     """An image set that may be downloaded, and its terms."""
 
-    importer: str
     title: str
     licence: str
     terms: str
@@ -64,9 +65,8 @@ class Remote:
 # Addresses and checksums: DTD as torchvision publishes them (torchvision.datasets.DTD); LFW's images as
 # scikit-learn does (sklearn.datasets.fetch_lfw_people), since torchvision no longer downloads them; LFW's
 # attributes have no published checksum.
-REMOTES: Final[dict[str, Remote]] = {
+REMOTES: Final[dict[str, Remote]] = {  # by importer
     "dtd": Remote(
-        importer="dtd",
         title="Describable Textures Dataset, 47 textures, 5,640 photos",
         licence="Research use; the images belong to their owners",
         terms="For research purposes. Cite Cimpoi et al., CVPR 2014. Do not publish the images.",
@@ -80,7 +80,6 @@ REMOTES: Final[dict[str, Remote]] = {
         ),
     ),
     "lfw": Remote(
-        importer="lfw",
         title="Labeled Faces in the Wild (funneled), 13,233 news photos, with attribute scores",
         licence="Research; the images belong to news agencies. Attributes: non-commercial use only",
         terms="Research, non-commercial. Cite Huang et al., UMass TR 07-49, and Kumar et al., ICCV 2009. "
@@ -99,7 +98,6 @@ REMOTES: Final[dict[str, Remote]] = {
         ),
     ),
     "celeba": Remote(
-        importer="celeba",
         title="CelebA, 202,599 pictures of celebrities with 40 attributes",
         licence="Non-commercial research only",
         terms="Non-commercial research. Do not publish or pass on the images. They show people.",
@@ -107,7 +105,6 @@ REMOTES: Final[dict[str, Remote]] = {
         size_bytes=1_500_000_000,
     ),
     "fairface": Remote(
-        importer="fairface",
         title="FairFace, 97,698 faces with perceived gender, race and age group",
         licence="CC BY 4.0 (annotations); images under their own licences",
         terms="Attribution: Karkkainen and Joo, WACV 2021. The images show people.",
@@ -123,9 +120,13 @@ class ConsentError(AuditorError):
     exit_status = 2
 
 
-def terms_of(name: str, remotes: dict[str, Remote] | None = None) -> list[str]:
-    """A set's licence, terms and addresses, as lines to show before the download."""
-    remote = _remote(name, remotes)
+def terms_of(name: str) -> list[str]:
+    """A set's licence, terms and addresses, as lines to show before the download.
+
+    Raises:
+        InputError: no such set.
+    """
+    remote = _remote(name)
     size = remote.size_bytes or sum(file.size_bytes for file in remote.files)
     return [
         remote.title,
@@ -149,7 +150,6 @@ def fetch_bank(
     into: Path,
     downloads: Path,
     options: Options | None = None,
-    remotes: dict[str, Remote] | None = None,
     progress: Progress = silent,
 ) -> Imported:
     """Downloads the files of ``name`` to ``downloads``, checks and imports them.
@@ -164,37 +164,21 @@ def fetch_bank(
         StorageError: the disk is full.
         AuditorError: the server cannot be reached or the transfer broke off.
     """
-    remote = _remote(name, remotes)
+    remote = _remote(name)
     if not accepted:
         raise ConsentError(f"fetch '{name}': its terms have to be accepted first (--accept-terms)")
     if remote.prepare is not None:
-        got = _from_library(name, remote, downloads / name)
+        with _written(downloads / name, f"'{name}'"):
+            _need_space(downloads / name, remote.size_bytes)
+            got = remote.prepare(downloads / name)
     else:
         archive, *beside = (download(file, downloads, progress=progress) for file in remote.files)
         got = Fetched(archive, tuple(beside))
-    imported = import_bank(
-        remote.importer,
-        got.source,
-        beside=got.beside,
-        into=into,
-        name=name,
-        options=options,
-        progress=progress,
-    )
+    imported = import_bank(name, got.source, beside=got.beside, into=into, options=options, progress=progress)
     if is_archive(got.source):
         for path in (got.source, *got.beside):
             path.unlink(missing_ok=True)
     return imported
-
-
-def _from_library(name: str, remote: Remote, folder: Path) -> Fetched:
-    assert remote.prepare is not None  # noqa: S101 (narrows the type)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _need_space(folder, remote.size_bytes)
-        return remote.prepare(folder)
-    except OSError as error:
-        raise _not_written(folder, f"'{name}'", error) from error
 
 
 def download(file: RemoteFile, into: Path, *, progress: Progress = silent) -> Path:
@@ -208,8 +192,7 @@ def download(file: RemoteFile, into: Path, *, progress: Progress = silent) -> Pa
     if urlsplit(file.url).scheme not in ("http", "https"):
         raise InputError(f"'{file.url}': need an http or https address")
     target, part = into / file.name, into / f"{file.name}.part"
-    try:
-        into.mkdir(parents=True, exist_ok=True)
+    with _written(into, f"'{file.name}'"):
         if target.is_file():
             _check(target, file)
             return target
@@ -218,15 +201,20 @@ def download(file: RemoteFile, into: Path, *, progress: Progress = silent) -> Pa
         if not file.checked:
             _check_first_use(part, file, record=into / f"{file.name}.sha256", progress=progress)
         part.replace(target)
-    except OSError as error:
-        raise _not_written(into, f"'{file.name}'", error) from error
     return target
 
 
-def _not_written(folder: Path, what: str, error: OSError) -> StorageError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(f"'{folder}': disk full while fetching {what}; what came is kept")
-    return StorageError(f"'{folder}': cannot be written ({error.strerror or error})")
+@contextmanager
+def _written(folder: Path, what: str) -> Iterator[None]:
+    """Makes the folder; what goes wrong on the disk while it is filled becomes a StorageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        said = f"cannot be written ({error.strerror or error})"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            said = f"disk full while fetching {what}; what came is kept"
+        raise StorageError(f"'{folder}': {said}") from error
 
 
 def _transfer(file: RemoteFile, part: Path, progress: Progress) -> None:
@@ -266,8 +254,7 @@ def _copy(
             try:
                 block = response.read(_BLOCK)
             except (http.client.IncompleteRead, TimeoutError, ConnectionError) as error:
-                partial = getattr(error, "partial", b"")
-                out.write(partial)
+                out.write(getattr(error, "partial", b""))
                 raise AuditorError(
                     f"fetch '{url}': the transfer broke off ({type(error).__name__}); repeat to go on"
                 ) from error
@@ -286,10 +273,7 @@ def _need_space(folder: Path, needed: int) -> None:
 
 def _check(path: Path, file: RemoteFile) -> None:
     for kind, needed in (("md5", file.md5), ("sha256", file.sha256)):
-        if not needed:
-            continue
-        seen = _digest(path, kind)
-        if seen != needed:
+        if needed and (seen := _digest(path, kind)) != needed:
             path.unlink()
             raise InputError(f"fetch '{file.url}': {kind} is {seen}, need {needed}; deleted, fetch it again")
 
@@ -311,18 +295,14 @@ def _check_first_use(path: Path, file: RemoteFile, *, record: Path, progress: Pr
 
 
 def _digest(path: Path, kind: str) -> str:
-    digest = hashlib.new(kind, usedforsecurity=False)
     with path.open("rb") as data:
-        while block := data.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(data, partial(hashlib.new, kind, usedforsecurity=False)).hexdigest()
 
 
-def _remote(name: str, remotes: dict[str, Remote] | None) -> Remote:
-    known = REMOTES if remotes is None else remotes
-    if name not in known:
+def _remote(name: str) -> Remote:
+    if name not in REMOTES:
         raise InputError(
-            f"fetch '{name}': cannot be fetched, need one of {', '.join(sorted(known))}; "
+            f"fetch '{name}': cannot be fetched, need one of {', '.join(sorted(REMOTES))}; "
             "get other sets from their owners and use 'auditor banks import'"
         )
-    return known[name]
+    return REMOTES[name]

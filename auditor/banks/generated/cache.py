@@ -53,27 +53,16 @@ def generated_concepts(
                 stage.advance()
                 if len(wanted[name]) == generator.images:
                     _write(root / name / "sha256.json", json.dumps(wanted[name]).encode())
-    return [
-        Concept(
-            name=entry.name,
-            title=entry.title or entry.name,
-            definition=entry.definition,
-            images=tuple(
-                BankImage(
-                    name=f"{entry.name}/{index:03d}",
-                    load=partial(
-                        _load,
-                        root / entry.name / f"{index:03d}.png",
-                        sha256,
-                        partial(render, entry.name, index=index, seed=seed, size=generator.size),
-                    ),
-                    sha256=sha256,
-                )
-                for index, sha256 in enumerate(wanted[entry.name][: generator.images])
-            ),
-        )
-        for entry in entries
-    ]
+    concepts = []
+    for entry in entries:
+        images = []
+        for index, sha256 in enumerate(wanted[entry.name][: generator.images]):
+            name = f"{entry.name}/{index:03d}"
+            again = partial(render, entry.name, index=index, seed=seed, size=generator.size)
+            load = partial(_load, root / f"{name}.png", sha256, again)
+            images.append(BankImage(name=name, load=load, sha256=sha256))
+        concepts.append(Concept(entry.name, tuple(images), entry.title or entry.name, entry.definition))
+    return concepts
 
 
 def _known(folder: Path, count: int) -> list[str]:

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from auditor.errors import InputError
@@ -41,30 +42,19 @@ def is_archive(path: Path) -> bool:
     return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
 
 
-def extract(
-    archive: Path,
-    into: Path,
-    *,
-    max_files: int = MAX_FILES,
-    max_bytes: int = MAX_BYTES,
-    max_ratio: int = MAX_RATIO,
-    progress: Progress = silent,
-) -> None:
+def extract(archive: Path, into: Path, *, progress: Progress = silent) -> None:
     """Unpacks an archive's regular files below ``into``. Every member is checked before the first is written.
 
     Raises:
         InputError: a path that leads out, a link, a device, two names that differ only in case, more
             or larger files than the limits allow, or a damaged archive; the member is named.
     """
-    limit = min(max_bytes, max(_FREE, archive.stat().st_size * max_ratio))
     zipped = zipfile.is_zipfile(archive)
     try:
         with zipfile.ZipFile(archive) if zipped else tarfile.open(archive) as opened:
-            if isinstance(opened, zipfile.ZipFile):
-                members = list(_zip_members(opened))
-            else:
-                members = list(_tar_members(opened, max_files=max_files))
-            _check(archive, members, max_files=max_files, limit=limit)
+            found = _zip_members(opened) if isinstance(opened, zipfile.ZipFile) else _tar_members(opened)
+            members = list(islice(found, MAX_FILES + 1))
+            _check(archive, members)
             with progress.stage(f"unpacking {archive.name}", len(members)) as stage:
                 for member in members:
                     member.unpack(into)
@@ -84,12 +74,10 @@ def _zip_members(archive: zipfile.ZipFile) -> Iterator[_Member]:
         yield _Member(name, problem, info.file_size, partial(archive.extract, info))
 
 
-def _tar_members(archive: tarfile.TarFile, *, max_files: int) -> Iterator[_Member]:
+def _tar_members(archive: tarfile.TarFile) -> Iterator[_Member]:
     # A second line of defence, which early patch releases of Python 3.11 lack.
     archive.extraction_filter = getattr(tarfile, "data_filter", None)
-    for count, info in enumerate(archive):
-        if count > 2 * max_files:
-            return  # _check refuses so many
+    for info in islice(archive, 2 * MAX_FILES + 1):  # folders count, too
         if info.isdir():
             continue
         problem = "a link" if info.issym() or info.islnk() else "" if info.isfile() else "not a regular file"
@@ -97,9 +85,9 @@ def _tar_members(archive: tarfile.TarFile, *, max_files: int) -> Iterator[_Membe
         yield _Member(info.name, problem, info.size, unpack)
 
 
-def _check(archive: Path, members: list[_Member], *, max_files: int, limit: int) -> None:
-    if len(members) > max_files:
-        raise InputError(f"{archive}: more than {max_files} files, which is the limit")
+def _check(archive: Path, members: list[_Member]) -> None:
+    if len(members) > MAX_FILES:
+        raise InputError(f"{archive}: more than {MAX_FILES} files, which is the limit")
     seen: dict[str, str] = {}
     for member in members:
         where = f"{archive}: member '{member.name}'"
@@ -115,5 +103,6 @@ def _check(archive: Path, members: list[_Member], *, max_files: int, limit: int)
             raise InputError(f"{where} {said}; nothing was unpacked")
         seen[folded] = member.name
     total = sum(member.size for member in members)
+    limit = min(MAX_BYTES, max(_FREE, archive.stat().st_size * MAX_RATIO))
     if total > limit:
         raise InputError(f"{archive}: unpacks to {total} bytes, at most {limit} are allowed for its size")

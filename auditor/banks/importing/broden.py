@@ -8,9 +8,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.banks.importing.rows import Box, Options, Row, Table, label_value, safe_name, table_lines
+from auditor.banks.importing.rows import (
+    Box,
+    Options,
+    Row,
+    Table,
+    label_value,
+    safe_name,
+    table_lines,
+    table_of,
+)
 from auditor.errors import InputError
-from auditor.images.decode import decode_image
+from auditor.images.decode import decode_image, left_out
 from auditor.records import Skipped
 
 WHOLE = ("texture", "scene")
@@ -38,26 +47,19 @@ def broden(source: Path, options: Options) -> Table:
     labels = source / "label.csv"
     names = {cells["number"]: cells["name"] for _, cells in table_lines(labels, columns=("number", "name"))}
     index = source / "index.csv"
-    table = Table(rows=[], left_out=[])
-    for line, cells in table_lines(index, columns=("image", options.category)):
-        where = f"{index}:{line}"
+    found: list[Row | Skipped] = []
+    for where, cells in table_lines(index, columns=("image", options.category)):
         entries = [entry for entry in cells[options.category].split(";") if entry]
         if not entries:
             continue
         file = f"images/{safe_name(cells['image'], where=where)}"
         if options.category in WHOLE:
-            found = _whole(file, entries, names, options.category, where)
+            found.append(_whole(file, entries, names, options.category, where))
         else:
             masks = [source / "images" / safe_name(entry, where=where) for entry in entries]
-            found = _region(file, masks, names, options.coverage, where)
-        if isinstance(found, Row):
-            table.rows.append(found)
-        else:
-            table.left_out.append(found)
-    if not table.rows:
-        why = "" if options.category in WHOLE else f" that covers {options.coverage:.0%} of its image"
-        raise InputError(f"{index}: no image with a label in column '{options.category}'{why}")
-    return table
+            found.append(_region(file, masks, names, options.coverage, where))
+    why = "" if options.category in WHOLE else f" that covers {options.coverage:.0%} of its image"
+    return table_of(found, none=f"{index}: no image with a label in column '{options.category}'{why}")
 
 
 def _whole(
@@ -67,8 +69,8 @@ def _whole(
     if unknown:
         raise InputError(f"{where}: {category} {unknown[0]} is not in label.csv")
     if len(numbers) > 1:
-        reason = f"labelled {' and '.join(names[n] for n in numbers)}; one image serves one concept"
-        return Skipped(what=f"image '{file}'", reason=reason)
+        labels = " and ".join(names[n] for n in numbers)
+        return left_out(file, f"labelled {labels}; one image serves one concept")
     name = names[numbers[0]].removesuffix("-s")  # Broden marks scenes by -s
     return Row(file=file, labels={"concept": label_value(name)}, where=where)
 
@@ -81,8 +83,7 @@ def _region(
         try:
             pixels = np.asarray(decode_image(path), dtype=np.int64)
         except InputError as error:
-            reason = f"its labels cannot be read: {str(error).partition(': ')[2]}"
-            return Skipped(what=f"image '{file}'", reason=reason)
+            return left_out(file, f"its labels cannot be read: {str(error).partition(': ')[2]}")
         numbers = pixels[..., 0] + 256 * pixels[..., 1]
         found, counts = np.unique(numbers[numbers > 0], return_counts=True)
         if not len(found):
@@ -92,8 +93,7 @@ def _region(
         if best is None or share > best[0]:
             best = share, most, _box_around(numbers == most)
     if best is None or best[0] < coverage:
-        reason = f"no label covers {coverage:.0%} of it"
-        return Skipped(what=f"image '{file}'", reason=reason)
+        return left_out(file, f"no label covers {coverage:.0%} of it")
     _, number, box = best
     if str(number) not in names:
         raise InputError(f"{where}: label {number} of its pixels is not in label.csv")
@@ -104,9 +104,5 @@ def _box_around(mask: NDArray[np.bool_]) -> Box:
     """The smallest box that holds the mask, in shares of width and height."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     height, width = mask.shape
-    return (
-        float(columns[0] / width),
-        float(rows[0] / height),
-        float((columns[-1] + 1) / width),
-        float((rows[-1] + 1) / height),
-    )
+    right, bottom = (columns[-1] + 1) / width, (rows[-1] + 1) / height
+    return float(columns[0] / width), float(rows[0] / height), float(right), float(bottom)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from auditor.banks.importing.rows import Options, Row, Table, age_band, not_utf8, safe_name, table_lines
+from auditor.banks.importing.rows import (
+    Options,
+    Row,
+    Table,
+    age_band,
+    safe_name,
+    table_lines,
+    table_of,
+    text_lines,
+)
 from auditor.errors import InputError
-from auditor.images.decode import scan_images
+from auditor.images.decode import left_out, scan_images
 from auditor.records import Skipped
 
 ADULT = 18
@@ -23,28 +31,22 @@ def utkface(source: Path, options: Options) -> Table:
     Raises:
         InputError: no file is named in that way.
     """
-    paths, left_out = scan_images(source)
-    rows = []
-    for path in paths:
-        file = path.relative_to(source).as_posix()
-        named = re.match(r"^(\d{1,3})_([01])_([0-4])_(\d{8,})\.", path.name)
-        if not named:
-            reason = "not named age_gender_race_date with gender 0-1 and race 0-4"
-            left_out.append(Skipped(what=f"image '{file}'", reason=reason))
-            continue
-        age = int(named[1])
-        if options.adults_only and age < ADULT:
-            left_out.append(Skipped(what=f"image '{file}'", reason=f"labelled {age} years, adults only"))
-            continue
-        rows.append(
-            Row(
-                file=file,
-                labels={"gender": _UTK_GENDER[named[2]], "race": _UTK_RACE[named[3]]},
-                covariates={"age": float(age), "age band": age_band(age), "source": named[4][:8]},
-                where=file,
-            )
-        )
-    return _found(rows, left_out, f"{source}: no image is named age_gender_race_date, as in UTKFace")
+    paths, refused = scan_images(source)
+    named = (_named(path.relative_to(source).as_posix(), options) for path in paths)
+    none = f"{source}: no image is named age_gender_race_date, as in UTKFace"
+    return table_of([*refused, *named], none=none)
+
+
+def _named(file: str, options: Options) -> Row | Skipped:
+    named = re.match(r"^(\d{1,3})_([01])_([0-4])_(\d{8,})\.", file.rpartition("/")[2])
+    if not named:
+        return left_out(file, "not named age_gender_race_date with gender 0-1 and race 0-4")
+    age = int(named[1])
+    if options.adults_only and age < ADULT:
+        return left_out(file, f"labelled {age} years, adults only")
+    labels = {"gender": _UTK_GENDER[named[2]], "race": _UTK_RACE[named[3]]}
+    covariates = {"age": float(age), "age band": age_band(age), "source": named[4][:8]}
+    return Row(file=file, labels=labels, covariates=covariates, where=file)
 
 
 _FAIRFACE_TABLES = ("fairface_label_train.csv", "fairface_label_val.csv")
@@ -61,27 +63,29 @@ def fairface(source: Path, options: Options) -> Table:
     tables = [source / name for name in _FAIRFACE_TABLES if (source / name).is_file()]
     if not tables:
         raise InputError(f"{source}: none of {' and '.join(_FAIRFACE_TABLES)}, as in FairFace")
-    rows, left_out = [], []
-    for table in tables:
-        for line, cells in table_lines(table, columns=("file", "age", "gender", "race")):
-            where = f"{table}:{line}"
-            file = safe_name(cells["file"], where=where)
-            gender = {"Male": "man", "Female": "woman"}.get(cells["gender"])
-            if gender is None:
-                raise InputError(f"{where}: gender '{cells['gender']}', need Male or Female")
-            if cells["age"] not in _FAIRFACE_AGES:
-                raise InputError(
-                    f"{where}: age '{cells['age']}', need one of {', '.join(sorted(_FAIRFACE_AGES))}"
-                )
-            if options.adults_only and cells["age"] in _MINORS:
-                reason = f"labelled {cells['age']} years, adults only"
-                left_out.append(Skipped(what=f"image '{file}'", reason=reason))
-                continue
-            band = "70 and over" if cells["age"] == "more than 70" else cells["age"]
-            race = cells["race"].lower().replace("_", " ")
-            labels = {"gender": gender, "race": race}
-            rows.append(Row(file=file, labels=labels, covariates={"age band": band}, where=where))
-    return _found(rows, left_out, f"{source}: the tables name no adult")
+    lines = (
+        line for table in tables for line in table_lines(table, columns=("file", "age", "gender", "race"))
+    )
+    found = (_rated(cells, options, where) for where, cells in lines)
+    return table_of(found, none=f"{source}: the tables name no adult")
+
+
+def _rated(cells: Mapping[str, str], options: Options, where: str) -> Row | Skipped:
+    file, age = safe_name(cells["file"], where=where), cells["age"]
+    gender = {"Male": "man", "Female": "woman"}.get(cells["gender"])
+    if gender is None:
+        raise InputError(f"{where}: gender '{cells['gender']}', need Male or Female")
+    if age not in _FAIRFACE_AGES:
+        raise InputError(f"{where}: age '{age}', need one of {', '.join(sorted(_FAIRFACE_AGES))}")
+    if options.adults_only and age in _MINORS:
+        return left_out(file, f"labelled {age} years, adults only")
+    labels = {"gender": gender, "race": cells["race"].lower().replace("_", " ")}
+    band = "70 and over" if age == "more than 70" else age
+    return Row(file=file, labels=labels, covariates={"age band": band}, where=where)
+
+
+_LFW_FOLDERS = ("lfw", "lfw_funneled", "lfw-deepfunneled", "lfw-py/lfw_funneled")
+_LFW_RACES = ("White", "Black", "Asian", "Indian")
 
 
 def lfw(source: Path, options: Options) -> Table:
@@ -91,55 +95,39 @@ def lfw(source: Path, options: Options) -> Table:
         InputError: no attribute file, or a malformed line, with file and line.
     """
     table = source / "lfw_attributes.txt"
-    folder = next(
-        (
-            d
-            for d in ("lfw", "lfw_funneled", "lfw-deepfunneled", "lfw-py/lfw_funneled")
-            if (source / d).is_dir()
-        ),
-        "",
-    )
-    rows, left_out = [], []
+    folder = next((f"{name}/" for name in _LFW_FOLDERS if (source / name).is_dir()), "")
+    found: list[Row | Skipped] = []
     header: list[str] = []
-    for line, text in _text_lines(table):
-        where = f"{table}:{line}"
+    for where, text in text_lines(table):
         if text.startswith("#"):
             cells = text.lstrip("#").strip().split("\t")
             header = cells if "person" in cells else header
             continue
         cells = text.split("\t")
         if not header or len(cells) != len(header):
-            raise InputError(
-                f"{where}: {len(cells)} columns, need {len(header) or 'a header line with person'}"
-            )
-        at = dict(zip(header, cells, strict=True))
-        try:
-            person, number = at["person"].replace(" ", "_"), int(at["imagenum"])
-            score = {k: float(v) for k, v in at.items() if k not in ("person", "imagenum")}
-            male = score["Male"]
-            races = {
-                race.lower(): score[race] for race in ("White", "Black", "Asian", "Indian") if race in score
-            }
-            young = max(score.get("Baby", -1.0), score.get("Child", -1.0))
-        except (KeyError, ValueError) as error:
-            raise InputError(f"{where}: not an attribute line ({error})") from error
-        name = f"{folder}/{person}/{person}_{number:04d}.jpg".lstrip("/")
-        file = safe_name(name, where=where)
-        if options.adults_only and young > 0:
-            left_out.append(Skipped(what=f"image '{file}'", reason="scored as baby or child, adults only"))
-            continue
-        labels = {"gender": "man" if male > 0 else "woman"}
-        race = max(races, key=lambda r: races[r], default="")
-        if race and races[race] > 0:
-            labels["race"] = race
-        senior = score.get("Senior", -1.0) > 0
-        band = (
-            "senior" if senior else "middle aged" if score.get("Middle Aged", -1.0) > 0 else "younger adult"
-        )
-        rows.append(
-            Row(file=file, labels=labels, covariates={"age band": band, "cluster": person}, where=where)
-        )
-    return _found(rows, left_out, f"{table}: names no adult")
+            needed = len(header) or "a header line with person"
+            raise InputError(f"{where}: {len(cells)} columns, need {needed}")
+        found.append(_scored(folder, dict(zip(header, cells, strict=True)), options, where))
+    return table_of(found, none=f"{table}: names no adult")
+
+
+def _scored(folder: str, cells: Mapping[str, str], options: Options, where: str) -> Row | Skipped:
+    try:
+        person, number = cells["person"].replace(" ", "_"), int(cells["imagenum"])
+        score = {name: float(cell) for name, cell in cells.items() if name not in ("person", "imagenum")}
+        male = score["Male"]
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{where}: not an attribute line ({error})") from error
+    file = safe_name(f"{folder}{person}/{person}_{number:04d}.jpg", where=where)
+    if options.adults_only and max(score.get("Baby", -1.0), score.get("Child", -1.0)) > 0:
+        return left_out(file, "scored as baby or child, adults only")
+    labels = {"gender": "man" if male > 0 else "woman"}
+    race = max((race for race in _LFW_RACES if race in score), key=lambda race: score[race], default="")
+    if race and score[race] > 0:
+        labels["race"] = race.lower()
+    older = next((name for name in ("Senior", "Middle Aged") if score.get(name, -1.0) > 0), "younger adult")
+    covariates: dict[str, str | float] = {"age band": older.lower(), "cluster": person}
+    return Row(file=file, labels=labels, covariates=covariates, where=where)
 
 
 def celeba(source: Path, options: Options) -> Table:
@@ -154,75 +142,53 @@ def celeba(source: Path, options: Options) -> Table:
     folder = "img_align_celeba"
     if (source / folder / folder).is_dir():  # as in a well-known mirror's archive
         folder = f"{folder}/{folder}"
-    rows = []
     people = _identities(source / "identity_CelebA.txt")
     text, comma = source / "list_attr_celeba.txt", source / "list_attr_celeba.csv"
     if comma.is_file() and not text.is_file():
-        for line, cells in table_lines(comma, columns=("image_id", "Male", "Young")):
-            row = _celeb(folder, cells["image_id"], cells["Male"], cells["Young"], f"{comma}:{line}")
-            rows.append(_with_person(row, people))
-        return _found(rows, [], f"{comma}: names no image")
+        table, lines = comma, table_lines(comma, columns=("image_id", "Male", "Young"))
+    else:
+        table, lines = text, _attribute_lines(text)
+    rows = (_celeb(folder, cells, people, where) for where, cells in lines)
+    return table_of(rows, none=f"{table}: names no image")
+
+
+def _attribute_lines(table: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """CelebA's own table: the number of images, the attributes' names, then a line for each image."""
     header: list[str] = []
-    for line, content in _text_lines(text):
-        where = f"{text}:{line}"
+    for number, (where, content) in enumerate(text_lines(table)):
         words = content.split()
-        if line == 1:
+        if number == 0:
             if len(words) != 1 or not words[0].isdigit():
                 raise InputError(f"{where}: '{content[:40]}', need the number of images")
-            continue
-        if not header:
-            header = words
+        elif number == 1:
+            header = ["image_id", *words]
             for needed in ("Male", "Young"):
                 if needed not in header:
                     raise InputError(f"{where}: no attribute '{needed}'")
-            continue
-        if len(words) != len(header) + 1:
-            raise InputError(f"{where}: {len(words)} columns, need {len(header) + 1}")
-        at = dict(zip(header, words[1:], strict=True))
-        rows.append(_with_person(_celeb(folder, words[0], at["Male"], at["Young"], where), people))
-    return _found(rows, [], f"{text}: names no image")
+        elif len(words) != len(header):
+            raise InputError(f"{where}: {len(words)} columns, need {len(header)}")
+        else:
+            yield where, dict(zip(header, words, strict=True))
 
 
-def _celeb(folder: str, name: str, male: str, young: str, where: str) -> Row:
+def _celeb(folder: str, cells: Mapping[str, str], people: Mapping[str, str], where: str) -> Row:
+    male, young = cells["Male"], cells["Young"]
     if male not in ("1", "-1") or young not in ("1", "-1"):
         raise InputError(f"{where}: Male {male}, Young {young}; need 1 or -1")
-    return Row(
-        file=f"{folder}/{safe_name(name, where=where)}",
-        labels={"gender": "man" if male == "1" else "woman"},
-        covariates={"age band": "young" if young == "1" else "not young"},
-        where=where,
-    )
+    name = safe_name(cells["image_id"], where=where)
+    covariates: dict[str, str | float] = {"age band": "young" if young == "1" else "not young"}
+    if person := people.get(name.rpartition("/")[2]):
+        covariates["cluster"] = person
+    labels = {"gender": "man" if male == "1" else "woman"}
+    return Row(file=f"{folder}/{name}", labels=labels, covariates=covariates, where=where)
 
 
 def _identities(path: Path) -> dict[str, str]:
     """Image name to number of the person; empty without the file."""
-    if not path.is_file():
-        return {}
     people = {}
-    for line, content in _text_lines(path):
+    for where, content in text_lines(path) if path.is_file() else ():
         words = content.split()
         if len(words) != 2:
-            raise InputError(f"{path}:{line}: '{content[:40]}', need an image and the number of a person")
+            raise InputError(f"{where}: '{content[:40]}', need an image and the number of a person")
         people[words[0]] = words[1]
     return people
-
-
-def _with_person(row: Row, people: Mapping[str, str]) -> Row:
-    person = people.get(row.file.rpartition("/")[2])
-    return replace(row, covariates={**row.covariates, "cluster": person}) if person else row
-
-
-def _text_lines(path: Path) -> list[tuple[int, str]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise not_utf8(path) from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    return [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
-
-
-def _found(rows: list[Row], left_out: list[Skipped], none: str) -> Table:
-    if not rows:
-        raise InputError(none)
-    return Table(rows, left_out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from auditor.banks.importing.rows import (
@@ -13,9 +14,10 @@ from auditor.banks.importing.rows import (
     refuse_lonely,
     safe_name,
     table_lines,
+    table_of,
 )
 from auditor.errors import InputError
-from auditor.images.decode import scan_images
+from auditor.images.decode import left_out, scan_images
 from auditor.records import Skipped
 
 
@@ -26,20 +28,19 @@ def folder(source: Path, options: Options) -> Table:
         InputError: no subfolders with images, one with a single image, or two whose names differ in case
             alone.
     """
-    paths, left_out = scan_images(source)
-    rows = []
+    paths, refused = scan_images(source)
+    found: list[Row | Skipped] = [*refused]
     for path in paths:
         file = path.relative_to(source).as_posix()
         concept, slash, _ = file.partition("/")
-        if not slash:
-            left_out.append(Skipped(what=f"image '{file}'", reason="not in a concept's folder"))
-            continue
-        rows.append(Row(file=file, labels={"concept": label_value(concept)}, where=str(path)))
-    if not rows:
-        raise InputError(f"{source}: no images in subfolders, need one folder of images for each concept")
-    refuse_case_collisions({r.labels["concept"]: r.where for r in rows}, what="concepts")
-    refuse_lonely(rows, "concept", what="concept")
-    return Table(rows, left_out)
+        row = Row(file=file, labels={"concept": label_value(concept)}, where=str(path))
+        found.append(row if slash else left_out(file, "not in a concept's folder"))
+    table = table_of(
+        found, none=f"{source}: no images in subfolders, need one folder of images for each concept"
+    )
+    refuse_case_collisions({r.labels["concept"]: r.where for r in table.rows}, what="concepts")
+    refuse_lonely(table.rows, "concept", what="concept")
+    return table
 
 
 def dtd(source: Path, options: Options) -> Table:
@@ -49,10 +50,8 @@ def dtd(source: Path, options: Options) -> Table:
         InputError: no texture folders.
     """
     inner = next((d for d in ("images", "dtd/images") if (source / d).is_dir()), "")
-    table = folder(source / inner if inner else source, options)
-    if not inner:
-        return table
-    rows = [Row(f"{inner}/{row.file}", row.labels, row.covariates, row.where) for row in table.rows]
+    table = folder(source / inner, options)
+    rows = [replace(row, file=f"{inner}/{row.file}") for row in table.rows] if inner else table.rows
     return Table(rows, table.left_out)
 
 
@@ -80,8 +79,7 @@ def csv(source: Path, options: Options) -> Table:
     numeric = {name for name in others if all(_is_number(cells[name]) for _, cells in lines)}
     rows: list[Row] = []
     first_seen: dict[str, tuple[str, dict[str, str]]] = {}
-    for line, cells in lines:
-        where = f"{table}:{line}"
+    for where, cells in lines:
         file = safe_name(cells["file"], where=where)
         labels = {
             column.partition(":")[2] or "concept": label_value(cells[column])

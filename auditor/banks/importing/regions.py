@@ -9,7 +9,7 @@ from PIL import Image
 
 from auditor.banks.importing import Row
 from auditor.errors import InputError
-from auditor.images.decode import decode_image
+from auditor.images.decode import decode_image, left_out
 from auditor.progress import Progress, silent
 from auditor.records import Skipped
 
@@ -29,21 +29,20 @@ def write_regions(
         OSError: the disk cannot be written.
     """
     written: list[Row] = []
-    left_out: list[Skipped] = []
+    refused: list[Skipped] = []
     with progress.stage("cutting regions", len(rows)) as stage:
         for row in rows:
             stage.advance()
             try:
                 region = _cut(row, root)
             except InputError as error:
-                reason = str(error).rpartition("': ")[2]
-                left_out.append(Skipped(what=f"image '{row.file}'", reason=reason))
+                refused.append(left_out(row.file, str(error).rpartition("': ")[2]))
                 continue
             file = f"{row.file}.png"
             (into / file).parent.mkdir(parents=True, exist_ok=True)
             region.save(into / file)
             written.append(replace(row, file=file, box=None))
-    return written, left_out
+    return written, refused
 
 
 def _cut(row: Row, root: Path) -> Image.Image:
@@ -52,15 +51,10 @@ def _cut(row: Row, root: Path) -> Image.Image:
         raise InputError(f"image '{row.file}': a link that leads out of the folder")
     image = decode_image(path)
     left, top, right, bottom = row.box or (0.0, 0.0, 1.0, 1.0)
-    box = (
-        round(left * image.width),
-        round(top * image.height),
-        round(right * image.width),
-        round(bottom * image.height),
-    )
-    width, height = box[2] - box[0], box[3] - box[1]
-    if min(width, height) < FEWEST_PIXELS:
-        raise InputError(
-            f"image '{row.file}': a region of {width} x {height} pixels, need {FEWEST_PIXELS} each way"
-        )
-    return image.crop(box)
+    columns = round(left * image.width), round(right * image.width)
+    rows = round(top * image.height), round(bottom * image.height)
+    region = image.crop((columns[0], rows[0], columns[1], rows[1]))
+    if min(region.size) < FEWEST_PIXELS:
+        size = f"{region.width} x {region.height} pixels"
+        raise InputError(f"image '{row.file}': a region of {size}, need {FEWEST_PIXELS} each way")
+    return region

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -13,7 +14,6 @@ from auditor.errors import InputError
 from auditor.records import Skipped
 
 MAX_TABLE_BYTES = 512 * 2**20
-
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom of a region, in shares of the image's width and height."""
@@ -56,56 +56,68 @@ class Options:
     """csv: the table's file name, relative to the source."""
 
 
-def table_lines(
-    path: Path, *, columns: Sequence[str], delimiter: str = ","
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and cells of a table with a header.
+def table_of(found: Iterable[Row | Skipped], *, none: str) -> Table:
+    """What a source labels.
+
+    Raises:
+        InputError: no image; with the message ``none``.
+    """
+    held = list(found)
+    rows = [one for one in held if isinstance(one, Row)]
+    if not rows:
+        raise InputError(none)
+    return Table(rows, [one for one in held if isinstance(one, Skipped)])
+
+
+def table_lines(path: Path, *, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """File and line (``table.csv:2``) and cells by column, of every line of a table with a header.
 
     Raises:
         InputError: missing, not UTF-8, a column is missing or doubled, or a line has too many or too
             few cells; with file and line.
     """
+    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     try:
-        if path.stat().st_size > MAX_TABLE_BYTES:
-            raise InputError(f"{path}: {path.stat().st_size} bytes, at most {MAX_TABLE_BYTES} are read")
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
-            header: list[str] | None = None
-            for cells in reader:
-                if header is None:
-                    header = [cell.strip() for cell in cells]
-                    _check_header(path, header, columns)
-                    continue
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if len(cells) != len(header):
-                    raise InputError(
-                        f"{path}:{reader.line_num}: {len(cells)} columns, need {len(header)} as in the header"
-                    )
-                yield reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=True))
-            if header is None:
-                raise InputError(f"{path}:1: empty, need a header with {', '.join(columns)}")
-    except UnicodeDecodeError as error:
-        raise not_utf8(path) from error
+        header = [cell.strip() for cell in next(reader, [])]
+        if not reader.line_num:
+            raise InputError(f"{path}:1: empty, need a header with {', '.join(columns)}")
+        _check_header(path, header, columns)
+        for cells in reader:
+            where = f"{path}:{reader.line_num}"
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(header):
+                raise InputError(f"{where}: {len(cells)} columns, need {len(header)} as in the header")
+            yield where, dict(zip(header, (cell.strip() for cell in cells), strict=True))
     except csv.Error as error:
         raise InputError(f"{path}:{reader.line_num}: not a table ({error})") from error
+
+
+def text_lines(path: Path) -> list[tuple[str, str]]:
+    """File and line (``table.txt:2``) and text of every line that is not blank.
+
+    Raises:
+        InputError: missing, too large or not UTF-8, with the line at fault.
+    """
+    lines = enumerate(_text(path).splitlines(), start=1)
+    return [(f"{path}:{number}", line) for number, line in lines if line.strip()]
+
+
+def _text(path: Path) -> str:
+    try:
+        if (size := path.stat().st_size) > MAX_TABLE_BYTES:
+            raise InputError(f"{path}: {size} bytes, at most {MAX_TABLE_BYTES} are read")
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def not_utf8(path: Path) -> InputError:
-    """The error for a text file that is not UTF-8, with the line at fault."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                byte = line[error.start]
-                return InputError(
-                    f"{path}:{number}: not UTF-8 (byte 0x{byte:02x} in column {error.start + 1}); "
-                    "save the table as UTF-8"
-                )
-    return InputError(f"{path}: not UTF-8")
+    try:
+        return data.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line, column = data.count(b"\n", 0, error.start) + 1, error.start - data.rfind(b"\n", 0, error.start)
+        raise InputError(
+            f"{path}:{line}: not UTF-8 (byte 0x{data[error.start]:02x} in column {column}); "
+            "save the table as UTF-8"
+        ) from error
 
 
 def _check_header(path: Path, header: list[str], columns: Sequence[str]) -> None:

@@ -24,7 +24,7 @@ from auditor.banks.lock import Lock, LockedImage
 from auditor.banks.manifest import FILE_NAME, parse_manifest
 from auditor.banks.measure import Measures, measured
 from auditor.errors import InputError, StorageError
-from auditor.images.decode import read_limited
+from auditor.images.decode import leads_out, left_out, read_limited
 from auditor.progress import Progress, silent
 from auditor.records import Skipped
 from auditor.resources import resource
@@ -126,9 +126,9 @@ def _locked(
 ) -> Lock:
     """Every usable image of the source, and every other with the reason."""
     table = IMPORTERS[importer].read(root, options)
-    rows, left_out = table.rows, list[Skipped]()
+    rows, unused = table.rows, list[Skipped]()
     if any(row.box for row in rows):
-        rows, left_out = write_regions(rows, root, staging / _REGIONS, progress=progress)
+        rows, unused = write_regions(rows, root, staging / _REGIONS, progress=progress)
         root = staging / _REGIONS
         shutil.rmtree(staging / "images", ignore_errors=True)  # what an archive held
     own = IMPORTERS[importer].own_labels
@@ -146,16 +146,16 @@ def _locked(
         for position, (row, measure) in enumerate(zip(kept, measures, strict=True))
         if position not in dropped
     ]
-    left_out += [*unreadable, *dropped.values()]
+    unused += [*unreadable, *dropped.values()]
     if not images:
-        why = "; ".join(f"{s.what} {s.reason}" for s in left_out[:2])
+        why = "; ".join(f"{s.what} {s.reason}" for s in unused[:2])
         raise InputError(f"{importer}: no usable image in '{source}' ({why})")
     return Lock(
         importer=importer,
         options={key: value for key, value in asdict(options).items() if value != ""},
         root=root.name if root.is_relative_to(staging) else str(root),
         images=images,
-        left_out=[*table.left_out, *left_out],
+        left_out=[*table.left_out, *unused],
     )
 
 
@@ -179,7 +179,7 @@ def _measured(
     """Rows whose image decodes, their measures, and the images that do not."""
     kept: list[Row] = []
     measures: list[Measures] = []
-    left_out: list[Skipped] = []
+    unreadable: list[Skipped] = []
     with progress.stage("reading images", len(rows)) as stage, ThreadPoolExecutor(_WORKERS) as pool:
         for row, result in zip(rows, pool.map(lambda r: _measure(r, root), rows), strict=True):
             stage.advance()
@@ -190,8 +190,8 @@ def _measured(
             if own and not (root / row.file).exists():
                 raise InputError(f"{row.where}: there is no file '{row.file}' in '{root}'") from result
             reason = str(result).rpartition("': ")[2].removeprefix("image: ")
-            left_out.append(Skipped(what=f"image '{row.file}'", reason=reason))
-    return kept, measures, left_out
+            unreadable.append(left_out(row.file, reason))
+    return kept, measures, unreadable
 
 
 def _dropped(
@@ -217,13 +217,13 @@ def _dropped(
     for position, other in sorted({**contradicted, **copies}.items()):
         reason = f"the same {'file' if same_file(position, other) else 'picture'} as '{rows[other].file}'"
         reason += ", labelled otherwise" if position in contradicted else ""
-        dropped[position] = Skipped(what=f"image '{rows[position].file}'", reason=reason)
+        dropped[position] = left_out(rows[position].file, reason)
     return dropped
 
 
 def _measure(row: Row, root: Path) -> Measures | InputError:
     path = root / row.file
-    if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+    if leads_out(path, root):
         return InputError(f"image '{row.file}': a link that leads out of the folder")
     try:
         return measured(read_limited(path))

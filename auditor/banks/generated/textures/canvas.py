@@ -143,9 +143,6 @@ class Cells:
     """Distance to the second nearest."""
     key: NDArray[np.int32]
     """Identifies the nearest point, 0 to 4095."""
-    du: Field
-    """Offset from the nearest point, in cells."""
-    dv: Field
 
     def border(self) -> Field:
         """Distance to the border with the neighbouring cell, roughly, in cells."""
@@ -160,7 +157,6 @@ def scatter(rng: np.random.Generator, u: Field, v: Field, *, jitter: float = 0.9
     first = np.full(u.shape, 9, np.float32)
     second = first.copy()
     key = np.zeros(u.shape, np.int32)
-    best_u, best_v = np.zeros_like(first), np.zeros_like(first)
     for dj in (-1, 0, 1):
         for di in (-1, 0, 1):
             code = ((iu + di) & 63) * 64 + ((iv + dj) & 63)
@@ -171,8 +167,7 @@ def scatter(rng: np.random.Generator, u: Field, v: Field, *, jitter: float = 0.9
             second = np.where(closer, first, np.minimum(second, d))
             first = np.where(closer, d, first)
             key = np.where(closer, code, key)
-            best_u, best_v = np.where(closer, ou, best_u), np.where(closer, ov, best_v)
-    return Cells(np.sqrt(first), np.sqrt(second), key, best_u, best_v)
+    return Cells(np.sqrt(first), np.sqrt(second), key)
 
 
 def by_key(rng: np.random.Generator, cells: Cells, *, low: float = 0.0, high: float = 1.0) -> Field:
@@ -194,6 +189,7 @@ def streaks(rng: np.random.Generator, along: Field, across: Field, *, length: fl
     return np.asarray(grain[i & 255, j] * (1 - f) + grain[(i + 1) & 255, j] * f)
 
 
-def blurred(x: Field, sigma: float) -> Field:
-    """Gaussian blur."""
-    return np.asarray(ndimage.gaussian_filter(x, sigma, mode="nearest", truncate=3.0), np.float32)
+def blurred(x: NDArray[Any], sigma: float) -> Field:
+    """Gaussian blur, in float32."""
+    single = np.asarray(x, np.float32)
+    return np.asarray(ndimage.gaussian_filter(single, sigma, mode="nearest", truncate=3.0))

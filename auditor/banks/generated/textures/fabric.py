@@ -30,31 +30,19 @@ def woven(canvas: Canvas) -> Surface:
     fu, fv = centred(u), centred(v)
     iu, iv = np.floor(u), np.floor(v)
     wave = 0.5 * rng.uniform(0.7, 1)
-    warp = _tube(fu, width) * 0.5 + np.where(
-        np.abs(fu) < width / 2, wave * np.cos(np.pi * (v - 0.5 + iu)), -2
-    )
-    weft = _tube(fv, width) * 0.5 + np.where(
-        np.abs(fv) < width / 2, -wave * np.cos(np.pi * (u - 0.5 + iv)), -2
-    )
+    rise_u, rise_v = wave * np.cos(np.pi * (v - 0.5 + iu)), -wave * np.cos(np.pi * (u - 0.5 + iv))
+    warp = _tube(fu, width) * 0.5 + np.where(np.abs(fu) < width / 2, rise_u, -2)
+    weft = _tube(fv, width) * 0.5 + np.where(np.abs(fv) < width / 2, rise_v, -2)
     over = warp > weft
     top = np.clip(np.maximum(warp, weft), -0.6, None)
-    fibre = np.where(
-        over,
-        streaks(rng, v * pitch, u * pitch, length=6),
-        streaks(rng, u * pitch, v * pitch, length=6),
-    )
+    along, aside = (streaks(rng, *way, length=6) for way in ((v * pitch, u * pitch), (u * pitch, v * pitch)))
+    fibre = np.where(over, along, aside)
     two_tone = rng.uniform(0, 1)
-    tone = np.where(
-        over, per_cell(rng, u, low=-0.1, high=0.1), two_tone + per_cell(rng, v, low=-0.1, high=0.1)
-    )
-    height = 0.42 * pitch * blurred(top.astype(np.float32), 0.6) + 0.35 * fibre
+    tone_u, tone_v = (per_cell(rng, cells, low=-0.1, high=0.1) for cells in (u, v))
+    mix = 0.1 + 0.8 * np.where(over, tone_u, two_tone + tone_v) + 0.07 * fibre
+    height = 0.42 * pitch * blurred(top, 0.6) + 0.35 * fibre
     light = np.clip(0.62 + 0.5 * top, 0.12, 1)
-    return Surface(
-        mix=(0.1 + 0.8 * tone + 0.07 * fibre).astype(np.float32),
-        height=height,
-        light=light,
-        gloss=rng.uniform(0, 0.2),
-    )
+    return Surface(mix=mix.astype(np.float32), height=height, light=light, gloss=rng.uniform(0, 0.2))
 
 
 def braided(canvas: Canvas) -> Surface:
@@ -79,13 +67,12 @@ def braided(canvas: Canvas) -> Surface:
         tone = np.where(here, np.float32(strand_tone[strand]), tone)
         hair = np.where(here, streaks(rng, v * pitch, d * half * pitch * 1.2, length=30), hair)
     inside = top > -1
-    relief = np.where(inside, 0.16 * pitch * top, -0.12 * pitch).astype(np.float32)
-    height = blurred(relief, 0.7) + 0.5 * hair
+    height = blurred(np.where(inside, 0.16 * pitch * top, -0.12 * pitch), 0.7) + 0.5 * hair
     light = np.where(inside, np.clip(0.55 + 0.42 * top, 0.15, 1), 0.22)
     return Surface(
         mix=(tone + 0.13 * hair + np.where(inside, 0.1, 0.7)).astype(np.float32),
         height=height,
-        light=blurred(light.astype(np.float32), 0.7),
+        light=blurred(light, 0.7),
         gloss=rng.uniform(0.1, 0.35),
     )
 
@@ -103,7 +90,7 @@ def knitted(canvas: Canvas) -> Surface:
     row_tone = per_cell(rng, phase) * rng.choice([0.1, 0.8], p=[0.6, 0.4])
     ply = np.cos(2 * np.pi * (2.6 * f + 1.6 * np.abs(s)))
     fuzz = canvas.noise(60, octaves=2, gain=0.8)
-    profile = blurred(profile.astype(np.float32), 0.05 * pitch)  # stray hairs soften every edge
+    profile = blurred(profile, 0.05 * pitch)  # stray hairs soften every edge
     height = 0.36 * pitch * profile + 0.035 * pitch * ply * profile + 0.7 * fuzz
     light = np.clip(0.38 + 0.7 * profile, 0, 1)
     return Surface(mix=(row_tone + 0.08 * ply + 0.09 * fuzz).astype(np.float32), height=height, light=light)
@@ -125,12 +112,12 @@ def meshed(canvas: Canvas) -> Surface:
     za = np.where(np.abs(da) < width / 2, _tube(da, width) + lift_a, -2)
     zb = np.where(np.abs(db) < width / 2, _tube(db, width) + lift_b, -2)
     top = np.maximum(za, zb)
-    wire = blurred((top > -2).astype(np.float32), 0.5)
+    wire = blurred(top > -2, 0.5)
     height = np.where(top > -2, 0.55 * width * pitch * top, 0)
     behind = 0.45 + 0.22 * canvas.noise(3, octaves=2)
     return Surface(
         mix=(wire * 0.95 + (1 - wire) * 0.35 * behind).astype(np.float32),
-        height=blurred(height.astype(np.float32), 0.5),
+        height=blurred(height, 0.5),
         light=wire + (1 - wire) * np.clip(behind, 0.1, 0.9),
         gloss=0.35,
     )
@@ -156,12 +143,10 @@ def cobwebbed(canvas: Canvas) -> Surface:
     ring = r * (1 + sag * 4 * share * (1 - share)) * np.float32(n) + rng.uniform(-0.12, 0.12, spokes)[k]
     ring = ring - np.float32(rng.choice([-1, 1])) * angle
     strength = per_cell(rng, ring, k.astype(np.float32), low=0.25, high=1)
-    rings = strength * line(
-        centred(ring.astype(np.float32)) * np.float32(canvas.size / n), thread * 0.85, 0.7
-    )
-    rings = rings * step(rng.uniform(0.03, 0.08), 0.01, r)
+    apart = centred(ring.astype(np.float32)) * np.float32(canvas.size / n)
+    rings = strength * line(apart, thread * 0.85, 0.7) * step(rng.uniform(0.03, 0.08), 0.01, r)
     web = np.maximum(radial * rng.uniform(0.75, 1), rings)
-    glow = blurred(web.astype(np.float32), 2.0) * np.float32(0.4)
+    glow = blurred(web, 2.0) * np.float32(0.4)
     lit = np.clip(0.8 + 0.3 * canvas.noise(2), 0.25, 1.2)
     behind = np.clip(0.22 + 0.12 * canvas.noise(2.5, octaves=2), 0.02, 1)
     # Threads catch light from behind: brighter than the backdrop whatever the colours are.

@@ -84,14 +84,16 @@ def honeycombed(canvas: Canvas) -> Surface:
     return Surface(mix=mix, height=height, light=light, gloss=0.25)
 
 
+def _round_cells(rng: np.random.Generator, u: Field, v: Field, *, hexagonal: float) -> Field:
+    """Distance to the nearest centre, in cells of six sides with this probability, else of four."""
+    return _hexagons(u, v)[1] if rng.uniform() < hexagonal else np.hypot(centred(u), centred(v))
+
+
 def perforated(canvas: Canvas) -> Surface:
     """A plate with rows of round holes punched through it."""
     rng = canvas.rng
     u, v, pitch = canvas.cells(rng.uniform(7, 12))
-    if rng.uniform() < 0.6:
-        _, r, _, _ = _hexagons(u, v)
-    else:
-        r = np.hypot(centred(u), centred(v))
+    r = _round_cells(rng, u, v, hexagonal=0.6)
     radius = rng.uniform(0.25, 0.36)
     hole = 1 - step(radius, 0.8 / pitch, r)
     through = 0.12 + 0.12 * canvas.noise(3)
@@ -106,7 +108,7 @@ def polka_dotted(canvas: Canvas) -> Surface:
     """Large round dots of one colour, evenly spaced on another."""
     rng = canvas.rng
     u, v, pitch = canvas.cells(rng.uniform(4, 7.5))
-    _, r, _, _ = _hexagons(u, v)
+    r = _hexagons(u, v)[1]
     return Surface(mix=1 - step(rng.uniform(0.24, 0.34), 0.8 / pitch, r), gloss=rng.uniform(0, 0.12))
 
 
@@ -123,10 +125,7 @@ def studded(canvas: Canvas) -> Surface:
     """Rows of shiny round studs on a dull ground."""
     rng = canvas.rng
     u, v, pitch = canvas.cells(rng.uniform(5, 9))
-    if rng.uniform() < 0.5:
-        _, r, _, _ = _hexagons(u, v)
-    else:
-        r = np.hypot(centred(u), centred(v))
+    r = _round_cells(rng, u, v, hexagonal=0.5)
     radius = rng.uniform(0.3, 0.4)
     inside = 1 - step(radius, 0.8 / pitch, r)
     dome = np.sqrt(np.clip(1 - (r / radius) ** 2, 0, 1))
@@ -143,9 +142,7 @@ def scaly(canvas: Canvas) -> Surface:
     rise = np.float32(rng.uniform(0.48, 0.66))  # height of a row, in widths of a plate
     power = rng.uniform(1.9, 3.2)
     row0 = np.floor(v / rise)
-    height = np.zeros_like(u)
-    tone = np.zeros_like(u)
-    edge = np.zeros_like(u)
+    height, tone, edge = (np.zeros_like(u) for _ in range(3))
     covered = np.zeros(u.shape, bool)
     for back in (2, 1, 0):  # a plate of a row further up lies on top of those below
         row = row0 - back
@@ -158,16 +155,12 @@ def scaly(canvas: Canvas) -> Surface:
         tone = np.where(here, per_cell(rng, u + 0.5 * (row % 2), row) * 0.4 + 0.3 * sv / 1.9, tone)
         edge = np.where(here, np.clip((reach - 0.72) / 0.28, 0, 1), edge)
         covered |= here
-    light = 1 - 0.45 * _under_edge(edge, covered)
+    # Dark seams where one plate ends on the next.
+    seam = np.hypot(*np.gradient(blurred(edge, 0.8)))
+    light = 1 - 0.45 * (np.clip(seam * 3.5, 0, 1) + (1 - covered.astype(np.float32)))
     return Surface(
         mix=(tone + 0.25 * edge).astype(np.float32),
-        height=blurred(height.astype(np.float32), 0.7),
+        height=blurred(height, 0.7),
         light=light,
         gloss=rng.uniform(0.05, 0.35),
     )
-
-
-def _under_edge(edge: Field, covered: Field) -> Field:
-    """Dark seams where one plate ends on the next."""
-    seam = np.hypot(*np.gradient(blurred(edge, 0.8)))
-    return np.asarray(np.clip(seam * 3.5, 0, 1) + (1 - covered.astype(np.float32)))

@@ -31,13 +31,8 @@ class Scene:
 
     def show(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The picture of a texture [size, size, 3], wrapped around the shape."""
-        texture = np.stack(
-            [
-                ndimage.map_coordinates(picture[..., c].astype(np.float32) / 255, list(self.where), order=1)
-                for c in range(3)
-            ],
-            axis=-1,
-        )
+        colours = np.moveaxis(picture.astype(np.float32) / 255, -1, 0)
+        texture = np.stack([ndimage.map_coordinates(c, list(self.where), order=1) for c in colours], axis=-1)
         cover = self.cover[..., None]
         seen = texture * self.shade[..., None] * cover + self.background * (1 - cover)
         return np.asarray(np.rint(np.clip(seen, 0, 1) * 255), np.uint8)
@@ -60,9 +55,8 @@ def scene(size: int, rng: np.random.Generator) -> Scene:
     zoom = rng.uniform(0.85, 1.6) * (1 + 0.35 * radius**2)  # a round thing shows more of itself at its rim
     rows, columns = (_mirrored((part * zoom + 1) / 2 * size, size) for part in (y - cy, x - cx))
     shadow = np.roll(cover, (int(size * 0.06), int(size * 0.03)), (0, 1))
-    background = (
-        _background(y, size, rng) * (1 - 0.45 * ndimage.gaussian_filter(shadow, size * 0.04))[..., None]
-    )
+    shaded = 1 - 0.45 * ndimage.gaussian_filter(shadow, size * 0.04)
+    background = _background(y, size, rng) * shaded[..., None]
     as_float32 = [np.asarray(part, np.float32) for part in (rows, columns, shade, cover, background)]
     return Scene((as_float32[0], as_float32[1]), *as_float32[2:])
 

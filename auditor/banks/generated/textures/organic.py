@@ -56,9 +56,8 @@ def veined(canvas: Canvas) -> Surface:
     side = x > 0
     rise = np.float32(rng.uniform(0.6, 1.1))
     bend = np.float32(rng.uniform(0.1, 0.6))
-    phase = (canvas.y + rise * away - bend * away**2) * np.float32(n) + np.where(side, 0.5, 0).astype(
-        np.float32
-    )
+    shift = np.where(side, np.float32(0.5), np.float32(0))
+    phase = (canvas.y + rise * away - bend * away**2) * np.float32(n) + shift
     phase = phase + np.float32(0.06) * canvas.noise(5)
     px = canvas.size
     taper = np.clip(1.2 - away, 0.3, 1)
@@ -71,7 +70,7 @@ def veined(canvas: Canvas) -> Surface:
     veins = np.maximum(np.maximum(main, ribs), net)
     dome = np.abs(centred(phase + np.float32(0.5)))
     height = 3.5 * main + 2.4 * ribs + 0.9 * net + 0.25 * px / n * -dome
-    return Surface(mix=veins.astype(np.float32), height=blurred(height.astype(np.float32), 0.8), gloss=0.2)
+    return Surface(mix=veins.astype(np.float32), height=blurred(height, 0.8), gloss=0.2)
 
 
 def blotchy(canvas: Canvas) -> Surface:
@@ -93,9 +92,8 @@ def fibrous(canvas: Canvas) -> Surface:
     tone = np.zeros_like(canvas.x)
     for layer in range(3):
         bend = drift * canvas.noise(3, octaves=2) + np.float32(rng.uniform(-0.12, 0.12)) * canvas.x
-        hairs = streaks(
-            rng, canvas.x * px * 1.0, (canvas.y + bend) * px * np.float32(0.45 + 0.3 * layer), length=40
-        )
+        across = (canvas.y + bend) * px * np.float32(0.45 + 0.3 * layer)
+        hairs = streaks(rng, canvas.x * px, across, length=40)
         over = hairs > 0.2
         height = np.where(over, 1.6 * hairs + 0.5 * layer, height)
         tone = np.where(over, 0.28 * hairs + 0.1 * layer, tone * 0.85)
@@ -156,7 +154,7 @@ def porous(canvas: Canvas) -> Surface:
         hole = 1 - step(radius, 1.0 / pitch, holes.nearest)
         light = light * (1 - 0.85 * hole)
         height = height - 0.3 * pitch * hole
-    return Surface(mix=0.2 + 0.5 * (1 - light), height=blurred(height.astype(np.float32), 0.7), light=light)
+    return Surface(mix=0.2 + 0.5 * (1 - light), height=blurred(height, 0.7), light=light)
 
 
 def crystalline(canvas: Canvas) -> Surface:
@@ -187,9 +185,7 @@ def crystalline(canvas: Canvas) -> Surface:
         rest = np.clip((length - np.abs(along)) / (length - tip), 0, 1)  # both ends are pointed
         inside = np.abs(across) < half * rest
         left, right = -half * rng.uniform(0.1, 0.5), half * rng.uniform(0.1, 0.5)
-        face = np.where(across < left * rest, -1.0, np.where(across > right * rest, 1.0, 0.0)).astype(
-            np.float32
-        )
+        face = (across > right * rest).astype(np.float32) - (across < left * rest)
         steep = np.float32(0.9)
         flat = np.float32(rng.normal(0, 0.12))
         down = np.where(np.abs(along) > tip, np.float32(0.8) * np.sign(along), flat)
@@ -220,4 +216,4 @@ def wrinkled(canvas: Canvas) -> Surface:
         height += np.float32(13 * 0.55**octave) * np.minimum(ridge, 1.2)
     crease = 1 - np.clip(np.abs(canvas.noise(n * 1.5)) * 6, 0, 1)
     height = height - 1.5 * crease
-    return Surface(mix=0.3 + 0.02 * height, height=blurred(height.astype(np.float32), 0.8))
+    return Surface(mix=0.3 + 0.02 * height, height=blurred(height, 0.8))

@@ -71,7 +71,7 @@ def pleated(canvas: Canvas) -> Surface:
     lean = np.float32(rng.uniform(0.55, 0.85))
     f = u - np.floor(u)
     fold = np.where(f < lean, f / lean, (1 - f) / (1 - lean))
-    height = blurred((0.55 * pitch * fold).astype(np.float32), 1.0)
+    height = blurred(0.55 * pitch * fold, 1.0)
     tone = 0.25 * fold + 0.08 * streaks(rng, v * pitch, u * pitch, length=10)
     return Surface(mix=tone.astype(np.float32), height=height, light=0.55 + 0.45 * fold)
 
@@ -105,9 +105,8 @@ def swirly(canvas: Canvas) -> Surface:
     for _ in range(int(rng.integers(5, 9))):
         cx, cy = rng.uniform(-0.5, 0.5, 2).astype(np.float32)
         dx, dy = x - cx, y - cy
-        turn = np.float32(rng.choice([-1, 1]) * rng.uniform(3, 6)) * np.exp(
-            -(dx * dx + dy * dy) / np.float32(rng.uniform(0.1, 0.2) ** 2)
-        )
+        strength = np.float32(rng.choice([-1, 1]) * rng.uniform(3, 6))
+        turn = strength * np.exp(-(dx * dx + dy * dy) / np.float32(rng.uniform(0.1, 0.2) ** 2))
         c, s = np.cos(turn), np.sin(turn)
         x, y = cx + c * dx - s * dy, cy + s * dx + c * dy
     phase = x * np.float32(rng.uniform(4, 7) * canvas.zoom)
@@ -127,7 +126,7 @@ def stratified(canvas: Canvas) -> Surface:
     thin = per_cell(rng, 3 * v, low=-0.15, high=0.15)
     grain = streaks(rng, u * pitch, v * pitch * 0.9, length=14)
     ledge = per_cell(rng, v + np.float32(17), low=-1, high=1)
-    height = blurred((0.3 * pitch * ledge + 0.7 * grain).astype(np.float32), 1.0)
+    height = blurred(0.3 * pitch * ledge + 0.7 * grain, 1.0)
     height = height + 1.1 * canvas.noise(20, octaves=3)
     seam = line(centred(v + np.float32(0.5)), 0.12, 0.08)
     return Surface(mix=np.clip(layer + thin + 0.08 * grain, 0, 1), height=height, light=1 - 0.4 * seam)
