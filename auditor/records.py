@@ -392,7 +392,8 @@ class Importance(Record):
     """What the class's features make of a concept: MMD concept importance (AfI), with its tests.
 
     A concept's images are compared with the bank's other images, under the meta-detectors of the class.
-    Importances are means over layers of squared MMD, unbiased (Gretton et al. 2012, equation 3), -2 to 2.
+    Importances are means, over the layers nearest to the output, of squared MMD, unbiased (Gretton et al.
+    2012, equation 3), -2 to 2.
     """
 
     mmd: float

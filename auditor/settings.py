@@ -153,10 +153,11 @@ class Settings(BaseModel):
         description="Smallest difference between groups that matters, in the same unit.",
     )
     importance_margin: float = Field(
-        0.01,
+        0.025,
         ge=0,
         le=2,
-        description="Smallest class-specific importance (AfI) that matters: a squared MMD, mean over layers.",
+        description="Smallest class-specific importance (AfI) that matters, a squared MMD. A class drawn by "
+        "lot departs from others by so much in half of all concepts.",
     )
     min_images: int = Field(
         30, ge=2, le=100_000, description="Fewest independent images, or pairs, that a finding needs."

@@ -6,6 +6,7 @@ respond to.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,9 @@ from auditor.statistics.importance import (
     sample_units,
 )
 
+SHARE_OF_LAYERS = 1 / 6
+"""Share of the layers, nearest to the output, that an importance is measured in. In earlier layers detectors
+of unrelated classes respond alike (docs/afi.md)."""
 FEWEST_REFERENCES = 4
 """Fewest reference classes whose spread says how far classes differ."""
 
@@ -78,6 +82,11 @@ def concluded_importances(
     return dict(zip(found, settled, strict=True))
 
 
+def late_layers(names: Sequence[str]) -> tuple[str, ...]:
+    """The layers that an importance is measured in, of ``names`` from first to last; at least one."""
+    return tuple(names[-math.ceil(len(names) * SHARE_OF_LAYERS) :])
+
+
 def _names(shown: Shown) -> list[str]:
     """Concepts that have an importance: those that make findings and have something to compare with."""
     measurable = shown.layout.measurable
@@ -107,7 +116,9 @@ class _Bank:
             clusters=shown.layout.clusters,
             rng=stream(context.settings.seed, "importance units", self._bank),
         )
-        self._found: Importances = mmd_importance(shown.forward.maps, self._sample, tested=classes)
+        self._layers = late_layers(context.layer_names)
+        maps = {layer: shown.forward.maps[layer] for layer in self._layers}
+        self._found: Importances = mmd_importance(maps, self._sample, tested=classes)
 
     def of_class(self, place: int, index: int) -> list[Importance]:
         """The importance of every concept for one class."""
@@ -155,7 +166,7 @@ class _Bank:
             references=len(self._references),
             layers=[
                 LayerImportance(layer=layer, importance=float(value))
-                for layer, value in zip(self._context.layer_names, by_layer, strict=True)
+                for layer, value in zip(self._layers, by_layer, strict=True)
             ],
             conclusion="not measured",
             reason="not concluded yet",

@@ -252,7 +252,7 @@ def benchmark_test(
 
 def _unit_kernel(points: NDArray[np.floating], means: csr_matrix | None) -> NDArray[np.float32]:
     """[units, units] Kernel between mean embeddings of units, diagonal 0."""
-    kernel = gaussian_kernel(points, bandwidth=median_bandwidth(points))
+    kernel = gaussian_kernel(points, bandwidth=median_bandwidth(points), dtype=np.float32)
     if means is not None:
         kernel = means @ (means @ kernel).T
     made = np.asarray(kernel, dtype=np.float32)
