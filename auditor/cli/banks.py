@@ -22,23 +22,6 @@ MinorsFlag = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the group of commands."""
-    group = typer.Typer(no_args_is_help=True, help=_HELP, rich_markup_mode="markdown")
-    for name, command in (
-        ("list", list_),
-        ("show", show),
-        ("import", import_),
-        ("fetch", fetch),
-        ("new", new),
-        ("check", check),
-        ("verify", verify),
-        ("preview", preview),
-    ):
-        group.command(name)(command)
-    app.add_typer(group, name="banks")
-
-
 _HELP = """Concept banks: images that carry a label, with where they come from.
 
 `textures` is made by auditor itself. Any folder with one folder of images per concept is a bank too.
@@ -48,8 +31,10 @@ _HELP = """Concept banks: images that carry a label, with where they come from.
 
     auditor run --model bundled:efficientnet_lite0 --classes "ping-pong ball" --banks gender
 """
+banks = typer.Typer(no_args_is_help=True, help=_HELP, rich_markup_mode="markdown")
 
 
+@banks.command("list")
 def list_() -> None:
     """List the banks that ship with auditor and those imported here."""
     from auditor.banks import list_banks
@@ -61,6 +46,7 @@ def list_() -> None:
     print(f"\nimported banks lie in {imported_root()} (or AUDITOR_BANKS)")
 
 
+@banks.command()
 def show(bank: BankArgument) -> None:
     """Print a bank's concepts, contrasts, covariates, sources and datasheet. Reads no image.
 
@@ -90,6 +76,7 @@ def show(bank: BankArgument) -> None:
     print(f"\nmanifest: {found / 'bank.toml'}")
 
 
+@banks.command("import")
 def import_(
     importer: Annotated[
         str,
@@ -136,6 +123,7 @@ def import_(
     _tell(imported)
 
 
+@banks.command()
 def fetch(
     name: Annotated[str, typer.Argument(help="dtd, lfw, celeba or fairface.")],
     accept_terms: Annotated[
@@ -170,6 +158,7 @@ def fetch(
     _tell(imported)
 
 
+@banks.command()
 def new(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="One folder of images per concept.")],
     name: NameFlag = "",
@@ -190,6 +179,7 @@ def new(
     print(f"then: auditor banks check {directory}; auditor banks preview {directory}")
 
 
+@banks.command()
 def check(
     bank: BankArgument,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a pair leaks.")] = False,
@@ -213,6 +203,7 @@ def check(
         raise typer.Exit(3)
 
 
+@banks.command()
 def verify(bank: BankArgument) -> None:
     """Prove that an imported bank's images are those that were imported; exit with 3 if not.
 
@@ -234,6 +225,7 @@ def verify(bank: BankArgument) -> None:
         raise typer.Exit(3)
 
 
+@banks.command()
 def preview(
     bank: BankArgument,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File; by default BANK.html here.")] = None,

@@ -14,16 +14,12 @@ if TYPE_CHECKING:
     from auditor.models import ClassLabel
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(with_source_flags(classes))
-
-
 def _names(label: ClassLabel) -> str:
     """All names of the class, or its name alone if that has commas."""
     return label.name if "," in label.name else ", ".join(label.aliases or (label.name,))
 
 
+@with_source_flags
 def classes(
     model: ModelArgument,
     query: Annotated[

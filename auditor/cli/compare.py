@@ -10,11 +10,6 @@ import typer
 from auditor.cli.output import deliver, destinations, written_as
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(compare)
-
-
 def compare(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="Audit of the release before.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Audit of the new release.")],

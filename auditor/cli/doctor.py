@@ -60,11 +60,6 @@ class Condition:
     """What to do about it, in one line; empty where there is nothing to do."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(doctor)
-
-
 def doctor() -> None:
     """Check this machine: what is installed, which device, whether a PDF can be made, what to do.
 

@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from auditor.policy.verdict import Verdict
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(gate)
-
-
 def gate(
     audit: AuditArgument,
     policy: Annotated[Path, typer.Option("--policy", "-p", metavar="FILE", help="The policy, a TOML file.")],

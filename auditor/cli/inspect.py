@@ -21,11 +21,7 @@ SHOWN = 8
 NOTHING_FITS = 2
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(with_source_flags(inspect))
-
-
+@with_source_flags
 def inspect(
     file: Annotated[Path, typer.Argument(metavar="FILE|FOLDER", help="A checkpoint, or a folder of one.")],
     source: SourceFlags,

@@ -10,11 +10,7 @@ from auditor.cli.flags import ModelArgument, SourceFlags, with_source_flags
 from auditor.cli.text import columns
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(with_source_flags(layers))
-
-
+@with_source_flags
 def layers(
     model: ModelArgument,
     patterns: Annotated[

@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from auditor.report.formats.mlflow import MlflowLog
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command; its flags are the settings."""
-    app.command()(_with_flags())
-
-
 CONFIG = typer.Option(
     "--config",
     metavar="FILE",
@@ -207,3 +202,6 @@ def _audit(settings: Settings) -> Audit:
     from auditor.audit import run_audit
 
     return run_audit(settings, progress=progress_for(sys.stderr))
+
+
+run = _with_flags()
