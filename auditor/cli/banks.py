@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.cli.text import columns
+from auditor.cli.text import columns, show_lines
 
 if TYPE_CHECKING:
     from auditor.banks.importing.run import Imported
@@ -41,8 +41,7 @@ def list_() -> None:
     from auditor.banks.places import imported_root
 
     rows = [(b.name, b.kind, b.concepts, b.title) for b in list_banks()]
-    for line in columns(("bank", "images", "concepts", "title"), rows):
-        print(line)
+    show_lines(columns(("bank", "images", "concepts", "title"), rows))
     print(f"\nimported banks lie in {imported_root()} (or AUDITOR_BANKS)")
 
 
@@ -64,15 +63,12 @@ def show(bank: BankArgument) -> None:
         root = Path(bank)
         print(f"{root.resolve().name}: a folder without bank.toml; licence and labels are not stated\n")
         rows = [(entry.name, len(list_images(root / entry.folder))) for entry in subfolders(root)]
-        for line in columns(("concept", "image files"), rows):
-            print(line)
+        show_lines(columns(("concept", "image files"), rows))
         print(f"\nWrite down where the images come from: auditor banks new {bank}")
         return
-    for line in described(read_manifest(found)):
-        print(line)
+    show_lines(described(read_manifest(found)))
     if has_lock(found):
-        for line in described_lock(read_lock(found)):
-            print(line)
+        show_lines(described_lock(read_lock(found)))
     print(f"\nmanifest: {found / 'bank.toml'}")
 
 
@@ -143,8 +139,7 @@ def fetch(
     from auditor.banks.importing import Options
     from auditor.banks.places import cache_root, imported_root
 
-    for line in terms_of(name):
-        print(line)
+    show_lines(terms_of(name))
     asked = sys.stdin.isatty() and not accept_terms
     accepted = accept_terms or (asked and typer.confirm("Do you accept these terms?"))
     imported = fetch_bank(
@@ -197,8 +192,7 @@ def check(
     from auditor.cli.bank_text import described_leaks
 
     pairs = leakage(load_bank(bank, min_images=10, progress=_progress()), progress=_progress())
-    for line in described_leaks(pairs, every=every):
-        print(line)
+    show_lines(described_leaks(pairs, every=every))
     if strict and any(pair.leaks for pair in pairs):
         raise typer.Exit(3)
 
@@ -252,8 +246,7 @@ def _tell(imported: Imported) -> None:
         print(f"  {label}: " + ", ".join(f"{value} {count}" for value, count in sorted(counts.items())))
     from auditor.cli.bank_text import described_left_out
 
-    for line in described_left_out(lock):
-        print(line)
+    show_lines(described_left_out(lock))
     if imported.manifest_kept:
         print("  bank.toml was kept as you left it")
     print(f"in {imported.folder}\nnext: auditor banks check {imported.folder.name}")
