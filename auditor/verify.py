@@ -11,7 +11,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -94,14 +94,14 @@ def verify(
         content = _read(path / AUDIT_FILE)
         directory: Path | None = path
         reports = [path / name for name in ("report.pdf", "report.html") if (path / name).exists()]
-        signature = signature or (path / SIGNATURE_FILE if (path / SIGNATURE_FILE).exists() else None)
+        beside = path / SIGNATURE_FILE
     else:
         pdf = read_pdf(_read(path), where=str(path))
         if AUDIT_FILE not in pdf.attachments:
             raise InputError(f"'{path}': no {AUDIT_FILE} is attached; this is not a report of auditor")
         content, directory, reports = pdf.attachments[AUDIT_FILE], None, [path]
         beside = path.parent / SIGNATURE_FILE
-        signature = signature or (beside if beside.exists() else None)
+    signature = signature or (beside if beside.exists() else None)
     audit, checks = _audit(content, str(path))
     if audit is not None:
         for report in reports:
@@ -124,19 +124,24 @@ def _audit(content: bytes, where: str) -> tuple[Audit | None, list[VerificationC
     if not written_by_auditor(content, audit):
         text = f"{AUDIT_FILE} was written or changed by something else than auditor (SHA-256 {digest})"
         return audit, [VerificationCheck("audit", "failed", text)]
+    text = "follows its schema"
     if older := older_format(content):
         text = (
             f"stored in format {older} and read as format {FORMAT_VERSION}; signatures and digests are of "
-            f"the stored bytes; SHA-256 {digest}"
+            "the stored bytes"
         )
-        return audit, [VerificationCheck("audit", "ok", text)]
-    return audit, [VerificationCheck("audit", "ok", f"follows its schema; SHA-256 {digest}")]
+    return audit, [VerificationCheck("audit", "ok", f"{text}; SHA-256 {digest}")]
 
 
 def _report(path: Path, stored: _Stored) -> Iterator[VerificationCheck]:
     raw = _read(path)
+    numbers = f"{path.name}: numbers"
     if path.suffix == ".html":
-        yield _html(path.name, raw, stored)
+        if stored.directory and render_format(stored.audit, stored.directory, name="html") == raw:
+            yield VerificationCheck(numbers, "ok", _SAME_BYTES)
+        else:
+            text = f"not what auditor renders from the audit{_hint(stored)}"
+            yield VerificationCheck(numbers, "failed", text)
         return
     try:
         pdf = read_pdf(raw, where=str(path))
@@ -147,17 +152,15 @@ def _report(path: Path, stored: _Stored) -> Iterator[VerificationCheck]:
         attached = pdf.attachments.get(AUDIT_FILE)
         same = attached == stored.content
         text = "is the audit beside it" if same else "is missing" if attached is None else "is another audit"
-        yield VerificationCheck(
-            f"{path.name}: attachment", "ok" if same else "failed", f"{AUDIT_FILE} {text}"
-        )
-    yield _pdf(path.name, raw, pdf, stored)
+        outcome: Outcome = "ok" if same else "failed"
+        yield VerificationCheck(f"{path.name}: attachment", outcome, f"{AUDIT_FILE} {text}")
+    yield _pdf(numbers, raw, pdf, stored)
     if VERDICT_FILE in pdf.attachments:
         text = "shown as the file states it; 'auditor gate' with the policy makes it again"
         yield VerificationCheck(f"{path.name}: gate verdict", "not checked", text)
 
 
 def _pdf(name: str, raw: bytes, pdf: PdfContent, stored: _Stored) -> VerificationCheck:
-    name = f"{name}: numbers"
     if stored.directory is not None:
         again = render_format(stored.audit, stored.directory, name="pdf")
         if again == raw:
@@ -172,16 +175,8 @@ def _pdf(name: str, raw: bytes, pdf: PdfContent, stored: _Stored) -> Verificatio
     difference = first_difference(pdf.pages, expected)
     if difference:
         return VerificationCheck(name, "failed", f"not the audit's: {difference}{_hint(stored)}")
-    return VerificationCheck(
-        name, "ok", "rendered again from the audit, every word is the same; pictures were not compared"
-    )
-
-
-def _html(name: str, raw: bytes, stored: _Stored) -> VerificationCheck:
-    name = f"{name}: numbers"
-    if stored.directory is not None and render_format(stored.audit, stored.directory, name="html") == raw:
-        return VerificationCheck(name, "ok", _SAME_BYTES)
-    return VerificationCheck(name, "failed", f"not what auditor renders from the audit{_hint(stored)}")
+    text = "rendered again from the audit, every word is the same; pictures were not compared"
+    return VerificationCheck(name, "ok", text)
 
 
 _SAME_BYTES = "rendered again from the audit, the file is the same to the byte"
@@ -208,16 +203,14 @@ def first_difference(seen: Sequence[str], expected: Sequence[str]) -> str:
     """
     for number, (page, other) in enumerate(zip_longest(seen, expected, fillvalue=""), start=1):
         if "".join(page.split()) != "".join(other.split()):
-            return (
-                f"page {number} has '{_around(page, other)}' where the audit gives '{_around(other, page)}'"
-            )
+            has, gives = _around(page, other), _around(other, page)
+            return f"page {number} has '{has}' where the audit gives '{gives}'"
     return ""
 
 
 def _around(text: str, other: str) -> str:
-    position = next(
-        (i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), min(len(text), len(other))
-    )
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(text, other, strict=False))
+    position = sum(1 for _ in alike)
     start = text.rfind(" ", 0, max(position - 20, 0)) + 1
     return text[start : position + 30]
 
@@ -236,11 +229,11 @@ def _stand_ins(audit: Audit, folder: Path) -> None:
 
 
 def _signature(content: bytes, path: Path | None, public_key: Path | None) -> Iterator[VerificationCheck]:
+    if path is None and public_key is not None:
+        yield VerificationCheck("signature", "failed", "there is none, and a public key was given")
+        return
     if path is None:
-        if public_key is not None:
-            yield VerificationCheck("signature", "failed", "there is none, and a public key was given")
-        else:
-            yield VerificationCheck("signature", "not checked", "there is none")
+        yield VerificationCheck("signature", "not checked", "there is none")
         return
     try:
         signature = read_signature(path)
@@ -253,21 +246,21 @@ def _signature(content: bytes, path: Path | None, public_key: Path | None) -> It
     if not holds:
         by = f" by the key in {public_key}" if public_key else ""
         yield VerificationCheck("signature", "failed", f"not a signature of this audit{by}")
-    elif public_key is None:
-        text = f"of this audit, by an unconfirmed key ({key_fingerprint(signature)}): give --public-key"
+        return
+    fingerprint = key_fingerprint(signature)
+    if public_key is None:
+        text = f"of this audit, by an unconfirmed key ({fingerprint}): give --public-key"
         yield VerificationCheck("signature", "not checked", text)
     else:
-        yield VerificationCheck(
-            "signature", "ok", f"of this audit, by the key in {public_key} ({key_fingerprint(signature)})"
-        )
+        text = f"of this audit, by the key in {public_key} ({fingerprint})"
+        yield VerificationCheck("signature", "ok", text)
 
 
 def _model(audit: Audit, spec: str | None, arch: str | None) -> Iterator[VerificationCheck]:
     recorded = audit.model.weights_sha256
     if spec is None:
-        yield VerificationCheck(
-            "model weights", "not checked", f"give --model to compare with {recorded[:16]}"
-        )
+        text = f"give --model to compare with {recorded[:16]}"
+        yield VerificationCheck("model weights", "not checked", text)
         return
     from auditor.models import load_model
 
@@ -279,9 +272,8 @@ def _model(audit: Audit, spec: str | None, arch: str | None) -> Iterator[Verific
     if seen == recorded:
         yield VerificationCheck("model weights", "ok", f"{spec} has the recorded hash {recorded[:16]}")
     else:
-        yield VerificationCheck(
-            "model weights", "failed", f"{spec} has {seen[:16]}, the audit is of {recorded[:16]}"
-        )
+        text = f"{spec} has {seen[:16]}, the audit is of {recorded[:16]}"
+        yield VerificationCheck("model weights", "failed", text)
 
 
 def _as_recorded(audit: Audit, arch: str | None) -> Request:
@@ -296,11 +288,7 @@ def _as_recorded(audit: Audit, arch: str | None) -> Request:
         args = parse_arguments(kept.get("model_args") or ())
     except ValueError as error:
         raise InputError(f"model_args of the audit: {error}") from error
-    return Request(
-        arch=arch or kept.get("arch"),
-        args=args,
-        weights_key=kept.get("weights_key"),
-    )
+    return Request(arch=arch or kept.get("arch"), args=args, weights_key=kept.get("weights_key"))
 
 
 def _banks(audit: Audit, specs: Sequence[str]) -> Iterator[VerificationCheck]:
@@ -311,13 +299,10 @@ def _banks(audit: Audit, specs: Sequence[str]) -> Iterator[VerificationCheck]:
     from auditor.banks import load_bank
 
     recorded = {b.name: b for b in audit.banks}
+    fewest, seed = int(audit.settings.get("min_images", 30)), int(audit.settings.get("seed", 0))
     for spec in specs:
         try:
-            bank = load_bank(
-                spec,
-                min_images=int(audit.settings.get("min_images", 30)),
-                seed=int(audit.settings.get("seed", 0)),
-            )
+            bank = load_bank(spec, min_images=fewest, seed=seed)
         except AuditorError as error:
             yield VerificationCheck(f"bank {spec}", "failed", str(error))
             continue
@@ -326,10 +311,8 @@ def _banks(audit: Audit, specs: Sequence[str]) -> Iterator[VerificationCheck]:
         elif bank.digest == recorded[bank.name].digest:
             yield VerificationCheck(f"bank {spec}", "ok", f"has the recorded digest {bank.digest[:16]}")
         else:
-            known = recorded[bank.name].digest
-            yield VerificationCheck(
-                f"bank {spec}", "failed", f"has {bank.digest[:16]}, the audit used {known[:16]}"
-            )
+            text = f"has {bank.digest[:16]}, the audit used {recorded[bank.name].digest[:16]}"
+            yield VerificationCheck(f"bank {spec}", "failed", text)
 
 
 def write_attachments(path: Path, out: Path) -> list[Path]:

@@ -38,8 +38,8 @@ METHOD = {
     "random benchmark sets, as a share of the bank's total; mean and standard deviation over draws "
     "(CVPR 2020, section 3.2)",
     "importance": "mean over the last sixth of layers of squared MMD (unbiased) between meta-detector maps "
-    "of the concept's images and of the bank's other images, negative where the detector responds less; less the mean under "
-    "the detectors of reference classes: docs/afi.md",
+    "of the concept's images and of the bank's other images, negative where the detector responds less; less "
+    "the mean under the detectors of reference classes: docs/afi.md",
     "p_value": "permutation of labels on independent images, (1 + hits) / (1 + permutations)",
     "p_adjusted": "Holm over every concept tested in the audit; contrasts are a family of their own",
     "adjusted interval": "95% for the whole family at once; conclusions rest on it",

@@ -37,7 +37,8 @@ COMMANDS = (
     "sign",
     "doctor",
 )
-"""Modules of ``auditor.cli``, in the order of ``auditor --help``; each has ``register(app)``."""
+"""Modules of ``auditor.cli``, in the order of ``auditor --help``; each has a command, or a group of
+commands, of its own name."""
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -86,7 +87,11 @@ def build_app() -> typer.Typer:
         """
 
     for name in COMMANDS:
-        importlib.import_module(f"auditor.cli.{name}").register(app)
+        command = getattr(importlib.import_module(f"auditor.cli.{name}"), name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
     return app
 
 

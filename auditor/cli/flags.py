@@ -115,9 +115,13 @@ def _source_parameter(field: str) -> inspect.Parameter:
     info = Settings.model_fields[field]
     given = _plain_type(info.annotation)
     option = typer.Option(flag_name(field), metavar=_metavar(field, given), help=info.description)
-    return inspect.Parameter(
-        field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[given | None, option]
-    )
+    return keyword(field, given, option)
+
+
+def keyword(name: str, given: Any, option: Any) -> inspect.Parameter:
+    """A parameter for a flag of this type that may be left out."""
+    annotation = Annotated[given | None, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
 def parameters() -> list[inspect.Parameter]:
@@ -154,9 +158,7 @@ def _parameter(field: str) -> inspect.Parameter:
         rich_help_panel=next(title for title, group in GROUPS.items() if field in group),
         show_default=False,  # every default here is None, "not given"; the help states the setting's own
     )
-    return inspect.Parameter(
-        field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[given | None, option]
-    )
+    return keyword(field, given, option)
 
 
 def _plain_type(annotation: Any) -> Any:

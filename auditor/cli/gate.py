@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.cli.output import AuditArgument, deliver, destinations, written_as
+from auditor.cli.output import AuditArgument, deliver, destinations
 from auditor.errors import StorageError
+from auditor.report import written_by
 
 if TYPE_CHECKING:
     from auditor.policy.verdict import Verdict
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(gate)
 
 
 def gate(
@@ -60,7 +56,7 @@ def gate(
     verdict = gate_release(audit, policy, baseline=baseline, today=today.date() if today else date.today())
     for name, file in wanted:
         if name != "text":
-            deliver(written_as(RENDERERS[name], verdict), file)
+            deliver(written_by(RENDERERS[name], verdict), file)
         elif file is None:
             print_verdict(verdict, every=every)
         else:

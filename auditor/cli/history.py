@@ -9,11 +9,6 @@ from typing import Annotated
 import typer
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(history)
-
-
 def history(
     audits: Annotated[list[Path], typer.Argument(metavar="AUDIT...", help="Audits, oldest release first.")],
     html: Annotated[

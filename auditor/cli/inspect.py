@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.cli.flags import SourceFlags, with_source_flags
+from auditor.cli.text import show_lines
 
 if TYPE_CHECKING:
     from auditor.models.inspect import Inspection
@@ -21,11 +22,7 @@ SHOWN = 8
 NOTHING_FITS = 2
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(with_source_flags(inspect))
-
-
+@with_source_flags
 def inspect(
     file: Annotated[Path, typer.Argument(metavar="FILE|FOLDER", help="A checkpoint, or a folder of one.")],
     source: SourceFlags,
@@ -39,8 +36,7 @@ def inspect(
     from auditor.models.inspect import inspect_file
 
     found = inspect_file(file, source.request())
-    for line in lines(found, source):
-        print(line)
+    show_lines(lines(found, source))
     return 0 if found.chosen else NOTHING_FITS
 
 
@@ -96,13 +92,9 @@ def _model(model: LoadedModel, notes: list[str]) -> Iterator[str]:
 
 
 def _row(name: str, text: str) -> list[str]:
+    text, hanging = name.ljust(INDENT) + text, " " * INDENT
     return textwrap.wrap(
-        f"{name.ljust(INDENT)}{text}",
-        WIDTH,
-        subsequent_indent=" " * INDENT,
-        drop_whitespace=True,
-        break_on_hyphens=False,
-        break_long_words=False,
+        text, WIDTH, subsequent_indent=hanging, break_on_hyphens=False, break_long_words=False
     )
 
 

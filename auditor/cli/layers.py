@@ -7,14 +7,10 @@ from typing import Annotated
 import typer
 
 from auditor.cli.flags import ModelArgument, SourceFlags, with_source_flags
-from auditor.cli.text import columns
+from auditor.cli.text import columns, show_lines
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(with_source_flags(layers))
-
-
+@with_source_flags
 def layers(
     model: ModelArgument,
     patterns: Annotated[
@@ -48,5 +44,4 @@ def layers(
         ("*" if layer.name in chosen else "", layer.name, layer.channels, layer.height, layer.width)
         for layer in shown
     ]
-    for line in columns(("", "layer", "channels", "height", "width"), rows):
-        print(line)
+    show_lines(columns(("", "layer", "channels", "height", "width"), rows))

@@ -10,11 +10,6 @@ import typer
 from auditor.cli.output import AuditArgument, OptionalBaseline, require_policy
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(log)
-
-
 def log(
     audit: AuditArgument,
     to: Annotated[str, typer.Option("--to", metavar="mlflow", help="The tracker: mlflow.")],

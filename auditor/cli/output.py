@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -36,19 +35,6 @@ def destinations(given: Iterable[str], known: Iterable[str]) -> list[tuple[str, 
     return found
 
 
-def written_as(renderer: str, subject: Any) -> bytes:
-    """A verdict or comparison in one format.
-
-    Args:
-        renderer: ``module:function`` in ``auditor.report.formats``; imported now, so that a missing extra
-            matters only to whoever asks for its format.
-        subject: The function's one argument.
-    """
-    module, _, function = renderer.partition(":")
-    content: str | bytes = getattr(import_module(f"auditor.report.formats.{module}"), function)(subject)
-    return content.encode() if isinstance(content, str) else content
-
-
 def deliver(content: bytes, file: Path | None) -> None:
     """Write to the file, or to the screen without one."""
     from auditor.files import write_bytes
@@ -59,11 +45,11 @@ def deliver(content: bytes, file: Path | None) -> None:
         sys.stdout.write(content.decode())
 
 
-def require_policy(policy: Path | None, baseline: Path | None) -> None:
-    """Refuse a baseline that no policy uses.
+def require_policy(policy: Path | None, baseline: Path | None, *, flag: str = "--policy") -> None:
+    """Refuse a baseline that no policy uses; ``flag`` is the policy's.
 
     Raises:
         InputError: There is a baseline and no policy.
     """
     if baseline is not None and policy is None:
-        raise InputError("--baseline is given without --policy, needed both")
+        raise InputError(f"--baseline is given without {flag}, needed both")

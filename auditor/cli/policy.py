@@ -10,17 +10,10 @@ import typer
 from auditor.cli.output import AuditArgument
 from auditor.errors import InputError
 
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(
-        name="policy", help="Write a policy for `auditor gate`, or check one.", no_args_is_help=True
-    )
-    group.command()(init)
-    group.command()(check)
-    app.add_typer(group)
+policy = typer.Typer(help="Write a policy for `auditor gate`, or check one.", no_args_is_help=True)
 
 
+@policy.command()
 def init(
     audit: AuditArgument,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write it.")] = Path(
@@ -42,6 +35,7 @@ def init(
     print(f"policy: {out}; its tolerances are a start, set your own")
 
 
+@policy.command()
 def check(
     policy: Annotated[Path, typer.Argument(metavar="POLICY", help="The policy, a TOML file.")],
 ) -> int:

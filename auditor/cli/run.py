@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from auditor.cli.flags import parameters, settings_from_flags
+from auditor.cli.flags import keyword, parameters, settings_from_flags
+from auditor.cli.gate import in_actions, print_verdict
+from auditor.cli.output import require_policy
+from auditor.cli.text import show_lines
 from auditor.errors import InputError
 from auditor.progress import duration, progress_for
 from auditor.report import FORMATS
 from auditor.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from auditor.policy import Verdict
+    from auditor.policy import LoadedPolicy, Verdict
     from auditor.records import Audit
-    from auditor.report.formats.mlflow import MlflowLog
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command; its flags are the settings."""
-    app.command()(_with_flags())
 
 
 CONFIG = typer.Option(
@@ -51,28 +47,28 @@ LOG = typer.Option(
     help="Log the audit to this tracker, as `auditor log` does, with the gate's verdict if there is one.",
     rich_help_panel="Where to, and in which form",
 )
-OPTIONS: dict[str, tuple[Any, Any]] = {
-    "config": (Path, CONFIG),
-    "gate": (Path, GATE),
-    "baseline": (Path, BASELINE),
-    "log": (str, LOG),
-}
 
 
 def _with_flags() -> Any:
     def run(
         *, config: Path | None, gate: Path | None, baseline: Path | None, log: str | None, **flags: Any
     ) -> int:
+        from auditor.policy.releases import gate_release
+        from auditor.report.formats.mlflow import open_log
+
         settings = load_settings(config, settings_from_flags(flags))
-        judge, tracker = _judge(gate, baseline), _tracker(log)
+        # Files and servers that cannot be used are better found before an audit of an hour than after it.
+        policy = _policy(gate, baseline)
+        tracker = open_log(log) if log is not None else None
         audit = _audit(settings)
-        verdict = judge(settings.out) if judge else None  # before a word is printed, which may fail
-        if verdict is not None:
+        verdict = None
+        if policy is not None:  # before a word is printed, which may fail
+            verdict = gate_release(settings.out, policy, baseline=baseline)
             _show(verdict, settings)
-        for line in summary(audit, settings):
-            print(line)
+        show_lines(summary(audit, settings))
         if verdict is not None:
-            _print(verdict)
+            print_verdict(verdict)
+            in_actions(verdict)
         if settings.strict:
             refuse_skipped(audit)
         if tracker is not None:
@@ -80,49 +76,26 @@ def _with_flags() -> Any:
         return verdict.exit_status if verdict else 0
 
     run.__doc__ = DESCRIPTION
-    own = {
-        name: inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[given | None, option]
-        )
-        for name, (given, option) in OPTIONS.items()
-    }
-    every = [own["config"], *parameters(), own["log"], own["gate"], own["baseline"]]
+    gating = (keyword("gate", Path, GATE), keyword("baseline", Path, BASELINE))
+    every = [keyword("config", Path, CONFIG), *parameters(), keyword("log", str, LOG), *gating]
     run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
     # Typer reads types from here as well; the strings that this module's annotations are must not mislead it.
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
     return run
 
 
-def _judge(policy: Path | None, baseline: Path | None) -> Callable[[Path], Verdict] | None:
-    """What is to be done with the audit directory at the end; policy and baseline are read at once.
-
-    Raises:
-        InputError: a file cannot be used. Better before an audit of an hour than after it.
-    """
-    if policy is None:
-        if baseline is not None:
-            raise InputError("--baseline is given without --gate, needed both")
+def _policy(path: Path | None, baseline: Path | None) -> LoadedPolicy | None:
+    """The policy of ``--gate``, once it and the baseline have been read."""
+    require_policy(path, baseline, flag="--gate")
+    if path is None:
         return None
     from auditor.policy import load_policy
     from auditor.store.directory import read_audit
 
-    loaded = load_policy(policy)
+    loaded = load_policy(path)
     if baseline is not None:
         read_audit(baseline)
-
-    def judge(directory: Path) -> Verdict:
-        from auditor.policy.releases import gate_release
-
-        return gate_release(directory, loaded, baseline=baseline)
-
-    return judge
-
-
-def _print(verdict: Verdict) -> None:
-    from auditor.cli.gate import in_actions, print_verdict
-
-    print_verdict(verdict)
-    in_actions(verdict)
+    return loaded
 
 
 def _show(verdict: Verdict, settings: Settings) -> None:
@@ -134,19 +107,6 @@ def _show(verdict: Verdict, settings: Settings) -> None:
     keep_verdict(settings.out, verdict)
     audit = read_audit(settings.out)  # as it was written: what a report is verified against
     write_reports(settings.out, audit, formats=[f for f in settings.formats if f in WITH_VERDICT])
-
-
-def _tracker(name: str | None) -> MlflowLog | None:
-    """What ``--log`` names, reached before the work begins.
-
-    Raises:
-        InputError: there is no such tracker, or it does not answer.
-    """
-    if name is None:
-        return None
-    from auditor.report.formats.mlflow import open_log
-
-    return open_log(name)
 
 
 DESCRIPTION = """Audit a model: which concepts it associates with a class, how strongly, how surely.
@@ -181,7 +141,7 @@ def summary(audit: Audit, settings: Settings) -> list[str]:
     if skipped:
         lines.append(f"skipped: {len(skipped)}, listed in the report; first: {skipped[0]}")
     lines.append(f"done in {duration(audit.duration_s)}")
-    lines.extend(f"report: {settings.out / FORMATS[name][0]}" for name in settings.formats)
+    lines.extend(f"report: {settings.out / FORMATS[name]}" for name in settings.formats)
     lines.append(f"audit: {settings.out / 'audit.json'}")
     return lines
 
@@ -207,3 +167,6 @@ def _audit(settings: Settings) -> Audit:
     from auditor.audit import run_audit
 
     return run_audit(settings, progress=progress_for(sys.stderr))
+
+
+run = _with_flags()

@@ -10,11 +10,6 @@ import typer
 from auditor.errors import InputError
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(sign)
-
-
 def sign(
     audit: Annotated[
         Path | None, typer.Argument(metavar="AUDIT", help="Audit directory; not needed with --new-key.")

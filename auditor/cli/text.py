@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+
+def show_lines(lines: Iterable[str]) -> None:
+    """Print them."""
+    for line in lines:
+        print(line)
 
 
 def columns(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:

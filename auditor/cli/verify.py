@@ -11,11 +11,6 @@ SIGNS = {"ok": ("✓", "green"), "failed": ("✗", "red"), "not checked": ("–"
 FAILED = 3
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(verify)
-
-
 def verify(
     path: Annotated[Path, typer.Argument(metavar="FILE.pdf|DIR", help="A report, or an audit directory.")],
     public_key: Annotated[

@@ -1,17 +1,40 @@
-"""What a policy names and an audit did not test. A gate must not pass what was not tested."""
+"""Which findings a rule applies to, and what it names that was not tested, which a gate must not pass."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from auditor.policy.rules import Association, Contrast, class_matches, matches, pair_matches
-from auditor.records import Audit, ClassResult, Skipped
+from auditor.records import Audit, ClassResult, Finding, Skipped
 
 Gap = tuple[ClassResult | None, str, str, str]
 """Class, bank, subject, reason."""
 
 
-def untested_names(audit: Audit, rule: Association | Contrast) -> Iterator[Gap]:
+def targets(audit: Audit, rule: Association | Contrast) -> Iterator[tuple[ClassResult, Finding]]:
+    """What a rule applies to."""
+    kind = "contrast" if isinstance(rule, Contrast) else "association"
+    for result in audit.classes:
+        if class_matches(result, rule.classes):
+            for finding in audit.of_class(result.index):
+                if finding.kind == kind and matches(finding.bank, rule.banks) and _named(finding, rule):
+                    yield result, finding
+
+
+def _named(finding: Finding, rule: Association | Contrast) -> bool:
+    if isinstance(rule, Association):
+        return matches(finding.subject, rule.concepts)
+    counts = rule.matched == "prefer" or bool(finding.matched)
+    return counts and pair_matches(finding.more, finding.less, rule.groups)
+
+
+def untested(audit: Audit, rule: Association | Contrast) -> Iterator[Gap]:
+    """Everything that the rule names and the audit did not test."""
+    yield from _names(audit, rule)
+    yield from _contrasts(audit, rule) if isinstance(rule, Contrast) else _associations(audit, rule)
+
+
+def _names(audit: Audit, rule: Association | Contrast) -> Iterator[Gap]:
     """Classes and banks that the rule names and the audit lacks."""
     for name in rule.classes:
         if not any(class_matches(c, [name]) for c in audit.classes):
@@ -21,7 +44,7 @@ def untested_names(audit: Audit, rule: Association | Contrast) -> Iterator[Gap]:
             yield None, name, "", f"bank '{name}' was not measured{_why(audit.skipped, name)}"
 
 
-def untested_associations(audit: Audit, rule: Association) -> Iterator[Gap]:
+def _associations(audit: Audit, rule: Association) -> Iterator[Gap]:
     """Concepts that a matched bank has and a matched class was not measured against.
 
     Concepts that a bank contrasts with each other have no association: contrasts cover them.
@@ -42,7 +65,7 @@ def untested_associations(audit: Audit, rule: Association) -> Iterator[Gap]:
                     yield result, bank.name, concept.name, f"was not measured{why}"
 
 
-def untested_contrasts(audit: Audit, rule: Contrast) -> Iterator[Gap]:
+def _contrasts(audit: Audit, rule: Contrast) -> Iterator[Gap]:
     """Pairs of groups that the rule names and no class has, or that some class has and another lacks."""
     found = {
         (f.bank, f.more, f.less)

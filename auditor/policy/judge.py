@@ -9,17 +9,16 @@ else is inconclusive. The same function concludes here and in the report
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from auditor.compare import Change, Comparison, release
-from auditor.findings import Numbers, Range, conclude, numbers_of
-from auditor.policy.coverage import untested_associations, untested_contrasts, untested_names
+from auditor.findings import Judged, Numbers, Range, conclude, numbers_of
+from auditor.policy.coverage import Gap, targets, untested
 from auditor.policy.load import LoadedPolicy
 from auditor.policy.rules import Association, Contrast, Policy, Waiver, class_matches, matches, pair_matches
-from auditor.policy.targets import targets
 from auditor.policy.trust import never_run, unmet, weakness
 from auditor.policy.verdict import AppliedWaiver, Outcome, Ruling, Verdict
 from auditor.records import Audit, ClassResult, Finding
@@ -83,7 +82,7 @@ def rule_on(finding: Finding, *, tolerance: float, alpha: float, side: str = "ei
         side: Which sign is limited: ``either``, ``associated`` or ``negatively associated``.
     """
     if finding.withheld:
-        return Answer("inconclusive", f"nothing is concluded: {finding.reason}", trusted=False)
+        return _withheld(finding.reason)
     irrelevant = Range(
         -math.inf if side == "associated" else -tolerance,
         math.inf if side == "negatively associated" else tolerance,
@@ -92,26 +91,15 @@ def rule_on(finding: Finding, *, tolerance: float, alpha: float, side: str = "ei
     limit = {"either": f"±{tolerance:g}", "associated": f"{tolerance:g} upward"}.get(
         side, f"{tolerance:g} downward"
     )
-    match judged.conclusion:
-        case "associated" | "negatively associated":
-            if finding.claimed:
-                return Answer("fail", f"beyond the tolerated {limit}")
-            reason = f"beyond the tolerated {limit}, but the audit does not claim it: {finding.reason}"
-            if tolerance < finding.margin:
-                reason = (
-                    f"beyond the tolerated {limit}, but the audit claims nothing within its margin of "
-                    f"{finding.margin:g}; audit again with a margin of {tolerance:g} or less"
-                )
-            return Answer("inconclusive", reason)
-        case "not associated":
-            return Answer("pass", f"within the tolerated {limit}")
-        case "not measured":
-            return Answer("inconclusive", f"not measured: {judged.reason}", trusted=False)
-        case _:
-            if judged.withheld:
-                return Answer("inconclusive", f"nothing is concluded: {judged.reason}", trusted=False)
-            reason = f"neither within the tolerated {limit} nor established beyond it"
-            return Answer("inconclusive", reason)
+    if finding.claimed:
+        return _answer(judged, limit)
+    unclaimed = f"beyond the tolerated {limit}, but the audit does not claim it: {finding.reason}"
+    if tolerance < finding.margin:
+        unclaimed = (
+            f"beyond the tolerated {limit}, but the audit claims nothing within its margin of "
+            f"{finding.margin:g}; audit again with a margin of {tolerance:g} or less"
+        )
+    return _answer(judged, limit, unclaimed=unclaimed)
 
 
 def rule_on_growth(change: Change, *, tolerance: float, alpha: float) -> Answer:
@@ -123,19 +111,36 @@ def rule_on_growth(change: Change, *, tolerance: float, alpha: float) -> Answer:
         alpha: Largest corrected p-value of an established change.
     """
     if change.withheld:
-        return Answer("inconclusive", f"nothing is concluded: {change.reason}", trusted=False)
-    numbers = Numbers(change.growth, change.growth_low, change.growth_high, change.p_adjusted)
-    judged = conclude(numbers, irrelevant=Range(-math.inf, tolerance), alpha=alpha)
+        return _withheld(change.reason)
+    judged = conclude(_growth_of(change), irrelevant=Range(-math.inf, tolerance), alpha=alpha)
     limit = f"{tolerance:g} upward"
+    return _answer(judged, limit, unclaimed="" if change.status in ("new", "grown") else _undecided(limit))
+
+
+def _growth_of(change: Change) -> Numbers:
+    return Numbers(change.growth, change.growth_low, change.growth_high, change.p_adjusted)
+
+
+def _answer(judged: Judged, limit: str, *, unclaimed: str = "") -> Answer:
+    """``unclaimed`` says why nobody claims an effect that the numbers alone put beyond the limit."""
+    if judged.withheld:
+        return _withheld(judged.reason)
     match judged.conclusion:
-        case "associated" if change.status in ("new", "grown"):
-            return Answer("fail", f"beyond the tolerated {limit}")
         case "not associated":
             return Answer("pass", f"within the tolerated {limit}")
         case "not measured":
             return Answer("inconclusive", f"not measured: {judged.reason}", trusted=False)
-        case _:
-            return Answer("inconclusive", f"neither within the tolerated {limit} nor established beyond it")
+        case "inconclusive":
+            return Answer("inconclusive", _undecided(limit))
+    return Answer("inconclusive", unclaimed) if unclaimed else Answer("fail", f"beyond the tolerated {limit}")
+
+
+def _undecided(limit: str) -> str:
+    return f"neither within the tolerated {limit} nor established beyond it"
+
+
+def _withheld(reason: str) -> Answer:
+    return Answer("inconclusive", f"nothing is concluded: {reason}", trusted=False)
 
 
 @dataclass
@@ -151,22 +156,24 @@ class _Court:
     def policy(self) -> Policy:
         return self.loaded.policy
 
+    @property
+    def rules(self) -> Mapping[str, Sequence[Rule]]:
+        return {"association": self.policy.association, "contrast": self.policy.contrast}
+
     def rulings(self) -> list[Ruling]:
         missing = never_run(self.audit.findings, self.policy.trust)
         general = {"rule": "trust", "line": self.loaded.line("trust"), "alpha": self.policy.alpha}
         found = self._untested([(None, "", "", reason) for reason in missing], general)
-        for number, rule in enumerate(self.policy.association):
-            about = self._about(rule, "association", number)
-            gaps = [*untested_names(self.audit, rule), *untested_associations(self.audit, rule)]
-            found += self._untested(gaps, about)
-            found += self._levels(rule, about, rule.largest_effect, rule.side)
-            found += self._growth(rule, about)
-        for number, contrast in enumerate(self.policy.contrast):
-            about = self._about(contrast, "contrast", number)
-            gaps = [*untested_names(self.audit, contrast), *untested_contrasts(self.audit, contrast)]
-            found += self._untested(gaps, about)
-            found += self._levels(contrast, about, contrast.largest_difference, "either")
-            found += self._growth(contrast, about)
+        for kind, rules in self.rules.items():
+            for number, rule in enumerate(rules):
+                about = {
+                    "rule": rule.name or f"{kind} {number + 1}",
+                    "line": self.loaded.line(kind, number),
+                    "alpha": rule.alpha if rule.alpha is not None else self.policy.alpha,
+                }
+                found += self._untested(untested(self.audit, rule), about)
+                found += self._levels(rule, about)
+                found += self._growth(rule, about)
         return found
 
     def notes(self) -> list[str]:
@@ -181,11 +188,7 @@ class _Court:
 
     def _out_of_reach(self) -> Iterator[str]:
         permutations = int(self.audit.settings.get("permutations", 0))
-        kinds: dict[str, Sequence[Rule]] = {
-            "association": self.policy.association,
-            "contrast": self.policy.contrast,
-        }
-        for kind, rules in kinds.items():
+        for kind, rules in self.rules.items():
             family = max((f.family for f in self.audit.findings if f.kind == kind), default=0)
             alpha = min((rule.alpha or self.policy.alpha for rule in rules), default=1.0)
             smallest = smallest_p(permutations, family) if family and permutations else 0.0
@@ -195,16 +198,7 @@ class _Court:
                     f"{permutations} permutations and {family} tests is {smallest:.2g}"
                 )
 
-    def _about(self, rule: Rule, kind: str, number: int) -> dict[str, Any]:
-        return {
-            "rule": rule.name or f"{kind} {number + 1}",
-            "line": self.loaded.line(kind, number),
-            "alpha": rule.alpha if rule.alpha is not None else self.policy.alpha,
-        }
-
-    def _untested(
-        self, gaps: Sequence[tuple[ClassResult | None, str, str, str]], about: dict[str, Any]
-    ) -> list[Ruling]:
+    def _untested(self, gaps: Iterable[Gap], about: dict[str, Any]) -> list[Ruling]:
         strict = self.policy.inconclusive == "fail"
         return [
             Ruling(
@@ -222,9 +216,11 @@ class _Court:
             for result, bank, subject, reason in gaps
         ]
 
-    def _levels(
-        self, rule: Rule, about: dict[str, Any], tolerance: float | None, side: str
-    ) -> Iterator[Ruling]:
+    def _levels(self, rule: Rule, about: dict[str, Any]) -> Iterator[Ruling]:
+        if isinstance(rule, Association):
+            tolerance, side = rule.largest_effect, rule.side
+        else:
+            tolerance, side = rule.largest_difference, "either"
         if tolerance is None:
             return
         for result, finding in targets(self.audit, rule):
@@ -261,7 +257,7 @@ class _Court:
                 about | {"kind": f"{finding.kind} growth"},
                 result,
                 finding,
-                numbers=Numbers(change.growth, change.growth_low, change.growth_high, change.p_adjusted),
+                numbers=_growth_of(change),
                 measured=self._trusted(measured, finding, before.get((change.old_class_index, finding.key))),
                 tolerance=rule.largest_growth,
             )
@@ -276,9 +272,7 @@ class _Court:
         if measured.outcome == "fail":
             weak = []
         if measured.trusted and (missing or weak):
-            return Answer(
-                "inconclusive", f"nothing is concluded: {'; '.join([*missing, *weak])}", trusted=False
-            )
+            return _withheld("; ".join([*missing, *weak]))
         return measured
 
     def _ruling(
@@ -293,8 +287,9 @@ class _Court:
         tolerance: float,
     ) -> Ruling:
         doubtful = measured.outcome == "inconclusive" and measured.trusted
-        waiver = self._waiver(result, finding) if measured.outcome == "fail" or doubtful else None
-        applied, reason = self._apply(waiver, measured.reason)
+        applied, reason = None, measured.reason
+        if measured.outcome == "fail" or doubtful:
+            applied, reason = self._waived(result, finding, reason)
         sides = [n for n in (finding.independent, finding.independent_other) if n]
         return Ruling(
             **about,
@@ -324,19 +319,14 @@ class _Court:
             return "fail"
         return "pass" if means == "pass" and measured.trusted else "inconclusive"
 
-    def _waiver(self, result: ClassResult, finding: Finding) -> tuple[int, Waiver] | None:
-        covering = [
-            (number, waiver)
-            for number, waiver in enumerate(self.policy.waiver)
-            if _covers(waiver, result, finding)
-        ]
-        # One in force goes before one that has expired, whatever their order in the file.
-        return min(covering, key=lambda item: item[1].expires < self.today, default=None)
-
-    def _apply(self, found: tuple[int, Waiver] | None, reason: str) -> tuple[AppliedWaiver | None, str]:
-        if found is None:
+    def _waived(self, result: ClassResult, finding: Finding, reason: str) -> tuple[AppliedWaiver | None, str]:
+        """The waiver that is applied, if there is one, and the reason with what became of it."""
+        numbered = enumerate(self.policy.waiver)
+        covering = [(number, waiver) for number, waiver in numbered if _covers(waiver, result, finding)]
+        if not covering:
             return None, reason
-        number, waiver = found
+        # One in force goes before one that has expired, whatever their order in the file.
+        number, waiver = min(covering, key=lambda item: item[1].expires < self.today)
         if waiver.expires < self.today:
             return None, f"{reason}; the waiver of {waiver.owner} expired on {waiver.expires}"
         self.used.add(number)

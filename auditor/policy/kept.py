@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from auditor.compare import release
 from auditor.errors import InputError
 from auditor.files import write_bytes
 from auditor.policy.verdict import Verdict
@@ -34,30 +35,17 @@ def kept_verdict(directory: Path, audit: Audit) -> Verdict | None:
     """The verdict that lies beside an audit; ``None`` without one, or where it is of another audit.
 
     Raises:
-        InputError: The file is damaged.
+        InputError: The file is damaged, or not a verdict that this version reads.
     """
     path = directory / VERDICT_FILE
     try:
-        raw = path.read_bytes()
+        verdict = Verdict.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
         raise InputError(f"verdict '{path}': cannot be read: {error.strerror or error}") from error
-    return parse_verdict(raw, audit, where=str(path))
-
-
-def parse_verdict(raw: bytes, audit: Audit, *, where: str) -> Verdict | None:
-    """The verdict, if it is of this audit.
-
-    Raises:
-        InputError: Not a verdict that this version reads.
-    """
-    try:
-        verdict = Verdict.model_validate_json(raw)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise InputError(f"verdict '{where}': {field}: {first['msg']}") from None
-    mine = (audit.model.name, audit.model.weights_sha256, audit.created)
-    theirs = (verdict.audit.model, verdict.audit.weights_sha256, verdict.audit.created)
-    return verdict if mine == theirs else None
+        raise InputError(f"verdict '{path}': {field}: {first['msg']}") from None
+    return verdict if verdict.audit == release(audit) else None

@@ -36,7 +36,12 @@ def gate_release(
     before = comparison = None
     if baseline is not None:
         before = read_audit(baseline)
-        comparison = _compare(baseline, before, audit, candidate)
+        comparison = compare(
+            before,
+            candidate,
+            old_arrays=_arrays(baseline, before),
+            new_arrays=_arrays(audit, candidate),
+        )
     return judge(candidate, loaded, today=today or date.today(), baseline=before, comparison=comparison)
 
 
@@ -55,32 +60,19 @@ def compare_releases(
     Raises:
         InputError: A file is missing or damaged, or the audits cannot be compared.
     """
-    return _compare(
-        old, read_audit(old), new, read_audit(new), tolerance=tolerance, contrast_tolerance=contrast_tolerance
-    )
-
-
-def _compare(
-    old_path: Path,
-    old: Audit,
-    new_path: Path,
-    new: Audit,
-    *,
-    tolerance: float | None = None,
-    contrast_tolerance: float | None = None,
-) -> Comparison:
-    """With the arrays that lie beside the audits."""
+    before, after = read_audit(old), read_audit(new)
     return compare(
-        old,
-        new,
-        old_arrays=_arrays(old_path, old),
-        new_arrays=_arrays(new_path, new),
+        before,
+        after,
+        old_arrays=_arrays(old, before),
+        new_arrays=_arrays(new, after),
         tolerance=tolerance,
         contrast_tolerance=contrast_tolerance,
     )
 
 
 def _arrays(path: Path, audit: Audit) -> Mapping[str, NDArray[Any]] | None:
+    """What lies beside an audit."""
     directory = path if path.is_dir() else path.parent
     file = inside(directory, audit.arrays)
     return load_arrays(file) if file.exists() else None

@@ -1,6 +1,6 @@
 """Reports: an audit in, one file per format out. Nothing here imports torch.
 
-A format is one module with ``render(audit, directory) -> str | bytes`` and one line in ``FORMATS``.
+A format is one module of ``formats`` with ``render(audit, directory) -> str | bytes``, and one line here.
 """
 
 from __future__ import annotations
@@ -8,23 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from auditor.errors import InputError
 from auditor.files import write_bytes
 from auditor.records import Audit
 
-# Name of the format: (file it is written to, "module:function" that renders it). The module is
-# imported when the format is asked for, so that a missing extra hurts only who wants it.
-FORMATS: dict[str, tuple[str, str]] = {
-    "html": ("report.html", "auditor.report.formats.html:render"),
-    "pdf": ("report.pdf", "auditor.report.formats.pdf:render"),
-    "json": ("report.json", "auditor.report.formats.json:render"),
-    "markdown": ("report.md", "auditor.report.formats.markdown:render"),
-    "junit": ("report.junit.xml", "auditor.report.formats.junit:render"),
-    "sarif": ("report.sarif", "auditor.report.formats.sarif:render"),
-    "csv": ("findings.csv", "auditor.report.formats.csv:render"),
-    "modelcard": ("model-card.md", "auditor.report.formats.modelcard:render"),
+FORMATS = {
+    "html": "report.html",
+    "pdf": "report.pdf",
+    "json": "report.json",
+    "markdown": "report.md",
+    "junit": "report.junit.xml",
+    "sarif": "report.sarif",
+    "csv": "findings.csv",
+    "modelcard": "model-card.md",
 }
+"""Name of the format, which is its module's, to the file that it is written to."""
 
 WITH_VERDICT = frozenset({"html", "pdf", "markdown"})
 """Formats that show the gate's verdict where one lies beside the audit."""
@@ -42,8 +42,19 @@ def render_format(audit: Audit, directory: Path, *, name: str) -> bytes:
         InputError: There is no such format.
     """
     check_formats([name])
-    module, _, function = FORMATS[name][1].partition(":")
-    content: str | bytes = getattr(import_module(module), function)(audit, directory)
+    return written_by(f"{name}:render", audit, directory)
+
+
+def written_by(renderer: str, *subject: Any) -> bytes:
+    """What a renderer makes of its arguments.
+
+    Args:
+        renderer: ``module:function`` in ``auditor.report.formats``. The module is imported now, so that a
+            missing extra hurts only who asks for its format.
+        subject: An audit and its directory, a verdict or a comparison.
+    """
+    module, _, function = renderer.partition(":")
+    content: str | bytes = getattr(import_module(f"auditor.report.formats.{module}"), function)(*subject)
     return content.encode() if isinstance(content, str) else content
 
 
@@ -69,7 +80,7 @@ def write_reports(
     check_formats(wanted)
     written = []
     for name in wanted:
-        path = (out or directory) / FORMATS[name][0]
+        path = (out or directory) / FORMATS[name]
         write_bytes(path, render_format(audit, directory, name=name))
         written.append(path)
     return written

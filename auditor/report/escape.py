@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from auditor.report.words import clean
+from auditor.report.words import clean, p_text
 
 LONGEST = 200
 """Characters of a name that a table shows."""
@@ -45,6 +45,11 @@ def markdown_text(text: str) -> str:
     # Hosts turn these into links and notifications by themselves, markup or not.
     line = re.sub(r"(@|:(?=//)|www(?=\.))", rf"\1{_ZERO_WIDTH}", line)
     return re.sub(r"^(\s*\d+)([.)])", r"\1\\\2", line)
+
+
+def markdown_p(value: float | None) -> str:
+    """A p-value for a cell, whose ``<`` must not begin a tag."""
+    return p_text(value).replace("<", "&lt;").replace(">", "&gt;")
 
 
 def csv_text(text: str) -> str:

@@ -6,8 +6,12 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from auditor.records import Conclusion, Finding
+
+if TYPE_CHECKING:
+    from auditor.compare import Change
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -154,14 +158,31 @@ def listing(items: list[str]) -> str:
     return f"{', '.join(items[:-1])} and {items[-1]}"
 
 
+def first_few(items: list[str], most: int, more: str = "{} more") -> list[str]:
+    """The first ``most`` items, then how many more there are; ``more`` words it."""
+    rest = len(items) - most
+    return items if rest <= 0 else [*items[:most], more.format(rest)]
+
+
 def moment(created: str) -> str:
     """An ISO 8601 time as ``23 November 2026, 09:41 UTC``; left as it is if it is none."""
+    when = instant(created)
+    return f"{when.day} {when:%B %Y, %H:%M} UTC" if when else clean(created)
+
+
+def instant(created: str) -> datetime | None:
+    """An ISO 8601 time in UTC; ``None`` if it is none."""
     try:
         when = datetime.fromisoformat(created)
     except ValueError:
-        return clean(created)
-    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    return f"{when.day} {when:%B %Y, %H:%M} UTC"
+        return None
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+def subject_words(one: Finding | Change) -> str:
+    """``portraits/women/men (matched)``."""
+    matched = {True: " (matched)", False: " (not matched)", None: ""}[one.matched]
+    return clean(f"{one.bank}/{one.subject}{matched}")
 
 
 def duration_words(seconds: float) -> str:

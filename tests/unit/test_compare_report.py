@@ -179,8 +179,9 @@ def test_the_pdf_carries_its_numbers_and_is_the_same_every_time() -> None:
 def test_a_history_has_the_finding_that_moved_most_first() -> None:
     audits = [_audit(0.3), another_model(_audit(0.7)), _audit(0.5)]
     (zebra,) = histories(audits)
-    assert zebra.series[0].name == "textures/banded"
-    assert [p[1] for p in zebra.series[0].points] == [0.3, 0.7, 0.5]
+    name, found = zebra.series[0]
+    assert name == "textures/banded"
+    assert [finding.effect for finding in found.values()] == [0.3, 0.7, 0.5]
     assert release_names(audits) == [
         "1: bundled:efficientnet_lite0", "bundled:efficientnet_lite1", "3: bundled:efficientnet_lite0",
     ]  # fmt: skip

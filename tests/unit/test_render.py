@@ -83,7 +83,7 @@ def test_an_unknown_format_is_refused_before_any_is_written(directory: Path, aud
 
 def test_formats_are_written_once_and_in_order(directory: Path, audit: Audit) -> None:
     written = write_reports(directory, audit, formats=["html", "html"])
-    assert written == [directory / FORMATS["html"][0]]
+    assert written == [directory / FORMATS["html"]]
 
 
 def test_an_unreadable_place_is_an_error_of_storage(

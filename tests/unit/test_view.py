@@ -359,19 +359,19 @@ def test_a_model_of_few_classes_is_announced(audit: Audit, classes: int, chance:
 
 
 def test_trust_rows_say_what_of_each_class_can_be_used(audit: Audit, view: ReportView) -> None:
-    rows = {row.name: row for row in view.trust}
-    assert rows["zebra"].images == "40 photos"
-    assert rows["lipstick"].images == "32 impressions"
-    assert rows["zebra"].explanation.startswith(
+    rows = {row.name: row for row in view.classes}
+    assert rows["zebra"].images_word == "40 photos"
+    assert rows["lipstick"].images_word == "32 impressions"
+    assert rows["zebra"].explanation_word.startswith(
         "measured: the occluder changed the model's answer on 9 of 10"
     )
-    assert rows["golf ball"].explanation.startswith(
+    assert rows["golf ball"].explanation_word.startswith(
         "not measured: the occluder changed the model's answer on 1"
     )
-    assert rows["golf ball"].checks.text == "1 of 4 passed, 1 failed, 2 not run"
+    assert rows["golf ball"].checks_summary.text == "1 of 4 passed, 1 failed, 2 not run"
     none = build_view(changed(audit, 0, images=None, occluder=None, pictures=[], sanity_checks=[]))
-    assert none.trust[0].images == "none"
-    assert none.trust[0].checks.text == "none run"
+    assert none.classes[0].images_word == "none"
+    assert none.classes[0].checks_summary.text == "none run"
 
 
 NOT_EXPLAINED = Explanation(measured=False, reason="no image was held out")

@@ -9,6 +9,7 @@ from auditor.report.charts.layers import effect_chart, layer_chart
 from auditor.report.charts.occluder import occlusion_chart
 from auditor.report.charts.scores import DECILES, contrast_chart, paper_chart, response_chart, score_chart
 from auditor.report.charts.style import PRINT_WIDTH, SCREEN_WIDTH, Chart, Sheet
+from auditor.report.view.audit import ReportView
 from auditor.report.view.classes import ClassView
 from auditor.report.view.concepts import BankSection, ConceptRow
 
@@ -74,6 +75,22 @@ def class_charts(
         if any(row.finding.effect is not None for row in view.contrasts)
         else None,
     )
+
+
+def report_charts(
+    view: ReportView, *, colours: Mapping[str, str], side_by_side: bool = False
+) -> dict[str, ClassCharts]:
+    """The charts of every class, by its anchor."""
+    return {
+        section.anchor: class_charts(
+            section,
+            margin=view.margin,
+            contrast_margin=view.contrast_margin,
+            colours=colours,
+            side_by_side=side_by_side,
+        )
+        for section in view.classes
+    }
 
 
 def _has_effect(row: ConceptRow) -> bool:

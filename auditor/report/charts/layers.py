@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -44,16 +45,7 @@ def layer_chart(rows: Sequence[LayerRow], sheet: Sheet, *, key: str) -> Chart:
             points = [(i, v) for i, v in enumerate(values) if v is not None]
             if not points:
                 continue
-            axes.plot(
-                *zip(*points, strict=True),
-                linestyle=style,
-                marker=marker,
-                markersize=5,
-                linewidth=1.6,
-                color=colour,
-                markeredgecolor=PAGE,
-                zorder=3,
-            )
+            _line(axes, points, style, marker=marker, markersize=5, linewidth=1.6, color=colour)
             ends.append((label, points[-1][1], colour))
         low = min([0.0, *(v for _, vs, *_ in series for v in vs if v is not None)])
         axes.set_ylim(min(-0.05 if low < 0 else 0.0, low * 1.1), 1.05)
@@ -80,16 +72,7 @@ def effect_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str) -> Chart
             points = [(names.index(layer), effect) for layer, effect in row.layer_effects]
             tone = row.word.tone
             colour = STAND_INS[tone] if tone in ("found", "against") else SOFT
-            axes.plot(
-                *zip(*points, strict=True),
-                linestyle=style,
-                marker=MARKERS[tone],
-                markersize=4.5,
-                linewidth=1.5,
-                color=colour,
-                markeredgecolor=PAGE,
-                zorder=3,
-            )
+            _line(axes, points, style, marker=MARKERS[tone], markersize=4.5, linewidth=1.5, color=colour)
             ends.append((shortened(row.title, 16), points[-1][1], colour))
         _end_labels(axes, ends, len(names) - 0.85)
         _layer_ticks(axes, names)
@@ -101,6 +84,10 @@ def effect_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str) -> Chart
         for row in strongest
     ]
     return sheet.chart(content, key, "Strongest concepts layer by layer", "Effect per layer", found)
+
+
+def _line(axes: Axes, points: Sequence[tuple[int, float]], style: Any, **look: Any) -> None:
+    axes.plot(*zip(*points, strict=True), linestyle=style, markeredgecolor=PAGE, zorder=3, **look)
 
 
 def _layer_ticks(axes: Axes, names: Sequence[str]) -> None:

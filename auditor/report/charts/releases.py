@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from auditor.compare import Change
+from auditor.records import Finding
 from auditor.report.charts.style import (
     ACCENT,
     INK,
-    LINE,
     PAGE,
     PRINT_WIDTH,
     SMALL,
@@ -17,9 +17,10 @@ from auditor.report.charts.style import (
     Chart,
     Sheet,
     drawing,
+    lined,
     shortened,
 )
-from auditor.report.words import digits_of, interval, number
+from auditor.report.words import digits_of, effect_text, interval, number
 
 ROW = 22.0
 LABEL_SHARE = 0.43
@@ -33,8 +34,8 @@ _STYLES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "v", "D", "P", "X", "*")
 _TONES = ("accent", "against", "good", "bad")
 
-Point = tuple[int, float, float | None, float | None]
-"""Position of the release, effect, ends of its interval."""
+Series = tuple[str, Mapping[int, Finding]]
+"""Name of a finding, and the finding as each release has it that measured it, by the release's position."""
 
 
 def release_chart(rows: Sequence[tuple[str, Change]], sheet: Sheet, *, key: str) -> Chart:
@@ -64,9 +65,7 @@ def release_chart(rows: Sequence[tuple[str, Change]], sheet: Sheet, *, key: str)
         axes.set_yticks(range(len(rows)), [shortened(name, LONGEST_LABEL) for name, _ in rows])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.set_xlabel("open: before, filled: after; with 95% intervals")
-        axes.grid(axis="x", color=LINE, linewidth=0.6)
-        axes.patch.set_visible(False)
-        axes.set_axisbelow(True)
+        lined(axes, "x")
         content = svg()
     found = [
         f"{name} {number(c.old, digits=n)} {interval(c.old_low, c.old_high, digits=n)} before, "
@@ -76,13 +75,11 @@ def release_chart(rows: Sequence[tuple[str, Change]], sheet: Sheet, *, key: str)
     return sheet.chart(content, key, "Before and after", "Effects with their 95% intervals", found)
 
 
-def history_chart(
-    series: Sequence[tuple[str, Sequence[Point], int]], releases: Sequence[str], sheet: Sheet, *, key: str
-) -> Chart:
+def history_chart(series: Sequence[Series], releases: Sequence[str], sheet: Sheet, *, key: str) -> Chart:
     """Effects over releases, each with its interval.
 
     Args:
-        series: Name; a point for each release it was measured in; decimals of its numbers.
+        series: The findings.
         releases: Names of the releases, first to last.
         sheet: What to draw on.
         key: Unique on the page.
@@ -93,15 +90,16 @@ def history_chart(
     with drawing(height, PRINT_WIDTH) as (figure, svg):
         axes = figure.add_axes((0.09, (legend + 30) / height, 0.89, 1 - (legend + 40) / height))
         axes.axhline(0, color=SOFT, linewidth=0.8)
-        for i, (name, points, _) in enumerate(shown):
+        for i, (name, found) in enumerate(shown):
             colour = STAND_INS[_TONES[i % len(_TONES)]]
-            x = [p[0] + (i - (len(shown) - 1) / 2) * 0.05 for p in points]
-            for position, (_, _, low, high) in zip(x, points, strict=True):
-                if low is not None and high is not None:
-                    axes.plot([position] * 2, [low, high], color=colour, linewidth=1.0)
+            x = [position + (i - (len(shown) - 1) / 2) * 0.05 for position in found]
+            for place, one in zip(x, found.values(), strict=True):
+                if one.adjusted_low is not None and one.adjusted_high is not None:
+                    ends = [one.adjusted_low, one.adjusted_high]
+                    axes.plot([place] * 2, ends, color=colour, linewidth=1.0)
             axes.plot(
                 x,
-                [p[1] for p in points],
+                [one.effect or 0.0 for one in found.values()],
                 linestyle=_STYLES[i // len(_TONES) % len(_STYLES)],
                 marker=_MARKERS[i],
                 markersize=5.5,
@@ -113,17 +111,15 @@ def history_chart(
         axes.set_xticks(range(len(releases)), [_ending(name, longest) for name in releases])
         axes.set_xlim(-0.5, len(releases) - 0.5)
         axes.set_ylabel("effect")
-        axes.grid(axis="y", color=LINE, linewidth=0.6)
-        axes.patch.set_visible(False)
-        axes.set_axisbelow(True)
+        lined(axes, "y")
         if shown:
             figure.legend(loc="lower left", bbox_to_anchor=(0.07, 0), ncols=2, frameon=False, fontsize=SMALL)
         content = svg()
-    found = [
-        f"{name}: " + ", ".join(f"{releases[p[0]]} {number(p[1], digits=digits)}" for p in points)
-        for name, points, digits in shown
+    words = [
+        f"{name}: " + ", ".join(f"{releases[i]} {effect_text(one)}" for i, one in found.items())
+        for name, found in shown
     ]
-    return sheet.chart(content, key, "Effects over releases", "Effects with their intervals", found)
+    return sheet.chart(content, key, "Effects over releases", "Effects with their intervals", words)
 
 
 def _ending(text: str, longest: int) -> str:

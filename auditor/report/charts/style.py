@@ -11,9 +11,10 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -23,39 +24,24 @@ from auditor.records import Finding
 from auditor.report.charts.svg import tidy
 from auditor.report.words import said
 
-# Stand-ins for the colours of the page. Tones of outcomes use the same names as ``words.Word.tone``.
-STAND_INS = {
-    "ink": "#010203",
-    "soft": "#010204",
-    "line": "#010205",
-    "band": "#010206",
-    "page": "#010207",
-    "accent": "#010208",
-    "found": "#010209",
-    "against": "#01020a",
-    "none": "#01020b",
-    "open": "#01020c",
-    "bad": "#01020d",
-    "good": "#01020e",
+_PRINTED = {
+    "ink": "#1c2430",
+    "soft": "#5b6675",
+    "line": "#d5dae1",
+    "band": "#eef1f5",
+    "page": "#ffffff",
+    "accent": "#1d5fa8",
+    "found": "#1d5fa8",
+    "against": "#a8530b",
+    "none": "#5b6675",
+    "open": "#5b6675",
+    "bad": "#b3261e",
+    "good": "#2b6e3f",
 }
+"""Colours by name. Tones of outcomes use the same names as ``words.Word.tone``."""
+STAND_INS = {name: f"#0102{i:02x}" for i, name in enumerate(_PRINTED, start=3)}
 SCREEN = {stand_in: f"var(--chart-{name})" for name, stand_in in STAND_INS.items()}
-PRINT = {
-    STAND_INS[name]: colour
-    for name, colour in {
-        "ink": "#1c2430",
-        "soft": "#5b6675",
-        "line": "#d5dae1",
-        "band": "#eef1f5",
-        "page": "#ffffff",
-        "accent": "#1d5fa8",
-        "found": "#1d5fa8",
-        "against": "#a8530b",
-        "none": "#5b6675",
-        "open": "#5b6675",
-        "bad": "#b3261e",
-        "good": "#2b6e3f",
-    }.items()
-}
+PRINT = {STAND_INS[name]: colour for name, colour in _PRINTED.items()}
 FONT = "Inter, 'Helvetica Neue', Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
 INK, SOFT, LINE, BAND, PAGE, ACCENT = (
@@ -80,7 +66,8 @@ class Chart:
     key: str
     title: str
     description: str
-    svg: str
+    svg: Markup
+    """The XML writer has escaped its texts."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +98,7 @@ class Sheet:
         title = f"{title} {self.subject}"
         description = f"{start}: {'; '.join(items)}." if items else f"{start}."
         text = tidy(svg, key=key, title=title, description=description, colours=self.colours, font=FONT)
-        return Chart(key=key, title=title, description=description, svg=text)
+        return Chart(key=key, title=title, description=description, svg=Markup(text))  # noqa: S704
 
 
 @contextmanager
@@ -162,16 +149,20 @@ def rows_axes(figure: Figure, labels: Sequence[str], *, width: float) -> Axes:
     for tick in axes.get_yticklabels():
         tick.set_horizontalalignment("left")
     axes.tick_params(axis="x", length=0, pad=5)
-    axes.grid(axis="x", color=LINE, linewidth=0.6, zorder=0)
-    axes.set_axisbelow(True)
-    axes.patch.set_visible(False)
+    lined(axes, "x")
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.labelpad = 6
     axes.use_sticky_edges = False
     axes.margins(x=0.06)
-    for side in axes.spines.values():
-        side.set_visible(False)
+    axes.spines[:].set_visible(False)
     return axes
+
+
+def lined(axes: Axes, axis: Literal["x", "y"]) -> None:
+    """Grid lines behind the drawing, and the page's own background."""
+    axes.grid(axis=axis, color=LINE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.patch.set_visible(False)
 
 
 def label_width(width: float) -> float:
@@ -183,12 +174,9 @@ def plain_axes(figure: Figure) -> Axes:
     """Axes over layers, with room at the right for the names of lines."""
     width = figure.get_figwidth() * 72
     axes = figure.add_axes((48 / width, 0.24, 1 - 148 / width, 0.71))
-    axes.grid(axis="y", color=LINE, linewidth=0.6, zorder=0)
-    axes.set_axisbelow(True)
-    axes.patch.set_visible(False)
+    lined(axes, "y")
     axes.tick_params(length=0, pad=5)
-    for side in axes.spines.values():
-        side.set_visible(False)
+    axes.spines[:].set_visible(False)
     return axes
 
 

@@ -7,17 +7,29 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from markupsafe import Markup
 
-from auditor.compare import Change, Comparison, Release
+from auditor.compare import Change, Comparison
 from auditor.records import Status
 from auditor.report.charts.releases import release_chart
 from auditor.report.charts.style import PRINT, SCREEN, Chart, Sheet
-from auditor.report.escape import markdown_code, markdown_text
+from auditor.report.escape import markdown_code, markdown_p, markdown_text
 from auditor.report.formats.markdown import table
-from auditor.report.templates import content_policy, jinja_environment, static
-from auditor.report.words import Word, clean, count, digits_of, interval, listing, moment, number, p_text
+from auditor.report.templates import content_policy, rendered, static
+from auditor.report.words import (
+    Word,
+    clean,
+    count,
+    digits_of,
+    interval,
+    listing,
+    moment,
+    number,
+    p_text,
+    subject_words,
+)
 
 STATUSES: dict[Status, Word] = {
     "new": Word("new", "✚", "bad"),
@@ -50,42 +62,16 @@ class ChangeRow:
     reason: str
 
 
-@dataclass(frozen=True)
-class ClassChanges:
-    """The changes of one class."""
-
-    anchor: str
-    name: str
-    sentence: str
-    rows: tuple[ChangeRow, ...]
-    chart: Chart
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the releases."""
-
-    label: str
-    model: str
-    weights: str
-    created: str
-
-
 def comparison_headline(comparison: Comparison) -> str:
     """How many findings have which status: ``Of 26 findings 1 is new and 25 are unchanged.``."""
-    verbs: dict[Status, tuple[str, str]] = {
-        "new": ("is new", "are new"),
-        "grown": ("has grown", "have grown"),
-        "shrunk": ("has shrunk", "have shrunk"),
-        "gone": ("is gone", "are gone"),
-        "inconclusive": ("is inconclusive", "are inconclusive"),
-        "unchanged": ("is unchanged", "are unchanged"),
-    }
-    counted = [(n, verbs[s][n != 1]) for s in STATUSES if (n := comparison.count(s))]
+    counted = []
+    for status, word in STATUSES.items():
+        one, many = ("has", "have") if status in ("grown", "shrunk") else ("is", "are")
+        if n := comparison.count(status):
+            counted.append(f"{n} {one if n == 1 else many} {word.text}")
     if not counted:
         return "The audits have no finding in common."
-    text = listing([f"{n} {words}" for n, words in counted])
-    return f"Of {count(len(comparison.changes), 'finding')} {text}."
+    return f"Of {count(len(comparison.changes), 'finding')} {listing(counted)}."
 
 
 def comparison_markdown(comparison: Comparison) -> str:
@@ -117,11 +103,9 @@ def comparison_json(comparison: Comparison) -> str:
 def comparison_html(comparison: Comparison) -> str:
     """One file that needs nothing else: no network, no script."""
     style = static("report.css") + static("comparison.css")
-
-    def drawn(chart: Chart) -> Markup:
-        return Markup(chart.svg)  # noqa: S704 - our own chart, its texts escaped by the XML writer
-
-    return _page(comparison, SCREEN, style=style, policy=content_policy(style=style), draw=drawn)
+    return _page(
+        comparison, SCREEN, style=style, policy=content_policy(style=style), draw=lambda chart: chart.svg
+    )
 
 
 def comparison_pdf(comparison: Comparison) -> bytes:
@@ -160,48 +144,44 @@ def _page(
         _class_changes(position, name, list(changes), colours)
         for position, (name, changes) in enumerate(groupby(comparison.changes, key=lambda c: c.class_name))
     ]
-    return (
-        jinja_environment()
-        .get_template("comparison.html.j2")
-        .render(
-            title=f"{clean(comparison.old.model)} → {clean(comparison.new.model)}",
-            headline=comparison_headline(comparison),
-            sides=[_side("before", comparison.old), _side("after", comparison.new)],
-            statuses=[(word, comparison.count(status)) for status, word in STATUSES.items()],
-            classes=classes,
-            notes=[clean(note) for note in comparison.notes],
-            tolerance=f"{comparison.tolerance:g}",
-            contrast_tolerance=f"{comparison.contrast_tolerance:g}",
-            alpha=f"{comparison.alpha:g}",
-            style=Markup(style),  # noqa: S704 - our own style sheet
-            policy=policy,
-            draw=draw,
-        )
+    return rendered(
+        "comparison.html.j2",
+        title=f"{clean(comparison.old.model)} → {clean(comparison.new.model)}",
+        headline=comparison_headline(comparison),
+        sides=[
+            (label, clean(release.model), release.weights_sha256, moment(release.created))
+            for label, release in (("before", comparison.old), ("after", comparison.new))
+        ],
+        classes=classes,
+        notes=[clean(note) for note in comparison.notes],
+        tolerance=f"{comparison.tolerance:g}",
+        contrast_tolerance=f"{comparison.contrast_tolerance:g}",
+        alpha=f"{comparison.alpha:g}",
+        style=style,
+        policy=policy,
+        draw=draw,
     )
-
-
-def _side(label: str, release: Release) -> Side:
-    return Side(label, clean(release.model), release.weights_sha256, moment(release.created))
 
 
 def _class_changes(
     position: int, name: str, changes: list[Change], colours: Mapping[str, str]
-) -> ClassChanges:
+) -> dict[str, Any]:
+    """The changes of one class as the template shows them."""
     ordered = _ordered(changes)
     statuses = [
         f"{n} {word.text}" for s, word in STATUSES.items() if (n := sum(c.status == s for c in changes))
     ]
-    return ClassChanges(
-        anchor=f"class-{position}",
-        name=clean(name),
-        sentence=f"{count(len(changes), 'finding')}: {listing(statuses)}.",
-        rows=tuple(_row(c) for c in ordered),
-        chart=release_chart(
-            [(f"{STATUSES[c.status].symbol} {_name(c)}", c) for c in ordered[:MAX_DRAWN]],
+    return {
+        "anchor": f"class-{position}",
+        "name": clean(name),
+        "sentence": f"{count(len(changes), 'finding')}: {listing(statuses)}.",
+        "rows": [_row(c) for c in ordered],
+        "chart": release_chart(
+            [(f"{STATUSES[c.status].symbol} {subject_words(c)}", c) for c in ordered[:MAX_DRAWN]],
             Sheet(f"of {clean(name)}", colours),
             key=f"c{position}",
         ),
-    )
+    }
 
 
 def _ordered(changes: Sequence[Change]) -> list[Change]:
@@ -209,15 +189,10 @@ def _ordered(changes: Sequence[Change]) -> list[Change]:
     return sorted(changes, key=lambda c: (order.index(c.status), -abs(c.difference or 0.0)))
 
 
-def _name(change: Change) -> str:
-    matched = {True: " (matched)", False: " (not matched)", None: ""}[change.matched]
-    return clean(f"{change.bank}/{change.subject}") + matched
-
-
 def _row(change: Change) -> ChangeRow:
     digits = digits_of(change.kind)
     return ChangeRow(
-        name=_name(change),
+        name=subject_words(change),
         old=number(change.old, digits=digits),
         old_interval=interval(change.old_low, change.old_high, digits=digits),
         new=number(change.new, digits=digits),
@@ -239,6 +214,6 @@ def _markdown_row(change: Change) -> tuple[str, ...]:
         row.new,
         row.difference,
         row.difference_interval,
-        row.p.replace("<", "&lt;").replace(">", "&gt;"),
+        markdown_p(change.p_adjusted),
         f"{row.status.symbol} {row.status.text}",
     )

@@ -9,14 +9,14 @@ from auditor.report.escape import (
     annotation_property,
     annotation_text,
     markdown_code,
+    markdown_p,
     markdown_text,
     terminal_text,
 )
 from auditor.report.formats.markdown import table
-from auditor.report.view.gate import condensed, headline, kind_words, sentence
-from auditor.report.words import count, digits_of, interval, number, p_text
+from auditor.report.view.gate import OUTCOMES, condensed, headline, kind_words, sentence
+from auditor.report.words import count, digits_of, interval, number
 
-SYMBOLS: dict[Outcome, str] = {"pass": "✓", "fail": "✗", "inconclusive": "?"}
 COLOURS: dict[Outcome, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
 MAX_ROWS = 50
@@ -43,7 +43,7 @@ def terminal_lines(verdict: Verdict, *, every: bool = False) -> Iterator[tuple[s
         for ruling, alike in condensed(shown):
             more = f" and {alike - 1} more" if alike > 1 else ""
             title = f"{terminal_text(ruling.title)}{more}  [{terminal_text(ruling.rule)}]"
-            yield f"{SYMBOLS[ruling.outcome]} {title}", ruling.outcome
+            yield f"{OUTCOMES[ruling.outcome].symbol} {title}", ruling.outcome
             text = ruling.reason if alike > 1 else sentence(ruling)
             yield f"    {terminal_text(text, longest=600)}", None
     for note in verdict.notes:
@@ -69,7 +69,7 @@ def github_annotations(verdict: Verdict) -> str:
 def verdict_markdown(verdict: Verdict) -> str:
     """For a step summary or a comment on a pull request."""
     parts = [
-        f"## {SYMBOLS[verdict.outcome]} Concept audit gate {markdown_text(headline(verdict))}",
+        f"## {OUTCOMES[verdict.outcome].symbol} Concept audit gate {markdown_text(headline(verdict))}",
         f"Model {markdown_code(verdict.audit.model)}, "
         f"weights {markdown_code(verdict.audit.weights_sha256[:12])}, "
         f"policy {markdown_code(verdict.policy)}"
@@ -85,14 +85,14 @@ def verdict_markdown(verdict: Verdict) -> str:
         parts.append(f"{len(rows) - MAX_ROWS} more rows are not shown.")
     passed = verdict.count("pass") - verdict.waived
     if passed:
-        parts.append(f"{SYMBOLS['pass']} {count(passed, 'finding')} within the policy.")
+        parts.append(f"{OUTCOMES['pass'].symbol} {count(passed, 'finding')} within the policy.")
     if verdict.notes:
         parts.append("\n".join(f"- {markdown_text(note)}" for note in verdict.notes))
     return "\n\n".join(parts) + "\n"
 
 
 def _row(ruling: Ruling, alike: int) -> tuple[str, ...]:
-    state = "✓ waived" if ruling.waiver else f"{SYMBOLS[ruling.outcome]} {ruling.outcome}"
+    state = "✓ waived" if ruling.waiver else f"{OUTCOMES[ruling.outcome].symbol} {ruling.outcome}"
     owner = markdown_code(ruling.class_name) if ruling.class_name else ""
     if alike > 1:
         return (state, owner, f"{alike} findings", "", "", "", "", markdown_text(ruling.reason))
@@ -106,6 +106,6 @@ def _row(ruling: Ruling, alike: int) -> tuple[str, ...]:
         number(ruling.effect, digits=digits_of(ruling.kind)),
         interval(ruling.low, ruling.high, digits=digits_of(ruling.kind)),
         number(ruling.tolerance, digits=digits_of(ruling.kind)),
-        p_text(ruling.p_adjusted).replace("<", "&lt;").replace(">", "&gt;"),
+        markdown_p(ruling.p_adjusted),
         markdown_text(ruling.reason),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from auditor.policy.verdict import Ruling, Verdict
-from auditor.records import Audit, ClassResult, Finding, SanityCheck
+from auditor.records import Audit, Finding, SanityCheck
 from auditor.report.view.gate import sentence
 from auditor.report.words import clean, effect_text, interval_text, number, p_phrase, said
 
@@ -24,7 +24,11 @@ def render(audit: Audit, directory: Path) -> str:
 
     Without a policy nothing is forbidden, so an association is no failure; ``auditor gate`` judges.
     """
-    suites = [_suite(c.name, _class_cases(c, audit.of_class(c.index))) for c in audit.classes]
+    suites = []
+    for result in audit.classes:
+        checks = [_check(result.name, check) for check in result.sanity_checks]
+        findings = [_finding_case(finding) for finding in audit.of_class(result.index)]
+        suites.append(_suite(result.name, [*checks, *findings]))
     return _document(f"auditor: {audit.model.name}", suites)
 
 
@@ -39,10 +43,6 @@ def render_verdict(verdict: Verdict) -> str:
         _add(case, "error", "nothing was tested", kind="inconclusive")
         suites = [_suite("policy", [case])]
     return _document(f"auditor gate: {verdict.audit.model}", suites)
-
-
-def _class_cases(result: ClassResult, findings: list[Finding]) -> list[Case]:
-    return [_check(result.name, c) for c in result.sanity_checks] + [_finding_case(f) for f in findings]
 
 
 def _finding_case(finding: Finding) -> Case:
@@ -99,23 +99,18 @@ def _add(case: Case, tag: str, message: str, *, kind: str = "") -> None:
 def _suite(name: str, cases: Iterable[Case]) -> Case:
     suite = ElementTree.Element("testsuite", name=clean(name))
     suite.extend(cases)
-    _count(suite, [suite])
     return suite
 
 
 def _document(name: str, suites: list[Case]) -> str:
     root = ElementTree.Element("testsuites", name=clean(name))
     root.extend(suites)
-    _count(root, suites)
+    for element in (root, *suites):
+        cases = list(element.iter("testcase"))
+        element.set("tests", str(len(cases)))
+        for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+            element.set(attribute, str(sum(case.find(tag) is not None for case in cases)))
+        element.set("time", "0")
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode", xml_declaration=False).join(
-        ('<?xml version="1.0" encoding="UTF-8"?>\n', "\n")
-    )
-
-
-def _count(element: Case, suites: list[Case]) -> None:
-    cases = [case for suite in suites for case in suite.iter("testcase")]
-    element.set("tests", str(len(cases)))
-    for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        element.set(attribute, str(sum(case.find(tag) is not None for case in cases)))
-    element.set("time", "0")
+    text = ElementTree.tostring(root, encoding="unicode", xml_declaration=False)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from auditor.policy.kept import kept_verdict
 from auditor.records import Audit, Finding
-from auditor.report.escape import markdown_code, markdown_text
+from auditor.report.escape import markdown_code, markdown_p, markdown_text
 from auditor.report.view.audit import ReportView, build_view
-from auditor.report.words import effect_text, interval_text, p_text, said
+from auditor.report.words import effect_text, first_few, interval_text, said
 
 MAX_ROWS = 40
 """Concepts shown over all classes; a comment may hold 65,536 characters, a reader holds fewer."""
@@ -92,25 +92,21 @@ def _row(finding: Finding) -> tuple[str, ...]:
         f"{word.symbol} {markdown_text(word.text)}",
         effect_text(finding),
         interval_text(finding),
-        _p(finding.p_adjusted),
+        markdown_p(finding.p_adjusted),
         n,
     )
-
-
-def _p(value: float | None) -> str:
-    return p_text(value).replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _trust(view: ReportView) -> list[str]:
     header = ("class", "sanity checks", "explanation", "images")
     rows = [
         (
-            markdown_code(row.name),
-            f"{row.checks.symbol} {markdown_text(row.checks.text)}",
-            markdown_text(row.explanation),
-            markdown_text(row.images),
+            markdown_code(section.name),
+            f"{section.checks_summary.symbol} {markdown_text(section.checks_summary.text)}",
+            markdown_text(section.explanation_word),
+            markdown_text(section.images_word),
         )
-        for row in view.trust[:MAX_ROWS]
+        for section in view.classes[:MAX_ROWS]
     ]
     return ["### What can be used", table(header, rows)] if rows else []
 
@@ -118,7 +114,5 @@ def _trust(view: ReportView) -> list[str]:
 def _listed(title: str, items: Sequence[str]) -> list[str]:
     if not items:
         return []
-    lines = [f"- {markdown_text(item)}" for item in items[:MAX_LISTED]]
-    if len(items) > MAX_LISTED:
-        lines.append(f"- and {len(items) - MAX_LISTED} more")
-    return [f"### {title}", "\n".join(lines)]
+    lines = [f"- {markdown_text(item)}" for item in items]
+    return [f"### {title}", "\n".join(first_few(lines, MAX_LISTED, "- and {} more"))]

@@ -12,6 +12,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,26 +124,23 @@ class MlflowLog:
             for start in range(0, max(len(measured), len(given), len(said)), BATCH):
                 part = slice(start, start + BATCH)
                 self._client.log_batch(run, metrics=measured[part], params=given[part], tags=said[part])
-            for path in _files(directory, audit):
-                self._client.log_artifact(run, str(path))
+            files = [directory / name for name in (AUDIT_FILE, *REPORTS)]
+            for path in (inside(directory, audit.arrays), *files):
+                if path.is_file():
+                    self._client.log_artifact(run, str(path))
             if verdict is not None:
                 self._client.log_text(run, verdict.model_dump_json(indent=2) + "\n", "gate.json")
             if self._run is None:
                 self._client.set_terminated(run, "FINISHED")
         except (self._failure, OSError) as error:
             if run is not None and self._run is None:
-                self._give_up(run)
+                with suppress(self._failure, OSError):  # the first failure is the one to tell
+                    self._client.set_terminated(run, "FAILED")
             raise StorageError(
                 f"MLflow at {self.uri}: {_reason(error)}; the audit is complete: "
                 f"repeat with 'auditor log {directory} --to mlflow'"
             ) from error
         return Logged(run, self.uri)
-
-    def _give_up(self, run: str) -> None:
-        try:
-            self._client.set_terminated(run, "FAILED")
-        except (self._failure, OSError):
-            return  # the first failure is the one to tell
 
 
 def metrics(audit: Audit, verdict: Verdict | None = None) -> dict[str, float]:
@@ -218,11 +216,6 @@ def _part(name: str) -> str:
         return name
     mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{safe[: LONGEST_PART - 9] or '_'}-{mark}"
-
-
-def _files(directory: Path, audit: Audit) -> list[Path]:
-    wanted = [directory / AUDIT_FILE, inside(directory, audit.arrays), *(directory / r for r in REPORTS)]
-    return [path for path in wanted if path.is_file()]
 
 
 def _text(value: Any) -> str:

@@ -8,13 +8,13 @@ from typing import Any
 from auditor.errors import InputError
 from auditor.records import Audit
 from auditor.report.formats.csv import COLUMNS, rows
-from auditor.report.templates import jinja_environment
+from auditor.report.templates import rendered
 from auditor.report.view.audit import build_view
 
 
 def summary(audit: Audit) -> str:
     """HTML with the findings and, for every class, how far to trust them; every name escaped."""
-    return jinja_environment().get_template("notebook.html.j2").render(view=build_view(audit))
+    return rendered("notebook.html.j2", view=build_view(audit))
 
 
 def frame(audit: Audit) -> Any:

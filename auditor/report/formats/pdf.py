@@ -21,11 +21,12 @@ from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherRespons
 from auditor.policy.kept import VERDICT_FILE, kept_verdict, verdict_bytes
 from auditor.policy.verdict import Verdict
 from auditor.records import Audit
-from auditor.report.charts.classes import class_charts
+from auditor.report.charts.classes import report_charts
 from auditor.report.charts.style import PRINT, Chart
-from auditor.report.templates import jinja_environment, static
+from auditor.report.templates import rendered, static
 from auditor.report.thumbnails import encode, picture_paths
 from auditor.report.view.audit import build_view
+from auditor.report.words import instant
 from auditor.schemas import SCHEMA_FILE, schema_text
 from auditor.store.directory import AUDIT_FILE, older_format, stored_bytes
 
@@ -72,16 +73,6 @@ def render(audit: Audit, directory: Path) -> bytes:
     stored = stored_bytes(audit, directory)
     digest = hashlib.sha256(stored).hexdigest()
     view = build_view(audit, verdict, stored=stored)
-    charts = {
-        section.anchor: class_charts(
-            section,
-            margin=view.margin,
-            contrast_margin=view.contrast_margin,
-            colours=PRINT,
-            side_by_side=True,
-        )
-        for section in view.classes
-    }
     encoded = encode(directory, picture_paths(view), kind="JPEG", budget=PICTURE_BUDGET, side=PICTURE_SIDE)
     names = {path: f"{_SCHEME}picture/{i}" for i, path in enumerate(encoded)}
     content = {names[path]: (picture.data, picture.media_type) for path, picture in encoded.items()}
@@ -92,18 +83,15 @@ def render(audit: Audit, directory: Path) -> bytes:
         return name
 
     created = stated_time(audit.created)
-    page = (
-        jinja_environment()
-        .get_template("print.html.j2")
-        .render(
-            view=view,
-            charts=charts,
-            pictures=names,
-            source=source,
-            created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            digest=digest,
-            has_schema=not older_format(stored),
-        )
+    page = rendered(
+        "print.html.j2",
+        view=view,
+        charts=report_charts(view, colours=PRINT, side_by_side=True),
+        pictures=names,
+        source=source,
+        created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        digest=digest,
+        has_schema=not older_format(stored),
     )
     return printed(
         page,
@@ -147,7 +135,7 @@ def printed(
     fetcher = _OnlyGiven(content)
     with _clock(created):
         document = weasyprint.HTML(string=page, url_fetcher=fetcher, base_url=_SCHEME).render(
-            stylesheets=[weasyprint.CSS(string=style, url_fetcher=fetcher) for style in styles],
+            stylesheets=[weasyprint.CSS(string=str(style), url_fetcher=fetcher) for style in styles],
             pdf_variant="pdf/a-3a",
         )
         _call_it_pdf_ua(document.metadata)
@@ -188,11 +176,7 @@ class _OnlyGiven(URLFetcher):  # type: ignore[misc]
 
 def stated_time(created: str) -> datetime:
     """The time that an audit states, in UTC; 1980 where it states none."""
-    try:
-        when = datetime.fromisoformat(created)
-    except ValueError:
-        return datetime(1980, 1, 1, tzinfo=UTC)
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    return instant(created) or datetime(1980, 1, 1, tzinfo=UTC)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ def policy_template(audit: Audit) -> str:
     """
     margin = float(audit.settings.get("margin", 0.1))
     name = f"release policy for {clean(audit.model.name)}"
-    parts = [_HEAD.format(name=_string(name), alpha=_alpha(audit))]
+    parts = [_HEAD.format(name=_string(name), alpha=f"{float(audit.settings.get('alpha', 0.05)):g}")]
     parts.append(_TRUST.format(n=Trust().smallest_n, checks=_list(sorted(_run_for_all(audit)))))
     contrasts = {(f.bank, f.more, f.less) for f in audit.findings if f.kind == "contrast"}
     for bank in audit.banks:
@@ -129,10 +129,6 @@ _WAIVER = """\
 # reason = "why it is tolerated"
 # expires = 2027-03-01        # last day on which it holds
 """
-
-
-def _alpha(audit: Audit) -> str:
-    return f"{float(audit.settings.get('alpha', 0.05)):g}"
 
 
 def _string(text: str) -> str:

@@ -33,19 +33,16 @@ RULES = {
 
 def render(audit: Audit, directory: Path) -> str:
     """Failed sanity checks as warnings, claims for information; an audit alone judges nothing."""
-    results = [_check_result(c, check) for c in audit.classes for check in c.sanity_checks]
-    found = [r for r in results if r is not None] + [_claim(f) for f in audit.findings if f.claimed]
-    return _log(found, audit.environment.auditor, audit.model.name, audit.model.weights_sha256)
+    failed = [(c, check) for c in audit.classes for check in c.sanity_checks if check.passed is False]
+    results = [_check_result(c, check) for c, check in failed]
+    results += [_claim(finding) for finding in audit.findings if finding.claimed]
+    return _log(results, audit.environment.auditor, audit.model.name, audit.model.weights_sha256)
 
 
 def render_verdict(verdict: Verdict) -> str:
     """Failures as errors, what could not be decided as warnings, the rest as passed."""
-    place = _place(uri(_relative(verdict.policy_path) or "policy.toml"))
-    results = []
-    for ruling in verdict.rulings:
-        place_of_rule = json.loads(json.dumps(place))
-        place_of_rule["physicalLocation"]["region"] = {"startLine": max(ruling.line, 1)}
-        results.append(_ruling_result(ruling, place_of_rule))
+    policy = uri(_relative(verdict.policy_path) or "policy.toml")
+    results = [_ruling_result(r, _place(policy, line=max(r.line, 1))) for r in verdict.rulings]
     return _log(results, __version__, verdict.audit.model, verdict.audit.weights_sha256)
 
 
@@ -99,9 +96,7 @@ def _claim(finding: Finding) -> dict[str, Any]:
     )
 
 
-def _check_result(seen: ClassResult, check: SanityCheck) -> dict[str, Any] | None:
-    if check.passed is not False:
-        return None
+def _check_result(seen: ClassResult, check: SanityCheck) -> dict[str, Any]:
     text = f"{seen.name}, sanity check {check.name} failed: {check.expectation}. "
     text += f"Observed {number(check.observed)}, threshold {number(check.threshold)}. {check.note}"
     place = _place("audit.json") | _logical(seen.name, check.bank, check.name)
@@ -124,8 +119,8 @@ def _result(
     }
 
 
-def _place(where: str) -> dict[str, Any]:
-    return {"physicalLocation": {"artifactLocation": {"uri": where}, "region": {"startLine": 1}}}
+def _place(where: str, *, line: int = 1) -> dict[str, Any]:
+    return {"physicalLocation": {"artifactLocation": {"uri": where}, "region": {"startLine": line}}}
 
 
 def _logical(*parts: str) -> dict[str, Any]:

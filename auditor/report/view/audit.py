@@ -26,11 +26,11 @@ from auditor.report.view.prose import (
 from auditor.report.view.standing import Standing, standings
 from auditor.report.view.summary import Claim, first_claims, titles
 from auditor.report.words import (
-    Word,
     capital,
     clean,
     count,
     duration_words,
+    first_few,
     listing,
     moment,
     quoted,
@@ -68,17 +68,6 @@ class ClaimView:
 
 
 @dataclass(frozen=True)
-class TrustRow:
-    """What of one class's results can be used."""
-
-    name: str
-    anchor: str
-    images: str
-    explanation: str
-    checks: Word
-
-
-@dataclass(frozen=True)
 class BankView:
     """A bank and its datasheet."""
 
@@ -108,7 +97,6 @@ class ReportView:
     headline: str
     claims: tuple[ClaimView, ...]
     no_claims: str
-    trust: tuple[TrustRow, ...]
     not_tested: tuple[str, ...]
     classes: tuple[ClassView, ...]
     margin: float | None
@@ -164,7 +152,6 @@ def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | 
         if claims
         else "Nothing is claimed. This does not show that there is nothing: see below what was "
         "inconclusive and what was not tested.",
-        trust=tuple(_trust_row(audit, i, view) for i, view in enumerate(classes)),
         not_tested=_not_tested(audit),
         classes=classes,
         margin=_setting(audit, "margin"),
@@ -257,13 +244,13 @@ def _banners(audit: Audit) -> tuple[Banner, ...]:
     ]
     if failed:
         shown = failed[:MAX_NAMED]
-        more = len(failed) - len(shown)
+        more = f" and {len(failed) - len(shown)} more" if len(failed) > len(shown) else ""
         banners.append(
             Banner(
                 "bad",
                 f"{count(len(failed), 'sanity check')} failed",
                 f"A measurement whose outcome is known beforehand had another outcome: {listing(shown)}"
-                f"{f' and {more} more' if more else ''}. Findings that it tests are withheld; no others are.",
+                f"{more}. Findings that it tests are withheld; no others are.",
             )
         )
     classes = audit.model.classes
@@ -308,25 +295,7 @@ def _headline(classes: tuple[ClassView, ...]) -> str:
                 if not parts
                 else f"for {n} {text}"
             )
-    sentence = listing(parts)
-    return capital(sentence) + "."
-
-
-def _trust_row(audit: Audit, position: int, view: ClassView) -> TrustRow:
-    result = audit.classes[position]
-    if result.images is None:
-        images = "none"
-    else:
-        images = f"{result.images.used} {'impressions' if view.from_impressions else 'photos'}"
-    word = "measured" if result.explanation.measured else "not measured"
-    reason = clean(result.explanation.reason)
-    return TrustRow(
-        name=view.name,
-        anchor=view.anchor,
-        images=images,
-        explanation=f"{word}: {reason}" if reason else word,
-        checks=view.checks_summary,
-    )
+    return f"{capital(listing(parts))}."
 
 
 def _not_tested(audit: Audit) -> tuple[str, ...]:
@@ -341,9 +310,8 @@ def _not_tested(audit: Audit) -> tuple[str, ...]:
     else:
         said.append("Intersections of groups, and groups that no bank labels.")
     if audit.skipped:
-        named = [f"{clean(s.what)} ({clean(s.reason)})" for s in audit.skipped[:MAX_NAMED]]
-        more = len(audit.skipped) - len(named)
-        said.append(f"Skipped: {'; '.join(named)}{f'; and {more} more' if more else ''}.")
+        named = [f"{clean(s.what)} ({clean(s.reason)})" for s in audit.skipped]
+        said.append(f"Skipped: {'; '.join(first_few(named, MAX_NAMED, 'and {} more'))}.")
     missing = list(
         dict.fromkeys(clean(c.name) for r in audit.classes for c in r.sanity_checks if c.passed is None)
     )

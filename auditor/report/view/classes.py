@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auditor.records import BankRecord, ClassResult, Finding, LayerRecord, OccluderRecord, Skipped
+from auditor.records import (
+    BankRecord,
+    ClassImages,
+    ClassResult,
+    Finding,
+    LayerRecord,
+    OccluderRecord,
+    Skipped,
+)
 from auditor.report.view.checks import CheckRow, check_row, checks_summary
 from auditor.report.view.concepts import BankSection, bank_sections
 from auditor.report.view.contrasts import ContrastRow, contrast_rows
@@ -42,6 +50,10 @@ class ClassView:
     """Whether layers, detectors and the paper's score are shown."""
     explanation: str
     """What they rest on, or why they are not shown."""
+    explanation_word: str
+    """The same in a table: whether it was measured, and the reason."""
+    images_word: str
+    """Their number and kind."""
     images_sentence: str
     images: tuple[Shot, ...]
     occluder_sentence: str
@@ -85,6 +97,8 @@ def class_view(
         from_impressions=result.images is not None and result.images.source == "impressions",
         explained=explained,
         explanation=_explanation(result),
+        explanation_word=_explanation_word(result),
+        images_word=_images_word(result.images),
         images_sentence=_images_sentence(result),
         images=shots_of(result, ("photo", "impression"), MAX_IMAGES),
         occluder_sentence=_occluder_sentence(occluder, result.name) if occluder else "",
@@ -120,6 +134,17 @@ def _explanation(result: ClassResult) -> str:
         "Scores and contrasts are computed from the model's output and do not rest on them.",
     )
     return " ".join(part for part in parts if part)
+
+
+def _explanation_word(result: ClassResult) -> str:
+    word = "measured" if result.explanation.measured else "not measured"
+    return f"{word}: {clean(result.explanation.reason)}" if result.explanation.reason else word
+
+
+def _images_word(images: ClassImages | None) -> str:
+    if images is None:
+        return "none"
+    return f"{images.used} {'impressions' if images.source == 'impressions' else 'photos'}"
 
 
 def source_words(source: str) -> str:

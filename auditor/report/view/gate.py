@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from auditor.policy.verdict import Outcome, Ruling, Verdict
-from auditor.report.words import digits_of, interval, number, p_phrase
+from auditor.report.words import Word, digits_of, interval, number, p_phrase
 
+OUTCOMES: dict[Outcome, Word] = {
+    "pass": Word("passed", "✓", "good"),
+    "fail": Word("failed", "✗", "bad"),
+    "inconclusive": Word("inconclusive", "?", "warn"),
+}
 HEADLINES: dict[Outcome, str] = {
     "pass": "passed: every finding lies within the policy",
     "fail": "failed: an effect beyond the policy is established",
@@ -15,21 +20,20 @@ HEADLINES: dict[Outcome, str] = {
 
 
 def headline(verdict: Verdict) -> str:
-    """``failed: ... (2 failed, 1 inconclusive, 30 passed, 1 of them waived)``."""
+    """``failed: ... (2 failed, 1 inconclusive, 30 passed, 1 of them waived)``.
+
+    A failure says whether an effect or an open question made it one.
+    """
     text = (
         f"{verdict.count('fail')} failed, {verdict.count('inconclusive')} inconclusive, "
         f"{verdict.count('pass')} passed"
     )
     waived = f", {verdict.waived} of them waived" if verdict.waived else ""
-    return f"{headline_of(verdict)} ({text}{waived})"
-
-
-def headline_of(verdict: Verdict) -> str:
-    """The outcome in one clause; a failure says whether an effect or an open question made it one."""
+    outcome = HEADLINES[verdict.outcome]
     failed = [f for f in verdict.rulings if f.outcome == "fail"]
     if failed and all(f.measured == "inconclusive" for f in failed):
-        return "failed: not everything could be decided, and the policy counts that as failure"
-    return HEADLINES[verdict.outcome]
+        outcome = "failed: not everything could be decided, and the policy counts that as failure"
+    return f"{outcome} ({text}{waived})"
 
 
 def sentence(ruling: Ruling) -> str:

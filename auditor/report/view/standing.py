@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auditor.policy.verdict import Outcome, Verdict
+from auditor.policy.verdict import Verdict
 from auditor.records import Audit, ClassResult
-from auditor.report.view.gate import condensed, headline, sentence
-from auditor.report.words import capital, clean, count, listing, quoted
+from auditor.report.view.gate import OUTCOMES, condensed, headline, sentence
+from auditor.report.words import capital, clean, count, first_few, listing, quoted
 
 MOST_NAMED = 3
 
@@ -26,13 +26,6 @@ class Standing:
     details: tuple[str, ...] = ()
 
 
-_GATE: dict[Outcome, tuple[str, str, str]] = {
-    "pass": ("passed", "✓", "good"),
-    "fail": ("failed", "✗", "bad"),
-    "inconclusive": ("inconclusive", "?", "warn"),
-}
-
-
 def standings(audit: Audit, verdict: Verdict | None = None) -> tuple[Standing, ...]:
     """The gate's verdict first, where a policy was given; then what of the audit can be used."""
     gate = [_gate(verdict)] if verdict is not None else []
@@ -40,24 +33,21 @@ def standings(audit: Audit, verdict: Verdict | None = None) -> tuple[Standing, .
 
 
 def _gate(verdict: Verdict) -> Standing:
-    word, symbol, tone = _GATE[verdict.outcome]
+    word = OUTCOMES[verdict.outcome]
     against = f", compared with {clean(verdict.baseline.model)}" if verdict.baseline else ""
     decisive = [r for r in verdict.rulings if r.outcome == verdict.outcome != "pass"]
     # An established excess before an open question that the policy counts as failure.
     decisive.sort(key=lambda r: r.measured != "fail")
-    named = list(condensed(decisive))
-    details = [f"{clean(r.title)}: {clean(sentence(r))}" for r, _ in named[:MOST_NAMED]]
-    if len(named) > MOST_NAMED:
-        details.append(f"and {len(named) - MOST_NAMED} more; 'auditor gate' lists them")
+    details = [f"{clean(r.title)}: {clean(sentence(r))}" for r, _ in condensed(decisive)]
     head = headline(verdict).partition(": ")[2]
     return Standing(
         kind="Release gate",
-        word=word,
-        symbol=symbol,
-        tone=tone,
+        word=word.text,
+        symbol=word.symbol,
+        tone=word.tone,
         text=f"{capital(head)}. Policy {quoted(verdict.policy)}, on "
         f"{verdict.day.day} {verdict.day:%B %Y}{against}.",
-        details=tuple(details),
+        details=tuple(first_few(details, MOST_NAMED, "and {} more; 'auditor gate' lists them")),
     )
 
 
@@ -68,9 +58,7 @@ def _scores(audit: Audit) -> Standing:
     withheld = [f for f in audit.findings if f.withheld]
     missing = [f for f in audit.findings if f.conclusion == "not measured"]
     reasons = list(dict.fromkeys(clean(f.reason) for f in [*withheld, *missing]))
-    shown = reasons[:MOST_NAMED]
-    if len(reasons) > MOST_NAMED:
-        shown.append(f"and {count(len(reasons) - MOST_NAMED, 'other reason')}")
+    shown = _with_others(reasons)
     total = len(audit.findings)
     if len(withheld) + len(missing) == total:
         text = "Every finding is withheld by a check, or was not measured."
@@ -93,10 +81,7 @@ def _explanations(audit: Audit) -> Standing:
     reasons: dict[str, list[ClassResult]] = {}
     for result in absent:
         reasons.setdefault(clean(result.explanation.reason), []).append(result)
-    named = list(reasons.items())[:MOST_NAMED]
-    details = [f"{_named(classes, audit)}: {reason}" for reason, classes in named]
-    if len(reasons) > MOST_NAMED:
-        details.append(f"and {count(len(reasons) - MOST_NAMED, 'other reason')}")
+    details = _with_others([f"{_named(classes, audit)}: {reason}" for reason, classes in reasons.items()])
     text = "Layers, detector pictures and the paper's score are not shown; scores do not rest on them."
     word = "usable in part" if usable else "not measured"
     return Standing("Explanations", word, "!", "warn", text, tuple(details))
@@ -105,6 +90,9 @@ def _explanations(audit: Audit) -> Standing:
 def _named(classes: Sequence[ClassResult], audit: Audit) -> str:
     if len(classes) == len(audit.classes) > 1:
         return "every class"
-    names = [quoted(c.name) for c in classes[:MOST_NAMED]]
-    more = len(classes) - len(names)
-    return listing([*names, f"{more} more"] if more else names)
+    return listing(first_few([quoted(c.name) for c in classes], MOST_NAMED))
+
+
+def _with_others(reasons: list[str]) -> list[str]:
+    others = count(len(reasons) - MOST_NAMED, "other reason")
+    return first_few(reasons, MOST_NAMED, f"and {others}")

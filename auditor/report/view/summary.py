@@ -15,6 +15,7 @@ from auditor.report.words import (
     clean,
     count,
     effect_text,
+    first_few,
     interval_text,
     listing,
     number,
@@ -87,7 +88,9 @@ def _claimed(findings: Sequence[Finding], title: Title) -> list[str]:
         found = [f for f in findings if f.kind == "association" and f.conclusion == conclusion]
         found.sort(key=lambda f: -abs(f.effect or 0.0))
         if found:
-            parts.append(words.format(listing(_shortened([quoted(title(f.bank, f.subject)) for f in found]))))
+            names = [quoted(title(f.bank, f.subject)) for f in found]
+            most = MOST_NAMED if len(names) <= MOST_NAMED else MOST_NAMED - 1  # "1 more" is no shorter
+            parts.append(words.format(listing(first_few(names, most))))
     for finding in [f for f in findings if f.kind == "contrast" and f.claimed][:2]:
         words = contrast_words(finding, title)
         parts.append(f"{capital(words)}{'' if finding.matched else ' (groups not matched)'}.")
@@ -113,12 +116,6 @@ def _unclaimed(findings: Sequence[Finding]) -> list[str]:
         more = f" and {count(len(reasons) - 1, 'other reason')}" if len(reasons) > 1 else ""
         sentences.append(f"{count(len(withheld), 'finding')} withheld: {clean(reasons[0])}{more}.")
     return sentences
-
-
-def _shortened(names: list[str]) -> list[str]:
-    if len(names) <= MOST_NAMED:
-        return names
-    return [*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"]
 
 
 def all_claims(findings: Sequence[Finding], title: Title) -> list[Claim]:
