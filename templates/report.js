@@ -78,7 +78,7 @@
 
   all("[data-concepts]").forEach((section) => {
     all("fieldset.switch input", section).forEach((input) => input.addEventListener("change", () => {
-      section.classList.remove("show-score", "show-paper", "show-responses", "show-all");
+      section.classList.remove("show-score", "show-importance", "show-responses", "show-all");
       section.classList.add(`show-${input.value}`);
     }));
     const find = section.querySelector("[data-find]");

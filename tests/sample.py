@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from auditor.findings import conclude_all, conclude_variant, family_words
+from auditor.findings import conclude_all, conclude_importances, conclude_variant, family_words
 from auditor.records import (
     Audit,
     BankConcept,
@@ -31,8 +31,10 @@ from auditor.records import (
     Environment,
     Explanation,
     Finding,
+    Importance,
     InputSpec,
     LayerEffect,
+    LayerImportance,
     LayerRecord,
     ModelRecord,
     OccluderRecord,
@@ -92,6 +94,7 @@ def build(directory: Path, *, seed: int = 7) -> Audit:
         _contrast(),
         *_findings(rng, 574, "golf ball", check=_FAILED),
     ]
+    settled = conclude_all(findings)
     audit = Audit(
         created="2026-11-23T09:41:07Z",
         duration_s=322.4,
@@ -148,8 +151,8 @@ def build(directory: Path, *, seed: int = 7) -> Audit:
         ),
         layers=[LayerRecord(name=n, channels=c, height=h, width=w) for n, c, h, w in LAYERS],
         banks=_banks(),
-        classes=classes,
-        findings=conclude_all(findings),
+        classes=_with_importance(classes, settled),
+        findings=settled,
         family=family_words(3, 13, 0),
         method={
             "effect": "Mean log-scaled class probability on the concept's images, less that on others.",
@@ -477,6 +480,56 @@ def _contrast() -> Finding:
     )
 
 
+def _importance(place: int, effect: float) -> Importance:
+    """Of features that follow the output at half its size, with an error of their own."""
+    value = effect / 2 + 0.004 * (place % 5 - 2)
+    error = 0.012 + 0.002 * (place % 3)
+    return Importance(
+        mmd=abs(value) + 0.05,
+        mmd_sd=0.011,
+        signed=value + 0.03,
+        reference=0.03,
+        effect=value,
+        low=value - 2 * error,
+        high=value + 2 * error,
+        adjusted_low=value - 3.5 * error,
+        adjusted_high=value + 3.5 * error,
+        p_benchmark=1 / 4000,
+        p_class=math.erfc(abs(value) / 0.05),
+        p_adjusted=None,
+        family=2 * len(TEXTURES),
+        alpha=ALPHA,
+        margin=0.025,
+        references=8,
+        layers=[LayerImportance(layer=LAYERS[-1][0], importance=value + 0.03)],
+        conclusion="not measured",
+        reason="not concluded yet",
+        views="neither",
+    )
+
+
+def _with_importance(classes: list[ClassResult], findings: list[Finding]) -> list[ClassResult]:
+    """The classes with their importances concluded, as an audit does it."""
+    by_concept = {(f.class_index, f.bank, f.subject): f for f in findings if f.kind == "association"}
+    measured = {
+        (result.index, d.bank, d.concept): d.importance
+        for result in classes
+        for d in result.concepts
+        if d.importance
+    }
+    settled = conclude_importances([(one, by_concept[key]) for key, one in measured.items()])
+    concluded = dict(zip(measured, settled, strict=True))
+
+    def replaced(result: ClassResult) -> ClassResult:
+        details = [
+            d.model_copy(update={"importance": concluded.get((result.index, d.bank, d.concept))})
+            for d in result.concepts
+        ]
+        return result.model_copy(update={"concepts": details})
+
+    return [replaced(result) for result in classes]
+
+
 def _details(rng: np.random.Generator, name: str, *, explained: bool) -> list[ConceptDetail]:
     effects = {c: STRONG[name].get(c, 0.0) for c in TEXTURES}
     paper = np.array([0.2 + abs(e) + float(rng.uniform(0, 0.6)) for e in effects.values()])
@@ -499,6 +552,7 @@ def _details(rng: np.random.Generator, name: str, *, explained: bool) -> list[Co
                 responses=[float(v) for v in deciles],
                 paper_score=float(paper[i]) if explained else None,
                 paper_score_sd=float(paper[i] * rng.uniform(0.05, 0.2)) if explained else None,
+                importance=_importance(i, 0.0 if concept == "zigzagged" else effect) if explained else None,
                 layers=layers if explained else [],
             )
         )

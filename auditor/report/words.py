@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from auditor.records import Conclusion, Finding
+from auditor.records import Conclusion, Finding, Importance
 
 if TYPE_CHECKING:
     from auditor.compare import Change
@@ -45,10 +45,10 @@ CHECKS = {
 }
 
 
-def said(finding: Finding) -> Word:
+def said(finding: Finding | Importance) -> Word:
     """The conclusion as a reader sees it; of a contrast, which group it is."""
     word = CONCLUSIONS[finding.conclusion]
-    if finding.kind == "association":
+    if isinstance(finding, Importance) or finding.kind == "association":
         return word
     texts: dict[Conclusion, str] = {
         "associated": f"more with {clean(finding.more)}",

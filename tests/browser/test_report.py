@@ -120,21 +120,21 @@ def test_switching_scores(browser: Any, report: str) -> None:
         section = opened.page.locator("#class-1 [data-concepts]")
 
         def shown() -> set[str]:
-            kinds = ("score", "paper", "responses")
+            kinds = ("score", "importance", "responses")
             return {kind for kind in kinds if section.locator(f".of-{kind}").is_visible()}
 
         assert shown() == {"score"}
         for label, expected in (
-            ("paper's score", {"paper"}),
+            ("importance (AfI)", {"importance"}),
             ("responses", {"responses"}),
-            ("all", {"score", "paper", "responses"}),
+            ("all", {"score", "importance", "responses"}),
             ("effects", {"score"}),
         ):
             section.locator(".switch label", has_text=label).last.click()
             assert shown() == expected
         section.get_by_role("radio", name="effects").focus()
         opened.page.keyboard.press("ArrowRight")
-        assert shown() == {"paper"}
+        assert shown() == {"importance"}
 
 
 def test_what_was_not_measured_is_not_offered(browser: Any, report: str) -> None:
@@ -204,7 +204,7 @@ def test_a_phone_need_not_scroll_sideways(browser: Any, report: str, options: di
 def test_complete_without_javascript(browser: Any, report: str) -> None:
     with Opened(browser, report, java_script_enabled=False) as opened:
         page = opened.page
-        for kind in ("score", "paper", "responses"):
+        for kind in ("score", "importance", "responses"):
             assert page.locator(f"#class-1 .of-{kind}").is_visible()
         assert (
             page.locator("#class-1 .layer-card").count()
@@ -219,7 +219,7 @@ def test_printing_shows_everything(browser: Any, report: str, tmp_path: Path) ->
         opened.page.locator("#class-1").get_by_label("Find").fill("banded")
         opened.page.emulate_media(media="print")
         assert opened.page.locator("#class-1 .concept-table tbody tr:visible").count() == 13
-        for kind in ("score", "paper", "responses"):
+        for kind in ("score", "importance", "responses"):
             assert opened.page.locator(f"#class-1 .of-{kind}").is_visible()
         assert not opened.page.locator("nav").is_visible()
         opened.page.pdf(path=tmp_path / "printed.pdf")

@@ -42,7 +42,14 @@ def golf_ball_chapter(golf_ball: Audit, sample_directory: Path) -> str:
     return pdf_chapters(golf_ball, rendered(golf_ball, "pdf", sample_directory))["golf ball"]
 
 
-UNTOLD = ("Layer by layer", "Reliability", "Paper's score", "Strongest channels", "The occluder, and what")
+UNTOLD = (
+    "Layer by layer",
+    "Reliability",
+    "Importance (AfI)",
+    "Seen in",
+    "Strongest channels",
+    "The occluder, and what",
+)
 """Headings of what rests on the explanation."""
 
 
@@ -68,6 +75,7 @@ def test_the_pdf_shows_no_explanation_that_was_not_measured(golf_ball_chapter: s
 def test_no_list_of_findings_shows_the_paper_s_score_of_it(golf_ball: Audit) -> None:
     rows = list(csv.DictReader(io.StringIO(rendered(golf_ball, "csv"))))
     assert {(row["paper_score"], row["paper_score_sd"]) for row in rows} == {("", "")}
+    assert {(row["importance"], row["views"]) for row in rows} == {("", "")}
     (result,) = json.loads(rendered(golf_ball, "json"))["classes"]
     assert result["layers"] == []
     assert result["explanation"] == {"measured": False, "reason": REASON}

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import auditor.audit
+import auditor.audit.importance
 import auditor.audit.prepare
 from auditor.banks.starting import start_manifest
 from auditor.errors import InputError
@@ -96,6 +97,32 @@ def test_same_seed_same_audit_and_it_follows_the_published_schema(bank: Path, tm
     assert (tmp_path / "one" / "a" / "report.html").stat().st_size > 10_000
     assert all((tmp_path / "one" / "a" / p.path).is_file() for p in result.pictures)
     assert not (tmp_path / "one" / "a" / ".work").exists()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_importance_is_measured_concluded_and_stored(
+    bank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = auditor.audit.run_audit(settings(bank, tmp_path / "few"))
+    assert {detail.importance for detail in few.classes[0].concepts} == {None}
+    assert ("importance of concepts (AfI)", "2 reference classes, need 4 to know how far classes differ") in [
+        (skip.what, skip.reason) for skip in few.skipped
+    ]
+    monkeypatch.setattr(auditor.audit.importance, "FEWEST_REFERENCES", 2)  # the network has 3 classes
+    audit = auditor.audit.run_audit(settings(bank, tmp_path / "a"))
+    found = {detail.concept: detail.importance for detail in audit.classes[0].concepts}
+    assert sorted(found) == sorted(CONCEPTS)
+    for one in found.values():
+        assert one is not None
+        assert one.effect == pytest.approx(one.signed - one.reference)
+        assert one.adjusted_low < one.low < one.effect < one.high < one.adjusted_high
+        assert one.family == 3
+        assert one.p_adjusted is not None
+        assert one.p_adjusted >= max(one.p_benchmark, one.p_class)
+        assert one.signed == pytest.approx(np.mean([layer.importance for layer in one.layers]))
+        assert one.reason != "not concluded yet"
+    # Nothing else moves.
+    assert [f.effect for f in audit.findings] == [f.effect for f in few.findings]
 
 
 @pytest.mark.usefixtures("tiny")

@@ -42,7 +42,7 @@ def charts(view: ReportView) -> list[Chart]:
 
 def test_every_kind_of_chart_is_drawn(charts: list[Chart]) -> None:
     kinds = {re.sub(r"^class-\d+(-bank-\d+)?-", "", chart.key) for chart in charts}
-    assert kinds == {"occlusion", "scores", "paper", "responses", "layers", "effects", "contrasts"}
+    assert kinds == {"occlusion", "scores", "importance", "responses", "layers", "effects", "contrasts"}
 
 
 def test_charts_are_deterministic(view: ReportView, charts: list[Chart]) -> None:
@@ -93,7 +93,7 @@ def test_print_has_plain_colours(view: ReportView) -> None:
 def test_rows_of_both_scores_lie_at_the_same_height(view: ReportView) -> None:
     drawn = class_charts(view.classes[0], margin=0.1, colours=PRINT, side_by_side=True)
     key = view.classes[0].banks[0].key
-    boxes = [parse(c.svg).get("viewBox", "").split() for c in (drawn.scores[key], drawn.paper[key])]
+    boxes = [parse(c.svg).get("viewBox", "").split() for c in (drawn.scores[key], drawn.importance[key])]
     assert boxes[0][3] == boxes[1][3]
 
 
@@ -141,20 +141,20 @@ def test_nothing_measured_is_nothing_drawn(audit: Audit) -> None:
     findings = [concluded(f.model_copy(update=missing)) for f in audit.findings if f.class_name == "lipstick"]
     assert {f.conclusion for f in findings} == {"not measured"}
     bare = [
-        d.model_copy(update={"paper_score": None, "paper_score_sd": None, "layers": [], "responses": []})
+        d.model_copy(update={"importance": None, "paper_score": None, "layers": [], "responses": []})
         for d in audit.classes[1].concepts
     ]
     lipstick = audit.classes[1].model_copy(update={"concepts": bare, "layers": []})
     view = build_view(audit.model_copy(update={"classes": [lipstick], "findings": findings}))
     drawn = class_charts(view.classes[0], margin=None, colours=SCREEN)
-    assert (drawn.scores, drawn.paper, drawn.responses, drawn.effects) == ({}, {}, {}, {})
+    assert (drawn.scores, drawn.importance, drawn.responses, drawn.effects) == ({}, {}, {}, {})
     assert drawn.layers is None
     assert drawn.contrasts is None
 
 
 def test_what_was_not_explained_is_not_drawn(view: ReportView) -> None:
     drawn = class_charts(view.classes[2], margin=0.1, colours=SCREEN)  # its occluder does not hold
-    assert (drawn.occlusion, drawn.layers, drawn.paper, drawn.effects) == (None, None, {}, {})
+    assert (drawn.occlusion, drawn.layers, drawn.importance, drawn.effects) == (None, None, {}, {})
     assert list(drawn.scores) == list(drawn.responses) == [view.classes[2].banks[0].key]
 
 

@@ -12,19 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.findings import (
+    ENOUGH,
     Judged,
     Numbers,
     Range,
     conclude,
     conclude_all,
     conclude_change,
+    conclude_importances,
     conclude_variant,
     concluded,
     fallen,
     family_words,
     numbers_of,
 )
-from auditor.records import CLAIMS, Check, Conclusion, Finding, Variant
+from auditor.records import CLAIMS, Check, Conclusion, Finding, Importance, Variant
 from tests.oracles import statistics_loops as slow
 from tests.releases import concept, contrast, failed
 
@@ -540,3 +542,74 @@ def test_grown_is_further_from_zero_on_either_side(before: float, after: float, 
     change = after - before
     seen = Numbers(change, change - 0.06, change + 0.06, 0.001)
     assert conclude_change(was, now, seen, tolerance=TOLERANCE).status == status
+
+
+def importance(effect: float = 0.3, half: float = 0.1, **changes: Any) -> Importance:
+    values: dict[str, Any] = {
+        "mmd": 0.4, "mmd_sd": 0.01, "signed": effect, "reference": 0.0, "effect": effect,
+        "low": effect - half / 2, "high": effect + half / 2,
+        "adjusted_low": effect - half, "adjusted_high": effect + half,
+        "p_benchmark": 0.001, "p_class": 0.001, "p_adjusted": None, "family": 1, "alpha": 0.05,
+        "margin": 0.05, "references": 8, "conclusion": "not measured", "reason": "", "views": "neither",
+    }  # fmt: skip
+    return Importance.model_validate(values | changes)
+
+
+CLAIMED = {
+    "effect": 0.3,
+    "low": 0.2,
+    "high": 0.4,
+    "adjusted_low": 0.2,
+    "adjusted_high": 0.4,
+    "p_adjusted": 0.001,
+}
+"""Numbers of a finding that is claimed."""
+
+
+@pytest.mark.parametrize(
+    ("numbers", "features", "conclusion", "views"),
+    [
+        (CLAIMED, 0.3, "associated", "both"),
+        (CLAIMED, -0.3, "negatively associated", "opposite directions"),
+        (CLAIMED, 0.0, "inconclusive", "output only"),
+        ({}, 0.3, "associated", "features only"),
+        ({}, 0.0, "inconclusive", "neither"),
+    ],
+)
+def test_an_importance_is_set_beside_its_finding(
+    numbers: dict[str, float], features: float, conclusion: str, views: str
+) -> None:
+    finding = concept("banded", **numbers) if numbers else concept("banded", effect=0.0, low=-0.3, high=0.3)
+    (settled,) = conclude_importances([(importance(features), concluded(finding))])
+    assert (settled.conclusion, settled.views) == (conclusion, views)
+
+
+@pytest.mark.parametrize("weak", ["p_benchmark", "p_class"])
+def test_an_importance_needs_both_tests(weak: str) -> None:
+    (settled,) = conclude_importances([(importance(**{weak: 0.2}), concept("banded"))])
+    assert settled.conclusion == "inconclusive"
+    assert settled.p_adjusted == pytest.approx(0.2)
+
+
+def test_importances_are_one_family() -> None:
+    pairs = [(importance(p_class=p), concept(str(p))) for p in (0.001, 0.02, 0.03)]
+    settled = conclude_importances(pairs)
+    assert [one.p_adjusted for one in settled] == pytest.approx([0.003, 0.04, 0.04])
+
+
+def test_an_importance_within_the_margin_is_ruled_out() -> None:
+    (settled,) = conclude_importances([(importance(0.01, 0.02), concept("banded"))])
+    assert settled.conclusion == "not associated"
+
+
+def test_an_importance_of_few_images_is_withheld() -> None:
+    few = Check(name=ENOUGH, passed=False, forbids="both", reason="12 independent images, need 30")
+    other = Check(name="random concept", passed=False, forbids="both", reason="sanity check failed")
+    (withheld,) = conclude_importances([(importance(), concept("banded", checks=[few]))])
+    assert (withheld.conclusion, withheld.reason) == ("inconclusive", few.reason)
+    (kept,) = conclude_importances([(importance(), concept("banded", checks=[other]))])
+    assert kept.conclusion == "associated"  # that check is about the output
+
+
+def test_no_importance_is_no_family() -> None:
+    assert conclude_importances([]) == []

@@ -79,7 +79,9 @@ def test_csv_has_one_row_for_every_finding_with_its_numbers(sample: Audit) -> No
         "q_value": "0.0003", "family": "3", "alpha": "0.05", "margin": "0.1", "conclusion": "associated",
         "withheld": "False", "reason": "the whole interval lies beyond the margin, and the test rejects",
         "minimum_detectable": "0.05", "class_share": "0.1", "taken_for_class": "2", "log_difference": "",
-        "rank": "1", "paper_score": "0.5", "paper_score_sd": "0.01",
+        "rank": "1", "paper_score": "0.5", "paper_score_sd": "0.01", "importance": "",
+        "importance_adjusted_low": "", "importance_adjusted_high": "", "importance_p_adjusted": "",
+        "importance_conclusion": "", "views": "",
     }  # fmt: skip
     assert tuple(small[0]) == as_csv.COLUMNS
     assert (small[2]["conclusion"], small[2]["withheld"]) == ("inconclusive", "True")

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 
 from auditor.report.charts.layers import effect_chart, layer_chart
 from auditor.report.charts.occluder import occlusion_chart
-from auditor.report.charts.scores import DECILES, contrast_chart, paper_chart, response_chart, score_chart
+from auditor.report.charts.scores import (
+    DECILES,
+    contrast_chart,
+    importance_chart,
+    response_chart,
+    score_chart,
+)
 from auditor.report.charts.style import PRINT_WIDTH, SCREEN_WIDTH, Chart, Sheet
 from auditor.report.view.audit import ReportView
 from auditor.report.view.classes import ClassView
 from auditor.report.view.concepts import BankSection, ConceptRow
 
-_LEFT_SHARE = 0.66
-"""Of the width, for the effects, where the paper's score stands beside them."""
+_LEFT_SHARE = 0.62
+"""Of the width, for the effects, where importance stands beside them."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class ClassCharts:
     occlusion: Chart | None
     scores: Mapping[str, Chart]
     """By key of the bank's section; likewise below."""
-    paper: Mapping[str, Chart]
+    importance: Mapping[str, Chart]
     responses: Mapping[str, Chart]
     layers: Chart | None
     effects: Mapping[str, Chart]
@@ -41,12 +47,12 @@ def class_charts(
 ) -> ClassCharts:
     """Draw everything for one class.
 
-    ``side_by_side`` makes the paper's score a continuation of the effects' rows, without their names.
+    ``side_by_side`` makes importance a continuation of the effects' rows, without their names.
     """
     width = PRINT_WIDTH if side_by_side else SCREEN_WIDTH
     sheet = Sheet(f"for class “{view.name}”", colours, width)
     at = view.anchor
-    side_by_side = side_by_side and any(map(_has_paper, (r for s in view.banks for r in s.charted)))
+    side_by_side = side_by_side and any(map(_has_importance, (r for s in view.banks for r in s.charted)))
     left, right = (sheet.narrowed(s) if side_by_side else sheet for s in (_LEFT_SHARE, 1 - _LEFT_SHARE))
 
     def of_banks(
@@ -59,8 +65,9 @@ def class_charts(
         scores=of_banks(
             _has_effect, lambda s: score_chart(s.charted, left, key=f"{s.key}-scores", margin=margin)
         ),
-        paper=of_banks(
-            _has_paper, lambda s: paper_chart(s.charted, right, key=f"{s.key}-paper", named=not side_by_side)
+        importance=of_banks(
+            _has_importance,
+            lambda s: importance_chart(s.charted, right, key=f"{s.key}-importance", named=not side_by_side),
         ),
         responses=of_banks(
             lambda row: len(row.responses) == DECILES,
@@ -97,5 +104,5 @@ def _has_effect(row: ConceptRow) -> bool:
     return row.finding.effect is not None
 
 
-def _has_paper(row: ConceptRow) -> bool:
-    return row.paper_value is not None
+def _has_importance(row: ConceptRow) -> bool:
+    return row.importance is not None

@@ -9,7 +9,6 @@ from matplotlib.ticker import MaxNLocator
 from auditor.report.charts.style import (
     ACCENT,
     INK,
-    LINE,
     ROW,
     SOFT,
     Chart,
@@ -63,25 +62,23 @@ def contrast_chart(rows: Sequence[ContrastRow], sheet: Sheet, *, key: str, margi
     return sheet.chart(content, key, "Contrasts between groups", "Each with its interval", found)
 
 
-def paper_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, named: bool = True) -> Chart:
-    """The paper's score with the standard deviation over benchmark draws, in the order of the effects."""
+def importance_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, named: bool = True) -> Chart:
+    """The importance of each concept (AfI) with its intervals and margin, in the order of the effects."""
     with drawing(len(rows) * ROW + _BELOW, sheet.width) as (figure, svg):
         labels = [shortened(row.title) if named else "" for row in rows]
         axes = rows_axes(figure, labels, width=label_width(sheet.width) if named else 8)
+        measured = [row.importance for row in rows if row.importance]
+        margin_band(axes, measured[0].margin if measured else None)
         for y, row in enumerate(rows):
-            if row.paper_value is None:
-                continue
-            axes.barh(y, row.paper_value, height=0.5, color=LINE, zorder=2)
-            if row.paper_sd is not None:
-                low = max(0.0, row.paper_value - row.paper_sd)
-                segment(axes, low, row.paper_value + row.paper_sd, y, INK, 1.2)
-        axes.set_xlim(left=0)
+            if row.importance:
+                whisker(axes, y, row.importance)
+        axes.axvline(0, color=SOFT, linewidth=0.8, zorder=1)
         if not named:
-            axes.xaxis.set_major_locator(MaxNLocator(3))
-        axes.set_xlabel("paper's score and sd")
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.set_xlabel("importance (AfI)")
         content = svg()
-    found = [f"{row.title} {row.paper}" for row in rows]
-    return sheet.chart(content, key, "Paper's score", "In the order of the effects", found)
+    found = [f"{row.title} {row.importance_text}, {row.views}" for row in rows]
+    return sheet.chart(content, key, "Concept importance", "In the order of the effects", found)
 
 
 def response_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str) -> Chart:

@@ -20,7 +20,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from auditor.records import Finding
+from auditor.records import Finding, Importance
 from auditor.report.charts.svg import tidy
 from auditor.report.words import said
 
@@ -188,7 +188,7 @@ def margin_band(axes: Axes, margin: float | None) -> None:
             axes.axvline(side, color=LINE, linewidth=0.8, linestyle=(0, (3, 2)), zorder=0.5)
 
 
-def whisker(axes: Axes, y: int, finding: Finding) -> None:
+def whisker(axes: Axes, y: int, finding: Finding | Importance) -> None:
     """The estimate on its two intervals: the 95% one, and thin the one that conclusions rest on."""
     tone = said(finding).tone
     colour = STAND_INS[tone]

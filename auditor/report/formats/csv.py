@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from auditor.records import Audit
+from auditor.records import Audit, ConceptDetail
 from auditor.report.escape import csv_text
 
 COLUMNS = (
@@ -17,6 +17,8 @@ COLUMNS = (
     *("p_value", "p_adjusted", "q_value", "family", "alpha", "margin", "conclusion", "withheld", "reason"),
     *("minimum_detectable", "class_share", "taken_for_class", "log_difference", "rank"),
     *("paper_score", "paper_score_sd"),
+    *("importance", "importance_adjusted_low", "importance_adjusted_high", "importance_p_adjusted"),
+    *("importance_conclusion", "views"),
 )
 """Effects are differences of the log-scaled class probability; ``n_other`` counts what is compared with."""
 
@@ -33,11 +35,26 @@ def render(audit: Audit, directory: Path) -> str:
 def rows(audit: Audit) -> Iterator[dict[str, Any]]:
     """One mapping with the keys :data:`COLUMNS` for every finding, values as measured."""
     for result in audit.classes:
-        papers = {(d.bank, d.concept): (d.paper_score, d.paper_score_sd) for d in result.concepts}
+        details = {(d.bank, d.concept): d for d in result.concepts}
         for finding in audit.of_class(result.index):
-            paper = papers.get((finding.bank, finding.subject), (None, None))
-            known = {"synset": result.synset, "paper_score": paper[0], "paper_score_sd": paper[1]}
+            detail = details.get((finding.bank, finding.subject)) if finding.kind == "association" else None
+            known = {"synset": result.synset} | _explained(detail)
             yield {name: known[name] if name in known else getattr(finding, name) for name in COLUMNS}
+
+
+def _explained(detail: ConceptDetail | None) -> dict[str, Any]:
+    """The columns of what rests on occluders."""
+    one = detail.importance if detail else None
+    return {
+        "paper_score": detail.paper_score if detail else None,
+        "paper_score_sd": detail.paper_score_sd if detail else None,
+        "importance": one.effect if one else None,
+        "importance_adjusted_low": one.adjusted_low if one else None,
+        "importance_adjusted_high": one.adjusted_high if one else None,
+        "importance_p_adjusted": one.p_adjusted if one else None,
+        "importance_conclusion": one.conclusion if one else None,
+        "views": one.views if one else None,
+    }
 
 
 def _cell(value: Any) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auditor.records import BankRecord, ClassResult, ConceptDetail, Finding
+from auditor.records import BankRecord, ClassResult, ConceptDetail, Finding, Importance
 from auditor.report.view.parts import FindingRow, item_anchor
-from auditor.report.words import DASH, capital, clean, listing, unit_share
+from auditor.report.words import DASH, Word, capital, clean, interval, listing, number, said, unit_share
 
 MAX_CHART_CONCEPTS = 24
 """Rows of a chart; more cannot be read. The table has them all."""
@@ -20,11 +20,31 @@ class ConceptRow(FindingRow):
     n: str
     taken: str
     paper: str
+    """The paper's score with its standard deviation over benchmark draws."""
     paper_value: float | None
-    paper_sd: float | None
+    importance: Importance | None
+    """``None`` where it is not measured."""
     responses: tuple[float, ...]
     layer_effects: tuple[tuple[str, float], ...]
     """Layer and effect."""
+
+    @property
+    def importance_text(self) -> str:
+        """The class-specific importance with its adjusted interval."""
+        one = self.importance
+        if one is None:
+            return DASH
+        return f"{number(one.effect)} {interval(one.adjusted_low, one.adjusted_high)}"
+
+    @property
+    def importance_word(self) -> Word | None:
+        """What is concluded from it."""
+        return said(self.importance) if self.importance else None
+
+    @property
+    def views(self) -> str:
+        """Where the association is seen: in the output, in the features, in both."""
+        return self.importance.views if self.importance else DASH
 
 
 @dataclass(frozen=True)
@@ -38,6 +58,11 @@ class BankSection:
     note: str
     reasons: tuple[tuple[str, str], ...]
     """Why concepts are inconclusive: the reason, and the concepts it holds for."""
+
+    @property
+    def has_importance(self) -> bool:
+        """Whether importance was measured."""
+        return any(row.importance for row in self.rows)
 
 
 def bank_sections(
@@ -84,7 +109,7 @@ def _row(finding: Finding, detail: ConceptDetail | None, bank: BankRecord | None
         taken=f"{finding.taken_for_class:,}" if finding.effect is not None else DASH,
         paper=paper,
         paper_value=score,
-        paper_sd=sd,
+        importance=detail.importance if detail else None,
         responses=tuple(detail.responses) if detail else (),
         layer_effects=tuple((clean(e.layer), e.effect) for e in detail.layers) if detail else (),
     )

@@ -103,6 +103,12 @@ GLOSSARY = (
         "classes: 0 for no probability, 1 for certainty. Changes far below 1/K have almost no "
         "effect on it.",
     ),
+    (
+        "Importance (AfI)",
+        "How differently the class's meta-detectors respond to images with the label and to the bank's other "
+        "images: squared maximum mean discrepancy, negative where they respond less, less the mean under the "
+        "detectors of reference classes. The paper's measure with a sign, an interval and a test.",
+    ),
     ("Meta-detector", "The sum of a layer's feature maps, weighted by their importance for the class."),
     (
         "Minimum detectable effect",
@@ -120,6 +126,11 @@ GLOSSARY = (
         "Sanity check",
         "A measurement whose outcome is known beforehand. Where it fails, the findings that it tests are "
         "withheld.",
+    ),
+    (
+        "Seen in",
+        "Whether an association is claimed from the model's output (effect), from the class's features "
+        "(importance), from both or from neither. What is not seen may still be there.",
     ),
     (
         "Similarity",
