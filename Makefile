@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 SOURCES := auditor tests benchmarks scripts
 SHARED ?= $(if $(AUDITOR_SHARED),$(AUDITOR_SHARED),../shared)
 DEMO_OUT ?= demo-audit
+WORKERS ?= 2
+PYTEST = $(LIBRARIES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # macOS keeps Homebrew's libraries where Python does not look; /bin/sh drops an exported DYLD_*, so the
 # variable stands before each command that needs it.
@@ -39,10 +41,10 @@ demo: $(VENV)/.demo-installed  ## Audit a real ImageNet classifier on this machi
 	echo "the report lies at $$(pwd)/$(DEMO_OUT)/report.html and report.pdf"
 
 test: $(VENV)/.dev-installed  ## Run the fast tests (the first time: set up everything)
-	$(LIBRARIES) $(BIN)/python -m pytest -m "not slow and not shared and not browser" --durations=10
+	$(PYTEST) -m "not slow and not shared and not browser" --durations=10
 
 test-slow: $(VENV)/.dev-installed  ## Run the tests that 'make test' leaves out, as far as their data is here
-	AUDITOR_SHARED=$(abspath $(SHARED)) $(LIBRARIES) $(BIN)/python -m pytest -m "slow or shared or browser" --durations=20 -rs
+	AUDITOR_SHARED=$(abspath $(SHARED)) $(PYTEST) -m "slow or shared or browser" --durations=20 -rs
 
 test-all: test test-slow  ## Run every test
 

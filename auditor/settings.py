@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -317,9 +318,16 @@ def flag_name(field: str) -> str:
 
 def allowed(field: str) -> str:
     """What a field accepts, in words: ``one of auto, cpu, cuda, mps`` or ``a number from 0 to 0.9``."""
-    schema = Settings.model_json_schema()["properties"][field]
+    schema = _properties()[field]
     options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
     return " or ".join(_allowed_of(option) for option in options)
+
+
+@functools.cache
+def _properties() -> dict[str, Any]:
+    """Field to its JSON schema. Each start of the command line asks for every field's."""
+    properties: dict[str, Any] = Settings.model_json_schema()["properties"]
+    return properties
 
 
 def _allowed_of(schema: Mapping[str, Any]) -> str:

@@ -18,6 +18,8 @@ from auditor.records import Audit
 # Before any library looks: a test that wants a hub must fail at once, not wait for a time-out.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# The networks of most tests are so small that threads cost more than they bring; workers use the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")  # noqa: S104 (compared with, never bound to)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -253,7 +253,7 @@ def pdf_rows(audit: Audit, text: str) -> dict[Key, Said]:
     word = "(associated|negatively associated|not associated|inconclusive|not measured|no difference"
     found: dict[Key, Said] = {}
     for owner, chapter in pdf_chapters(audit, text).items():
-        row = rf"(\w+) ([▲▼●○–]) {word}) (\S+) {interval} (\S+) \S+ \S+ [\d,]+ \S+ [–\d.]+"
+        row = rf"(\w+) ([▲▼●○–]) {word}) (\S+) {interval} (\S+) \S+ \S+ [\d,]+ \S+"
         for title, sign, said, effect, between, p in re.findall(row, chapter):
             found[owner, *names.of[title]] = Said(signed(f"{sign} {said}"), effect, ends(between), p)
         row = (

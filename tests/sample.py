@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,14 @@ STRONG = {
 
 def build(directory: Path, *, seed: int = 7) -> Audit:
     """Write the sample audit into ``directory`` and return it."""
+    audit, arrays, files = _made(seed)
+    write_audit(directory, audit, arrays, pictures=files)
+    return audit
+
+
+@cache
+def _made(seed: int) -> tuple[Audit, dict[str, NDArray[np.generic]], dict[str, bytes]]:
+    """The audit, its arrays and its pictures, drawn once: nobody changes them."""
     rng = np.random.default_rng(seed)
     files: dict[str, bytes] = {}
     classes = [
@@ -169,12 +178,11 @@ def build(directory: Path, *, seed: int = 7) -> Audit:
             Skipped(what="image 'portraits/women/0231.jpg'", reason="0 bytes"),
         ],
     )
-    arrays = {
+    arrays: dict[str, NDArray[np.generic]] = {
         "importance": rng.normal(size=(3, 320)).astype(np.float32),
         "responses": rng.normal(size=(3, 4, 780)).astype(np.float32),
     }
-    write_audit(directory, audit, arrays, pictures=files)
-    return audit
+    return audit, arrays, files
 
 
 def _banks() -> list[BankRecord]:

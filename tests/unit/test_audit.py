@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -14,10 +15,13 @@ import pytest
 from PIL import Image
 
 import auditor.audit
-import auditor.audit.importance
+import auditor.audit.occluders
 import auditor.audit.prepare
 from auditor.banks.starting import start_manifest
+from auditor.context import AuditContext
 from auditor.errors import InputError
+from auditor.explain.reference_classes import ReferenceClasses
+from auditor.explain.stage_one import StageOne, run_stage_one
 from auditor.files import load_arrays
 from auditor.images.decode import decode_image
 from auditor.progress import Silent
@@ -70,15 +74,30 @@ def settings(bank: Path, out: Path, **more: object) -> Settings:
     return Settings.model_validate({**values, **more})
 
 
+@pytest.fixture(scope="module")
+def plain(bank: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Audit, Path]:
+    """One audit as ``settings`` has it, and its directory; not to be changed."""
+    out = tmp_path_factory.mktemp("plain") / "a"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auditor.audit.prepare, "load_model", lambda *_args, **_more: tiny_model())
+        return auditor.audit.run_audit(settings(bank, out)), out
+
+
+WITHOUT_REPORT: dict[str, object] = {"formats": ("csv",)}
+"""For audits of which nobody reads the page: its charts take as long as all else."""
+
+
 @pytest.mark.usefixtures("tiny")
-def test_same_seed_same_audit_and_it_follows_the_published_schema(bank: Path, tmp_path: Path) -> None:
-    one = auditor.audit.run_audit(settings(bank, tmp_path / "one" / "a"))
+def test_same_seed_same_audit_and_it_follows_the_published_schema(
+    plain: tuple[Audit, Path], bank: Path, tmp_path: Path
+) -> None:
+    one, out = plain
     two = auditor.audit.run_audit(settings(bank, tmp_path / "two" / "a"))
     assert result_digest(one) == result_digest(two)
-    other = auditor.audit.run_audit(settings(bank, tmp_path / "three" / "a", seed=1))
+    other = auditor.audit.run_audit(settings(bank, tmp_path / "three" / "a", seed=1, **WITHOUT_REPORT))
     assert result_digest(one) != result_digest(other)
 
-    written = json.loads((tmp_path / "one" / "a" / "audit.json").read_text())
+    written = json.loads((out / "audit.json").read_text())
     schema = json.loads((Path(auditor.__file__).parent / "schemas" / "audit-3.schema.json").read_text())
     jsonschema.validate(written, schema)
     result = one.classes[0]
@@ -92,24 +111,36 @@ def test_same_seed_same_audit_and_it_follows_the_published_schema(bank: Path, tm
         ("random concept", "associations"),
         ("randomised weights", "associations"),
     ]
-    arrays = load_arrays(tmp_path / "one" / "a" / "arrays.npz")
+    arrays = load_arrays(out / "arrays.npz")
     assert arrays[f"class/2/response/{one.banks[0].name}"].shape == (len(arrays["temperatures"]), 36)
-    assert (tmp_path / "one" / "a" / "report.html").stat().st_size > 10_000
-    assert all((tmp_path / "one" / "a" / p.path).is_file() for p in result.pictures)
-    assert not (tmp_path / "one" / "a" / ".work").exists()
+    assert (out / "report.html").stat().st_size > 10_000
+    assert all((out / p.path).is_file() for p in result.pictures)
+    assert not (out / ".work").exists()
+
+
+def _references(context: AuditContext) -> ReferenceClasses:
+    """Four further classes for a network of three: "bright" with exchanged channels, hiding nothing."""
+    own = run_stage_one(context, context.classes[0])
+
+    def other(k: int) -> StageOne:
+        channels = {layer: np.roll(rows, k, axis=1) for layer, rows in own.importance.items()}
+        return replace(own, importance=channels, perturbations=np.zeros_like(own.perturbations))
+
+    channels = {layer.name: layer.channels for layer in context.layers}
+    return ReferenceClasses(tuple(map(other, range(1, 5))), (), channels)
 
 
 @pytest.mark.usefixtures("tiny")
 def test_importance_is_measured_concluded_and_stored(
-    bank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plain: tuple[Audit, Path], bank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = auditor.audit.run_audit(settings(bank, tmp_path / "few"))
+    few, _ = plain
     assert {detail.importance for detail in few.classes[0].concepts} == {None}
-    assert ("importance of concepts (AfI)", "2 reference classes, need 4 to know how far classes differ") in [
+    assert ("importance of concepts (AfI)", "0 reference classes, need 4 to know how far classes differ") in [
         (skip.what, skip.reason) for skip in few.skipped
     ]
-    monkeypatch.setattr(auditor.audit.importance, "FEWEST_REFERENCES", 2)  # the network has 3 classes
-    audit = auditor.audit.run_audit(settings(bank, tmp_path / "a"))
+    monkeypatch.setattr(auditor.audit.occluders, "learn_reference_classes", _references)
+    audit = auditor.audit.run_audit(settings(bank, tmp_path / "a", **WITHOUT_REPORT))
     found = {detail.concept: detail.importance for detail in audit.classes[0].concepts}
     assert sorted(found) == sorted(CONCEPTS)
     for one in found.values():
@@ -125,11 +156,10 @@ def test_importance_is_measured_concluded_and_stored(
     assert [f.effect for f in audit.findings] == [f.effect for f in few.findings]
 
 
-@pytest.mark.usefixtures("tiny")
-def test_a_score_is_the_difference_of_two_means_of_e(bank: Path, tmp_path: Path) -> None:
+def test_a_score_is_the_difference_of_two_means_of_e(plain: tuple[Audit, Path]) -> None:
     """From the stored responses alone, every effect can be made again."""
-    audit = auditor.audit.run_audit(settings(bank, tmp_path / "a"))
-    arrays = load_arrays(tmp_path / "a" / "arrays.npz")
+    audit, out = plain
+    arrays = load_arrays(out / "arrays.npz")
     name = audit.banks[0].name
     label, cluster = arrays[f"bank/{name}/label"], arrays[f"bank/{name}/cluster"]
     e = arrays[f"class/2/response/{name}"][list(arrays["temperatures"]).index(1.0)]
@@ -177,7 +207,7 @@ def test_a_bank_with_counterfactuals_is_compared_with_them_pair_by_pair(bank: Pa
         assert (finding.n, finding.independent) == (12, len(units))
 
     (root / "without" / "dots" / "3.png").unlink()  # half a pairing is none
-    again = auditor.audit.run_audit(settings(root, tmp_path / "control" / "a"))
+    again = auditor.audit.run_audit(settings(root, tmp_path / "control" / "a", **WITHOUT_REPORT))
     assert again.banks[0].compared_with == "the bank's reference images"
     assert {f.n_other for f in again.findings} == {35}
 
@@ -214,13 +244,15 @@ def test_groups_that_are_set_against_each_other_make_no_finding_of_their_own(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_random_photos_serve_the_papers_score_alone(bank: Path, tmp_path: Path) -> None:
+def test_random_photos_serve_the_papers_score_alone(
+    plain: tuple[Audit, Path], bank: Path, tmp_path: Path
+) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     rng = np.random.default_rng(3)
     for i in range(15):
         Image.fromarray(rng.integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)).save(photos / f"{i}.png")
-    without = auditor.audit.run_audit(settings(bank, tmp_path / "one" / "a"))
+    without, _ = plain
     having = auditor.audit.run_audit(settings(bank, tmp_path / "two" / "a", benchmark=photos))
     assert having.findings == without.findings
     assert having.classes[0].concepts != without.classes[0].concepts
@@ -239,15 +271,17 @@ def test_every_picture_of_a_bank_is_decoded_and_shown_once(
         return decode_image(data)
 
     monkeypatch.setattr("auditor.banks.read.folder.decode_image", counted)
-    audit = auditor.audit.run_audit(settings(bank, tmp_path / "a", scores_only=True))
+    audit = auditor.audit.run_audit(settings(bank, tmp_path / "a", scores_only=True, **WITHOUT_REPORT))
     assert len(decoded) == 36
     (check,) = [c for c in audit.classes[0].sanity_checks if c.name == "randomised weights"]
     assert check.observed is None  # three concepts are too few for a rank correlation
 
 
 @pytest.mark.usefixtures("tiny")
-def test_scores_alone_are_those_of_a_whole_audit(bank: Path, tmp_path: Path) -> None:
-    whole = auditor.audit.run_audit(settings(bank, tmp_path / "one" / "a"))
+def test_scores_alone_are_those_of_a_whole_audit(
+    plain: tuple[Audit, Path], bank: Path, tmp_path: Path
+) -> None:
+    whole, _ = plain
     alone = auditor.audit.run_audit(
         settings(bank, tmp_path / "two" / "a", scores_only=True, images=str(tmp_path / "no such folder"))
     )
@@ -272,16 +306,15 @@ def test_scores_alone_are_those_of_a_whole_audit(bank: Path, tmp_path: Path) -> 
     ],
 )
 def test_no_draw_for_one_purpose_moves_a_number_of_another(
-    bank: Path, tmp_path: Path, more: dict[str, object]
+    plain: tuple[Audit, Path], bank: Path, tmp_path: Path, more: dict[str, object]
 ) -> None:
-    def of_bright(**asked: object) -> list[dict[str, object]]:
-        out = tmp_path / str(len(list(tmp_path.iterdir()))) / "a"
-        audit = auditor.audit.run_audit(settings(bank, out, **asked))
+    def of_bright(audit: Audit) -> list[dict[str, object]]:
         # What depends on the number of tests corrected together may move.
         kept = {"effect", "low", "high", "p_value", "mean", "mean_other", "class_share"}
         return [f.model_dump(include=kept) for f in audit.findings if f.class_name == "bright"]
 
-    assert of_bright(**more) == of_bright()
+    asked = auditor.audit.run_audit(settings(bank, tmp_path / "a", **more, **WITHOUT_REPORT))
+    assert of_bright(asked) == of_bright(plain[0]) != []
 
 
 class StopsAt(Silent):
@@ -307,7 +340,7 @@ class Listens(Silent):
 
 @pytest.mark.usefixtures("tiny")
 def test_interrupted_audit_goes_on_and_ends_the_same(bank: Path, tmp_path: Path) -> None:
-    classes = {"classes": ("bright", "2", "horizontal")}
+    classes = {"classes": ("bright", "2", "horizontal"), **WITHOUT_REPORT}
     whole = auditor.audit.run_audit(settings(bank, tmp_path / "whole" / "a", **classes))
     wanted = settings(bank, tmp_path / "cut" / "a", **classes)
     with pytest.raises(KeyboardInterrupt):
@@ -320,9 +353,12 @@ def test_interrupted_audit_goes_on_and_ends_the_same(bank: Path, tmp_path: Path)
 
 
 @pytest.mark.usefixtures("tiny")
-def test_directory_with_another_audit_is_left_alone(bank: Path, tmp_path: Path) -> None:
+def test_directory_with_another_audit_is_left_alone(
+    plain: tuple[Audit, Path], bank: Path, tmp_path: Path
+) -> None:
     wanted = settings(bank, tmp_path / "a")
-    first = auditor.audit.run_audit(wanted)
+    first, out = plain
+    shutil.copytree(out, wanted.out)
     with pytest.raises(InputError, match=r"holds an audit of test:tiny from .*--overwrite"):
         auditor.audit.run_audit(wanted)
     assert result_digest(read_audit(wanted.out)) == result_digest(first)
@@ -377,7 +413,8 @@ def test_a_class_without_usable_images_is_scored_and_its_explanation_is_not_meas
     own = [f for f in audit.findings if f.class_name == "vertical"]
     assert {f.subject: f.conclusion for f in own}["stripes"] == "associated"
 
-    made = auditor.audit.run_audit(settings(bank, tmp_path / "two" / "a", classes=("bright", "vertical")))
+    both = {"classes": ("bright", "vertical"), **WITHOUT_REPORT}
+    made = auditor.audit.run_audit(settings(bank, tmp_path / "two" / "a", **both))
     assert [f for f in made.findings if f.class_name == "vertical"] == own  # scores rest on no stage one
 
 
@@ -449,8 +486,8 @@ def test_clusters_decide_what_may_be_said(
 def test_clusters_of_one_image_each_change_nothing(bank: Path, tmp_path: Path) -> None:
     own = with_clusters(bank, tmp_path / "own", "name_pattern = '^(.+)[.]png'")
     none = with_clusters(bank, tmp_path / "none", "name_pattern = '^([^/]+/11)[.]'")
-    one = auditor.audit.run_audit(settings(own, tmp_path / "one" / "a", banks=(str(own),)))
-    two = auditor.audit.run_audit(settings(none, tmp_path / "two" / "a", banks=(str(none),)))
+    one = auditor.audit.run_audit(settings(own, tmp_path / "one" / "a", **WITHOUT_REPORT))
+    two = auditor.audit.run_audit(settings(none, tmp_path / "two" / "a", **WITHOUT_REPORT))
     effects = [[(f.effect, f.independent, f.conclusion) for f in audit.findings] for audit in (one, two)]
     assert effects[0] == effects[1]
 
@@ -458,7 +495,7 @@ def test_clusters_of_one_image_each_change_nothing(bank: Path, tmp_path: Path) -
 @pytest.mark.usefixtures("tiny")
 def test_margin_zero_is_a_margin(bank: Path, tmp_path: Path) -> None:
     audit = auditor.audit.run_audit(
-        settings(bank, tmp_path / "a", margin=0, contrast_margin=0, classes=("vertical",))
+        settings(bank, tmp_path / "a", margin=0, contrast_margin=0, classes=("vertical",), **WITHOUT_REPORT)
     )
     found = {f.subject: f.conclusion for f in audit.findings}
     assert found["stripes"] == "associated"

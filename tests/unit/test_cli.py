@@ -132,18 +132,26 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"auditor \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
 
 
-def test_help_answers_without_torch() -> None:
+ASCII = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+
+
+@pytest.fixture(scope="module")
+def helps() -> bytes:
+    """The help of every command, one after another, as a process of its own prints it in ASCII."""
     code = (
         "import sys; from auditor.cli import COMMANDS, main\n"
         "for words in ([], *([name] for name in COMMANDS)):\n"
         "    assert main([*words, '--help']) == 0\n"
         "    assert 'torch' not in sys.modules, words\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "COLUMNS": "100"}
-    )
+    wide = {**ASCII, "COLUMNS": "100"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=wide, check=False)
     assert done.returncode == 0, done.stderr
-    shown = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    return done.stdout
+
+
+def test_help_answers_without_torch(helps: bytes) -> None:
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", helps.decode("ascii"))
     for words in ("", *COMMANDS):
         assert f"Usage: auditor {words}".rstrip() in shown
 
@@ -230,7 +238,8 @@ def run_gated(tmp_path: Path, tolerance: float, *more: str) -> int:
         f"name = 'x'\nclasses = ['zebra']\nconcepts = ['banded']\nlargest_effect = {tolerance}\n"
     )
     out = str(tmp_path / "audit")
-    return main(["run", "-m", "timm:resnet18", "-c", "zebra", "-o", out, "--gate", str(policy), *more])
+    asked = ["-m", "timm:resnet18", "-c", "zebra", "-o", out, "--formats", "html"]
+    return main(["run", *asked, "--gate", str(policy), *more])
 
 
 @pytest.mark.parametrize(("tolerance", "status", "said"), [(0.5, 3, "gate failed"), (10, 0, "gate passed")])
@@ -308,9 +317,6 @@ def test_the_last_lines_say_what_the_report_says(tmp_path: Path) -> None:
                 assert titles(audit)(finding.bank, finding.subject) in line
 
 
-ASCII = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
-
-
 def test_a_terminal_of_ascii_shows_a_name_escaped(tmp_path: Path) -> None:
     """As it is run: the stream's own encoding decides."""
     (tmp_path / "labels.txt").write_text("\n".join(f"caf\u00e9 {i}" for i in range(1000)), encoding="utf-8")
@@ -328,15 +334,8 @@ def test_a_terminal_of_ascii_shows_a_name_escaped(tmp_path: Path) -> None:
     assert b"caf\\xe9 7" in done.stdout
 
 
-def test_help_of_every_command_on_a_terminal_of_ascii() -> None:
-    commands = [[], *([name] for name in auditor.cli.COMMANDS)]
-    code = (
-        "import sys; from auditor.cli import main; "
-        f"sys.exit(max(main([*command, '--help']) for command in {commands!r}))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=ASCII, check=False)
-    assert done.returncode == 0, done.stderr
-    done.stdout.decode("ascii")
+def test_help_of_every_command_on_a_terminal_of_ascii(helps: bytes) -> None:
+    assert helps.decode("ascii").count("Usage: auditor") == 1 + len(COMMANDS)
 
 
 def test_the_gate_is_judged_before_anything_is_printed(

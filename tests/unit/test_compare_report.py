@@ -148,16 +148,22 @@ def test_how_sharpness_was_compared_stands_on_the_page_and_in_the_comment() -> N
         assert f"- {note}" in comparison_markdown(comparison)
 
 
+@pytest.fixture(scope="module")
+def plain() -> tuple[_Page, _Page]:
+    """The pages of a comparison and of a history whose names are plain."""
+    audits = [_audit(0.3), another_model(_audit(0.7))]
+    return _Page(comparison_html(_comparison())), _Page(history_html(audits))
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_pages_show_hostile_names_and_nothing_else(name: str) -> None:
+def test_pages_show_hostile_names_and_nothing_else(name: str, plain: tuple[_Page, _Page]) -> None:
     audits = [hostile(_audit(0.3), NAMES[name]), hostile(another_model(_audit(0.7)), NAMES[name])]
-    plain = [_audit(0.3), another_model(_audit(0.7))]
-    for seen, expected in (
-        (comparison_html(_comparison(NAMES[name])), comparison_html(_comparison())),
-        (history_html(audits), history_html(plain)),
+    for seen, expected in zip(
+        (comparison_html(_comparison(NAMES[name])), history_html(audits)), plain, strict=True
     ):
-        assert [t for t in _Page(seen).tags if t not in ("tspan", "br")] == _Page(expected).tags
-        assert set(_Page(seen).attributes) <= set(_Page(expected).attributes)
+        page = _Page(seen)
+        assert [t for t in page.tags if t not in ("tspan", "br")] == expected.tags
+        assert set(page.attributes) <= set(expected.attributes)
         assert not UNSAFE.search(seen)
     for text in (comparison_markdown(_comparison(NAMES[name])), history_markdown(audits)):
         assert not UNSAFE.search(text)
