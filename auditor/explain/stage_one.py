@@ -145,8 +145,8 @@ def run_stage_one(context: AuditContext, label: ClassLabel, *, prior: float = PR
         InputError: The images cannot be had, or too few are recognised as the class.
     """
     model, settings = context.model, context.settings
-    generator = torch.Generator().manual_seed(_class_seed(settings.seed, label.index))
-    images = _class_images(context, label, prior, generator)
+    generator = _class_generator(settings.seed, label.index)
+    images = class_images(context, label, prior=prior, generator=generator)
     inputs = images.inputs(model)
     learned, heldout = inputs[: images.record.learned], inputs[images.record.learned :]
     parts = [learned, *_folds(learned, settings.refits)]
@@ -179,10 +179,26 @@ def run_stage_one(context: AuditContext, label: ClassLabel, *, prior: float = PR
     )
 
 
-def _class_images(
-    context: AuditContext, label: ClassLabel, prior: float, generator: torch.Generator
+def class_images(
+    context: AuditContext,
+    label: ClassLabel,
+    *,
+    prior: float = PRIOR,
+    generator: torch.Generator | None = None,
 ) -> ImageSet:
+    """The images of a class from where the settings say, with progress; those that the model recognises.
+
+    Args:
+        context: The audit.
+        label: The class.
+        prior: As for :func:`run_stage_one`.
+        generator: Source of impressions and of t; the class's own where ``None``.
+
+    Raises:
+        InputError: The images cannot be had, or too few are recognised as the class.
+    """
     settings = context.settings
+    generator = generator or _class_generator(settings.seed, label.index)
     batches = -(-settings.n_impressions // settings.batch_size)
     steps = settings.impression_steps * batches if settings.images == IMPRESSIONS else None
     with context.progress.stage(f"{label.name}: images", steps) as stage:
@@ -244,9 +260,10 @@ def _stacked(channels: Sequence[dict[str, _Channels]], field: str) -> dict[str, 
     return {layer: np.stack([getattr(found[layer], field) for found in channels]) for layer in channels[0]}
 
 
-def _class_seed(seed: int, index: int) -> int:
+def _class_generator(seed: int, index: int) -> torch.Generator:
     """A class's draws do not depend on which other classes are audited."""
-    return int.from_bytes(hashlib.sha256(f"{seed}|{index}".encode()).digest()[:6], "big")
+    own = int.from_bytes(hashlib.sha256(f"{seed}|{index}".encode()).digest()[:6], "big")
+    return torch.Generator().manual_seed(own)
 
 
 def _folds(learned: Tensor, refits: int) -> list[Tensor]:

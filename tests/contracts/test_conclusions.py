@@ -913,7 +913,7 @@ def test_a_class_without_images_is_in_every_format(
         text = words_of(page_of(text)) if name == "html" else text
         assert "There are no images of the class." in text
         assert (
-            "Layers, detector pictures and the paper's score: not measured. The class has no usable" in text
+            "Importance, layers, detector pictures and the paper's score: not measured. The class has no usable" in text
         )
         assert ("Class images none" in text or "Class imagesnone" in text) == alone
     if name in ("markdown", "modelcard"):

@@ -107,7 +107,7 @@ def test_the_page_says_once_in_the_class_s_section_why(golf_ball_article: Any) -
     assert words_of(golf_ball_article).lower().count(REASON) == 1
     (note,) = [p for p in golf_ball_article.iter("p") if "note" in (p.get("class") or "").split()]
     assert words_of(note) == (
-        f"Layers, detector pictures and the paper's score: not measured. T{REASON[1:]}. "
+        f"Importance, layers, detector pictures and the paper's score: not measured. T{REASON[1:]}. "
         "Scores and contrasts are computed from the model's output and do not rest on them."
     )
 

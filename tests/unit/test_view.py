@@ -386,7 +386,7 @@ def test_what_rests_on_the_occluder_is_shown_only_where_it_was_measured(audit: A
     hidden = build_view(changed(audit, 0, explanation=NOT_EXPLAINED)).classes[0]
     assert (hidden.explained, hidden.layers, hidden.occlusion, hidden.specific) == (False, (), None, "")
     assert hidden.explanation == (
-        "Layers, detector pictures and the paper's score: not measured. No image was held out. Scores and "
+        "Importance, layers, detector pictures and the paper's score: not measured. No image was held out. Scores and "
         "contrasts are computed from the model's output and do not rest on them."
     )
     assert hidden.summary == shown[0].summary  # no score rests on it

@@ -342,6 +342,12 @@ def _measured(audit: Audit) -> str:
         parts.append(f"Associations within ±{margin:g} do not matter: that is the equivalence margin.")
     if contrast_margin is not None and any(f.kind == "contrast" for f in audit.findings):
         parts.append(f"For differences between groups it is ±{contrast_margin:g}.")
+    importance = next((d.importance for c in audit.classes for d in c.concepts if d.importance), None)
+    if importance:
+        parts.append(
+            f"Importances (AfI) are a family of {importance.family} of their own; they are compared with "
+            f"{importance.references} reference classes, and within ±{importance.margin:g} they do not matter."
+        )
     return " ".join(parts)
 
 

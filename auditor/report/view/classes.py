@@ -129,7 +129,7 @@ def _explanation(result: ClassResult) -> str:
     if result.explanation.measured:
         return reason
     parts = (
-        "Layers, detector pictures and the paper's score: not measured.",
+        "Importance, layers, detector pictures and the paper's score: not measured.",
         reason,
         "Scores and contrasts are computed from the model's output and do not rest on them.",
     )

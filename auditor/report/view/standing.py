@@ -82,7 +82,7 @@ def _explanations(audit: Audit) -> Standing:
     for result in absent:
         reasons.setdefault(clean(result.explanation.reason), []).append(result)
     details = _with_others([f"{_named(classes, audit)}: {reason}" for reason, classes in reasons.items()])
-    text = "Layers, detector pictures and the paper's score are not shown; scores do not rest on them."
+    text = "Importance, layers and detector pictures are not shown; scores do not rest on them."
     word = "usable in part" if usable else "not measured"
     return Standing("Explanations", word, "!", "warn", text, tuple(details))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.planted.estimators import baselines, ours
+from benchmarks.planted.estimators.features import Importance
 from benchmarks.planted.estimators.interface import Estimate, Estimator
 
 __all__ = ["Estimate", "Estimator", "all_estimators", "ours"]
@@ -22,6 +23,12 @@ def all_estimators(*, tcav_sets: int = 20) -> list[Estimator]:
             what="against other pictures of the same kind",
         ),
         Estimator("auditor, other concepts", ours.against_others, what="against the bank's other concepts"),
+        Estimator(
+            "importance (AfI)",
+            Importance(),
+            needs_occluders=True,
+            what="signed MMD importance less that of the other classes",
+        ),
         Estimator(
             "paper", baselines.paper, needs_occluders=True, what="share of MMD to random benchmark sets"
         ),
