@@ -145,7 +145,9 @@ class Bench:
     references: IntArray
     """Their detectors."""
 
-    def specific(self, detector: int, references: IntArray) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    def specific(
+        self, detector: int, references: IntArray
+    ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
         """Effect, p-value and which are claimed [concepts], one class being the family."""
         found = class_specific(self.late, detector, references)
         low, high = found.interval(ALPHA / len(self.names))

@@ -25,11 +25,12 @@ from benchmarks.planted.measure import (
     on_other_banks,
     repeat_on_new_banks,
 )
-from benchmarks.planted.metrics import Figure, Pairs, summarise
+from benchmarks.planted.metrics import RELEVANT, Figure, Pairs, summarise
 from benchmarks.planted.report import cell, markdown, plain_table
 
 DRAWS = 500
 """Resamples of clusters behind every interval of the tables."""
+FEATURES = "importance (AfI)"
 REPEATED = ("auditor, counterfactual pairs", "auditor, reference images", "auditor, other concepts")
 
 
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the estimators' draws; worlds have their own")
     parser.add_argument("--banks", type=int, default=20, help="banks drawn anew for coverage (quick: 5)")
+    parser.add_argument("--brief", action="store_true", help="no new banks, other kinds of bank and faces")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, help="write figures as JSON here, too")
     chosen = parser.parse_args(arguments)
@@ -72,6 +74,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures[architecture] = _figures([models[i] for i in mine], part, estimators, rng)
         print(markdown(f"Architecture {architecture}", figures[architecture]), end="\n\n")
 
+    for output in REPEATED:
+        print(_seen_in(models, found, output), end="\n\n")
+    if not chosen.brief:
+        _more(chosen, models, estimators, scale, start)
+    seconds = time.perf_counter() - start
+    print(
+        f"Split {chosen.split}, seed {chosen.seed}, {seconds:.0f} s on {chosen.threads} threads, "
+        f"{time.process_time():.0f} s of processor time."
+    )
+    if chosen.out is not None:
+        plain = {
+            part: {e: {f: vars(v) for f, v in row.items()} for e, row in rows.items()}
+            for part, rows in figures.items()
+        }
+        chosen.out.write_text(json.dumps(plain, indent=1), encoding="utf-8")
+    return 0
+
+
+def _more(
+    chosen: argparse.Namespace,
+    models: Sequence[build.Planted],
+    estimators: Sequence[Estimator],
+    scale: build.Scale,
+    start: float,
+) -> None:
+    """Print coverage over new banks, other kinds of bank, and planted social bias."""
+    rng = np.random.default_rng([chosen.seed, 1])
     banks = 5 if chosen.quick else chosen.banks
     repeated = {}
     for model in models[: len({m.case.architecture for m in models})]:
@@ -89,18 +118,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _say(start, "other kinds of bank")
     if not chosen.quick:
         print(_social(chosen.split, scale, seed=chosen.seed, start=start), end="\n\n")
-    seconds = time.perf_counter() - start
-    print(
-        f"Split {chosen.split}, seed {chosen.seed}, {seconds:.0f} s on {chosen.threads} threads, "
-        f"{time.process_time():.0f} s of processor time."
-    )
-    if chosen.out is not None:
-        plain = {
-            part: {e: {f: vars(v) for f, v in row.items()} for e, row in rows.items()}
-            for part, rows in figures.items()
-        }
-        chosen.out.write_text(json.dumps(plain, indent=1), encoding="utf-8")
-    return 0
+
+
+def _seen_in(models: Sequence[build.Planted], found: dict[str, list[Measured]], output: str) -> str:
+    """What it is worth that the output, the features or both claim an association: one row a combination."""
+    truths = [model.truth.probability for model in models]
+    by_output, by_features = (as_pairs(truths, found[name]) for name in (output, FEATURES))
+    one, two = (np.where(p.p_value <= 0.05, np.sign(p.effect), 0) for p in (by_output, by_features))
+    masks = {
+        "both": (one == two) & (one != 0),
+        "output only": (one != 0) & (two == 0),
+        "features only": (one == 0) & (two != 0),
+        "neither": (one == 0) & (two == 0),
+        "opposite directions": one * two < 0,
+    }
+    rows = []
+    for name, mask in masks.items():
+        said = np.where(one != 0, one, two)[mask]
+        truth = by_output.truth[mask]
+        relevant = np.abs(truth) > RELEVANT
+        right = relevant & (np.sign(truth) == said) if name != "neither" else relevant
+        cells = [f"{int(part.sum())} ({part.mean():.2f})" if len(part) else "0" for part in (relevant, right)]
+        rows.append([name, str(int(mask.sum())), *cells])
+    header = ["seen in", "pairs", "with a causal effect above 0.1", "and of the sign said"]
+    return f"### Seen in: {output}, and {FEATURES}\n\n" + plain_table(header, rows)
 
 
 def _figures(

@@ -330,7 +330,8 @@ def test_what_was_measured_and_corrected_is_said(view: ReportView) -> None:
         "39 tests of concepts, corrected together (3 classes times 13 concepts). For each kind of finding, "
         "the chance of any false claim is at most 5%: intervals are widened and p-values corrected for all "
         "tests of the kind. p-values come from 3,999 permutations. Associations within ±0.1 do not matter: "
-        "that is the equivalence margin. For differences between groups it is ±0.015."
+        "that is the equivalence margin. For differences between groups it is ±0.015. Importances (AfI) are "
+        "a family of 26 of their own, compared with 8 reference classes; within ±0.025 they do not matter."
     )
 
 
@@ -386,8 +387,8 @@ def test_what_rests_on_the_occluder_is_shown_only_where_it_was_measured(audit: A
     hidden = build_view(changed(audit, 0, explanation=NOT_EXPLAINED)).classes[0]
     assert (hidden.explained, hidden.layers, hidden.occlusion, hidden.specific) == (False, (), None, "")
     assert hidden.explanation == (
-        "Importance, layers, detector pictures and the paper's score: not measured. No image was held out. Scores and "
-        "contrasts are computed from the model's output and do not rest on them."
+        "Importance, layers, detector pictures and the paper's score: not measured. No image was held "
+        "out. Scores and contrasts are computed from the model's output and do not rest on them."
     )
     assert hidden.summary == shown[0].summary  # no score rests on it
 
@@ -524,7 +525,7 @@ def test_a_finding_of_a_class_that_the_audit_lacks_stops_no_report(audit: Audit)
 
 def test_an_empty_reason_stops_no_report(audit: Audit) -> None:
     empty = changed(audit, 0, explanation=Explanation(measured=False, reason=""))
-    assert build_view(empty).classes[0].explanation.startswith("Layers, detector pictures")
+    assert build_view(empty).classes[0].explanation.startswith("Importance, layers")
 
 
 def test_never_that_a_model_is_fair_or_certified(view: ReportView) -> None:

@@ -345,8 +345,8 @@ def _measured(audit: Audit) -> str:
     importance = next((d.importance for c in audit.classes for d in c.concepts if d.importance), None)
     if importance:
         parts.append(
-            f"Importances (AfI) are a family of {importance.family} of their own; they are compared with "
-            f"{importance.references} reference classes, and within ±{importance.margin:g} they do not matter."
+            f"Importances (AfI) are a family of {importance.family} of their own, compared with "
+            f"{importance.references} reference classes; within ±{importance.margin:g} they do not matter."
         )
     return " ".join(parts)
 
