@@ -54,7 +54,11 @@ def test_a_migrated_audit_is_what_this_version_would_have_written() -> None:
     audit = parse_audit(OLD.read_bytes(), where="x")
     assert audit.format_version == FORMAT_VERSION
     assert audit.settings["reference_classes"] == 3
-    assert json.loads(audit_bytes(audit)) == migrated(json.loads(OLD.read_bytes()))
+    expected = migrated(json.loads(OLD.read_bytes()))
+    for result in expected["classes"]:
+        for detail in result["concepts"]:
+            detail["importance"] = None  # format 2 did not measure it
+    assert json.loads(audit_bytes(audit)) == expected
     jsonschema = pytest.importorskip("jsonschema")
     jsonschema.Draft202012Validator(audit_schema()).validate(json.loads(audit_bytes(audit)))
 
