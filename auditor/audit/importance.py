@@ -18,6 +18,7 @@ from auditor.context import AuditContext
 from auditor.findings import conclude_importances
 from auditor.randomness import stream
 from auditor.records import Finding, Importance, LayerImportance
+from auditor.settings import Settings
 from auditor.statistics.arrays import IntArray
 from auditor.statistics.importance import (
     REFERENCE,
@@ -30,6 +31,7 @@ from auditor.statistics.importance import (
     mmd_importance,
     sample_units,
 )
+from auditor.statistics.multiplicity import permutations_needed
 
 SHARE_OF_LAYERS = 1 / 6
 """Share of the layers, nearest to the output, that an importance is measured in. In earlier layers detectors
@@ -93,6 +95,11 @@ def _names(shown: Shown) -> list[str]:
     return [name for name in shown.layout.findable if name in measurable]
 
 
+def _permutations(settings: Settings, family: int) -> int:
+    """Twice as many as can reach significance in the family, at most those of the settings."""
+    return min(settings.permutations, max(999, 2 * permutations_needed(family, settings.alpha)))
+
+
 @dataclass(frozen=True)
 class _Measured:
     """One class and one bank."""
@@ -129,7 +136,7 @@ class _Bank:
                 self._found.kernels[place],
                 self._sample,
                 runs=settings.runs,
-                permutations=settings.permutations,
+                permutations=_permutations(settings, self._family),
                 rng=stream(settings.seed, "importance", self._bank, index),
             ),
             class_specific(self._found, place, references),

@@ -85,11 +85,13 @@ def _statistics(kernel: FloatArray, order: IntArray, groups: ImageGroups) -> Flo
     """
     images = len(kernel)
     row_sums = kernel.sum(axis=1)
+    values = kernel.ravel()
     result = np.empty((len(order), groups.concepts))
     for c in range(groups.concepts):
         start, size = int(groups.starts[c]), int(groups.sizes[c])
         own = order[:, start : start + size]
-        within = kernel[own[:, :, None], own[:, None, :]].sum(axis=(1, 2))
+        first, second = np.triu_indices(size, 1)
+        within = 2.0 * values.take(own[:, first] * images + own[:, second]).sum(axis=1)
         touching = row_sums[own].sum(axis=1)
         rest = images - size
         elsewhere = row_sums.sum() - 2.0 * touching + within
