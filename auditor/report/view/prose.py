@@ -130,9 +130,9 @@ GLOSSARY = (
     (
         "Seen in",
         "Whether an association is claimed from the model's output (effect), from the class's features "
-        "(importance), from both or from neither. What is not seen may still be there. On planted networks 12 "
-        "of 13 associations seen in both had a causal effect above 0.1, and 23 of 56 seen in the output only "
-        "(docs/afi.md).",
+        "(importance), from both or from neither. What is not seen may still be there. On planted networks "
+        "12 of 13 associations seen in both had a causal effect above 0.1, and 23 of 56 seen in the output "
+        "only (docs/afi.md).",
     ),
     (
         "Similarity",
