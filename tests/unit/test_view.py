@@ -338,9 +338,9 @@ def test_what_was_measured_and_corrected_is_said(view: ReportView) -> None:
 def test_impressions_are_announced(audit: Audit, view: ReportView) -> None:
     (banner,) = [b for b in view.banners if b.tone == "warn"]
     assert "“lipstick” and “golf ball”" in banner.text
-    assert "Scores and contrasts do not rest on them; the occluder and the layers do" in banner.text
-    assert "correlates 0.54" in banner.text
-    assert "change the prediction on at most 4% of the photos" in banner.text
+    assert "do not rest on them; the occluder, importance and the layers do" in banner.text
+    assert "correlates 0.60 in the last third" in banner.text
+    assert "change the prediction on 97% of unseen photos or more" in banner.text
     assert [c.from_impressions for c in view.classes] == [False, True, True]
     photos = audit.model_copy(update={"classes": audit.classes[:1], "findings": audit.of_class(340)})
     assert build_view(photos).banners == ()
