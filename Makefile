@@ -36,7 +36,7 @@ demo: $(VENV)/.demo-installed  ## Audit a real ImageNet classifier on this machi
 	@$(LIBRARIES) $(BIN)/auditor doctor >/dev/null || { $(LIBRARIES) $(BIN)/auditor doctor; exit 1; }
 	@start=$$(date +%s); \
 	$(LIBRARIES) $(BIN)/auditor run --model bundled:efficientnet_lite0 --classes zebra,"spider web" \
-	    --banks textures --occluder-iterations 60 --refits 2 --reference-classes 6 --out $(DEMO_OUT) --overwrite && \
+	    --banks textures --occluder-iterations 120 --refits 1 --reference-classes 5 --out $(DEMO_OUT) --overwrite && \
 	echo "the audit took $$(( $$(date +%s) - start )) s" && \
 	echo "the report lies at $$(pwd)/$(DEMO_OUT)/report.html and report.pdf"
 
