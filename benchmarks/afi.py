@@ -165,6 +165,7 @@ def importance(asked: argparse.Namespace) -> None:
     print(f"{asked.model}, {asked.pairs.name}: {len(pairs)} pairs of {len(bench.classes)} classes,")
     print(f"{len(bench.references)} reference classes, layers {', '.join(bench.maps)}\n")
     print(_ranks(bench, pairs), _errors(bench, asked.seed), _views(bench, pairs), sep="\n\n", end="\n\n")
+    print(_cost(bench))
 
 
 def _bench(context: AuditContext, pairs: Sequence[Pair], count: int) -> Bench:
@@ -285,6 +286,22 @@ def _views(bench: Bench, pairs: Sequence[Pair]) -> str:
         f"Claimed with a class as the family: {len(claimed)} of {bench.output.size} concepts, "
         f"{len(claimed & expected)} of them expected, in {hit} of {len(bench.classes)} classes.\n"
         f"Claimed of reference classes exchanged for a class: {exchanged} in {len(bench.references)} classes."
+    )
+
+
+def _cost(bench: Bench) -> str:
+    """Processor time of what an audit of two of the classes computes; the forward pass is not in it."""
+    kept = np.r_[0:2, bench.references]
+    maps = {layer: values[:, kept] for layer, values in bench.maps.items()}
+    begun = time.process_time()
+    found = mmd_importance(maps, bench.sample, tested=2)
+    kernels = time.process_time()
+    for kernel in found.kernels:
+        benchmark_test(kernel, bench.sample, runs=100, permutations=2558, rng=stream(0, "cost"))
+    tests = time.process_time()
+    return (
+        f"Two classes, {len(kept)} detectors: importance {kernels - begun:.1f} s, both classes' tests "
+        f"{tests - kernels:.1f} s of processor time."
     )
 
 
