@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from auditor.records import CLAIMS, Check, Conclusion, Finding, Importance, Status, Views
+from auditor.records import CLAIMS, Check, Conclusion, Finding, Importance, SeenIn, Status
 from auditor.statistics.multiplicity import benjamini_yekutieli, holm
 
 ENOUGH = "enough independent images"
@@ -156,7 +156,7 @@ def conclude_importances(measured: Sequence[tuple[Importance, Finding]]) -> list
     return settled
 
 
-def _views(output: Conclusion, features: Conclusion) -> Views:
+def _views(output: Conclusion, features: Conclusion) -> SeenIn:
     """Which of the two conclusions are claims."""
     if output in CLAIMS and features in CLAIMS:
         return "both" if output == features else "opposite directions"

@@ -36,7 +36,7 @@ within the margin, and no check forbids it. ``not measured``: there is no number
 CLAIMS = frozenset({"associated", "negatively associated"})
 """Conclusions that say that there is something."""
 
-Views = Literal["both", "output only", "features only", "neither", "opposite directions"]
+SeenIn = Literal["both", "output only", "features only", "neither", "opposite directions"]
 """Which of the two views of a class claim an association: the model's output, or the class's features."""
 
 
@@ -427,13 +427,8 @@ class Importance(Record):
     layers: list[LayerImportance] = []
     conclusion: Conclusion
     reason: str
-    views: Views
+    views: SeenIn
     """Whether the output, the features or both show an association."""
-
-    @property
-    def claimed(self) -> bool:
-        """Whether it says that there is something."""
-        return self.conclusion in CLAIMS
 
 
 class ConceptDetail(Record):

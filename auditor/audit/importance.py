@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,11 +18,7 @@ from auditor.findings import conclude_importances
 from auditor.randomness import stream
 from auditor.records import Finding, Importance, LayerImportance
 from auditor.settings import Settings
-from auditor.statistics.arrays import IntArray
 from auditor.statistics.importance import (
-    REFERENCE,
-    BenchmarkTest,
-    ClassSpecific,
     Importances,
     UnitSample,
     benchmark_test,
@@ -32,6 +27,7 @@ from auditor.statistics.importance import (
     sample_units,
 )
 from auditor.statistics.multiplicity import permutations_needed
+from auditor.statistics.samples import REFERENCE
 
 SHARE_OF_LAYERS = 1 / 6
 """Share of the layers, nearest to the output, that an importance is measured in. In earlier layers detectors
@@ -100,14 +96,6 @@ def _permutations(settings: Settings, family: int) -> int:
     return min(settings.permutations, max(999, 2 * permutations_needed(family, settings.alpha)))
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """One class and one bank."""
-
-    test: BenchmarkTest
-    specific: ClassSpecific
-
-
 class _Bank:
     """One bank under all detectors."""
 
@@ -129,53 +117,47 @@ class _Bank:
 
     def of_class(self, place: int, index: int) -> list[Importance]:
         """The importance of every concept for one class."""
-        settings = self._context.settings
-        references = self._references
-        measured = _Measured(
-            benchmark_test(
-                self._found.kernels[place],
-                self._sample,
-                runs=settings.runs,
-                permutations=_permutations(settings, self._family),
-                rng=stream(settings.seed, "importance", self._bank, index),
-            ),
-            class_specific(self._found, place, references),
-        )
-        return [self._record(place, column, measured) for column in range(self._sample.concepts)]
-
-    @property
-    def _references(self) -> IntArray:
-        """Detectors of the reference classes: those after the audited classes'."""
-        return np.arange(self._classes, self._found.mmd.shape[1])
-
-    def _record(self, place: int, column: int, measured: _Measured) -> Importance:
         settings, found = self._context.settings, self._found
-        test, specific = measured.test, measured.specific
+        references = np.arange(self._classes, found.mmd.shape[1])  # after the audited classes'
+        test = benchmark_test(
+            found.kernels[place],
+            self._sample,
+            runs=settings.runs,
+            permutations=_permutations(settings, self._family),
+            rng=stream(settings.seed, "importance", self._bank, index),
+        )
+        specific = class_specific(found, place, references)
         low, high = specific.interval(settings.alpha)
         adjusted_low, adjusted_high = specific.interval(settings.alpha / self._family)
-        by_layer = (found.sign * found.mmd)[:, place, column]
-        return Importance(
-            mmd=float(test.mean[column]),
-            mmd_sd=None if test.sd is None else float(test.sd[column]),
-            signed=float(found.signed[place, column]),
-            reference=float(found.signed[self._references, column].mean()),
-            effect=float(specific.effect[column]),
-            low=float(low[column]),
-            high=float(high[column]),
-            adjusted_low=float(adjusted_low[column]),
-            adjusted_high=float(adjusted_high[column]),
-            p_benchmark=float(test.p_value[column]),
-            p_class=float(specific.p_value[column]),
-            p_adjusted=None,
-            family=self._family,
-            alpha=settings.alpha,
-            margin=settings.importance_margin,
-            references=len(self._references),
-            layers=[
-                LayerImportance(layer=layer, importance=float(value))
-                for layer, value in zip(self._layers, by_layer, strict=True)
-            ],
-            conclusion="not measured",
-            reason="not concluded yet",
-            views="neither",
-        )
+        numbers = {
+            "mmd": test.mean,
+            "signed": found.signed[place],
+            "reference": found.signed[references].mean(axis=0),
+            "effect": specific.effect,
+            "low": low,
+            "high": high,
+            "adjusted_low": adjusted_low,
+            "adjusted_high": adjusted_high,
+            "p_benchmark": test.p_value,
+            "p_class": specific.p_value,
+        }
+        by_layer = (found.sign * found.mmd)[:, place]
+        return [
+            Importance(
+                **{name: float(values[column]) for name, values in numbers.items()},
+                mmd_sd=None if test.sd is None else float(test.sd[column]),
+                p_adjusted=None,
+                family=self._family,
+                alpha=settings.alpha,
+                margin=settings.importance_margin,
+                references=len(references),
+                layers=[
+                    LayerImportance(layer=layer, importance=float(value))
+                    for layer, value in zip(self._layers, by_layer[:, column], strict=True)
+                ],
+                conclusion="not measured",
+                reason="not concluded yet",
+                views="neither",
+            )
+            for column in range(self._sample.concepts)
+        ]

@@ -21,6 +21,7 @@ from auditor.errors import InputError
 from auditor.statistics.arrays import FloatArray, IntArray
 from auditor.statistics.mmd import gaussian_kernel, median_bandwidth
 from auditor.statistics.mmd_permutation import mmd_test
+from auditor.statistics.samples import REFERENCE
 from auditor.statistics.units import independent_units
 
 MOST_UNITS = 60
@@ -29,8 +30,6 @@ PRIOR_DF = 4
 """Degrees of freedom of the common variance over reference classes."""
 MOST_REFERENCE = 300
 """Most independent reference images of the bank that enter."""
-REFERENCE = -1
-"""Label of the bank's reference images."""
 
 
 @dataclass(frozen=True)
