@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -26,6 +26,8 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Interpolation = Literal["bicubic", "bilinear", "nearest", "lanczos"]
 Head = Literal["auto", "softmax", "sigmoid"]
 Format = Literal["html", "pdf", "json", "markdown", "junit", "sarif", "csv", "modelcard"]
+
+ScanFormat = Literal["html", "pdf", "csv"]
 
 IMPRESSIONS = "impressions"
 """The value of ``images`` that asks for images made from the model itself."""
@@ -266,6 +268,50 @@ class Settings(BaseModel):
         return self.model_dump(mode="json", exclude=set(NOT_IN_RECORD))
 
 
+SCANNED = (
+    *("model", "arch", "model_args", "model_factory", "weights_key", "head", "random_weights", "labels"),
+    *("banks", "fast", "out", "scan_formats", "overwrite", "strict", "cache"),
+    *("device", "precision", "batch_size", "seed", "margin", "contrast_margin", "alpha", "min_images"),
+    *("input_size", "crop", "interpolation", "mean", "std"),
+)
+"""Settings that a scan depends on."""
+
+FAST_MIN_IMAGES = 12
+
+
+class ScanSettings(Settings):
+    """All that a scan depends on; a file of an audit's settings serves as well."""
+
+    classes: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="Not used by a scan, which looks at every class."
+    )
+    out: Path = Field(Path("scan"), description="Directory that receives the scan.")
+    precision: Precision = Field(
+        "float32",
+        description="Arithmetic of the forward pass. bfloat16 takes about half the time where the processor "
+        "has it, and moves effects by about 0.01.",
+    )
+    scan_formats: tuple[ScanFormat, ...] = Field(
+        ("html", "pdf", "csv"), description="Report formats to write."
+    )
+    fast: bool = Field(
+        False,
+        description="A third of the time: 24 images of a concept, 120 of a group; "
+        f"min_images is {FAST_MIN_IMAGES} unless given.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fewer(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("fast") and values.get("min_images") is None:
+            return {**values, "min_images": FAST_MIN_IMAGES}
+        return values
+
+    def record(self) -> dict[str, Any]:
+        """The settings as they stand in ``scan.json``."""
+        return self.model_dump(mode="json", include=set(SCANNED) - set(NOT_IN_RECORD))
+
+
 def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:
     """``output_stride=16`` to ``{"output_stride": 16}``.
 
@@ -293,10 +339,22 @@ def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:
 _WORDS = {"true": "True", "false": "False", "none": "None"}
 
 
-def load_settings(config: Path | None, flags: Mapping[str, Any]) -> Settings:
+S = TypeVar("S", bound=Settings)
+
+
+@overload
+def load_settings(config: Path | None, flags: Mapping[str, Any]) -> Settings: ...
+@overload
+def load_settings(config: Path | None, flags: Mapping[str, Any], kind: type[S]) -> S: ...
+def load_settings(config: Path | None, flags: Mapping[str, Any], kind: type[Settings] = Settings) -> Settings:
     """Settings from a TOML file and from flags; flags win, ``None`` means not given.
 
     Relative paths, in the file too, start from the directory that the command is run in.
+
+    Args:
+        config: TOML file.
+        flags: Field to value.
+        kind: Of an audit, or of a scan.
 
     Raises:
         InputError: the file cannot be read, a key is unknown, a value is out of range, or something
@@ -305,9 +363,9 @@ def load_settings(config: Path | None, flags: Mapping[str, Any]) -> Settings:
     toml = _read(config) if config is not None else Toml({}, {})
     given = {key: value for key, value in flags.items() if value is not None}
     try:
-        return Settings.model_validate({**toml.data, **given})
+        return kind.model_validate({**toml.data, **given})
     except ValidationError as error:
-        lines = [_explain(details, config, toml, given) for details in error.errors(include_url=False)]
+        lines = [_explain(details, config, toml, given, kind) for details in error.errors(include_url=False)]
         raise InputError("; ".join(lines)) from error
 
 
@@ -316,17 +374,17 @@ def flag_name(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
-def allowed(field: str) -> str:
+def allowed(field: str, kind: type[Settings] = Settings) -> str:
     """What a field accepts, in words: ``one of auto, cpu, cuda, mps`` or ``a number from 0 to 0.9``."""
-    schema = _properties()[field]
+    schema = _properties(kind)[field]
     options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
     return " or ".join(_allowed_of(option) for option in options)
 
 
 @functools.cache
-def _properties() -> dict[str, Any]:
+def _properties(kind: type[Settings]) -> dict[str, Any]:
     """Field to its JSON schema. Each start of the command line asks for every field's."""
-    properties: dict[str, Any] = Settings.model_json_schema()["properties"]
+    properties: dict[str, Any] = kind.model_json_schema()["properties"]
     return properties
 
 
@@ -360,7 +418,13 @@ def _read(path: Path) -> Toml:
         raise InputError(f"config '{path}', line {error.line}: not valid TOML: {error}") from error
 
 
-def _explain(details: ErrorDetails, config: Path | None, toml: Toml, flags: Mapping[str, Any]) -> str:
+def _explain(
+    details: ErrorDetails,
+    config: Path | None,
+    toml: Toml,
+    flags: Mapping[str, Any],
+    kind: type[Settings],
+) -> str:
     """One pydantic complaint as: where, what was seen, what was needed."""
     if not details["loc"]:
         return _message(details)
@@ -372,18 +436,16 @@ def _explain(details: ErrorDetails, config: Path | None, toml: Toml, flags: Mapp
         where = f"config '{config}', line {line}, {key}" if line else f"config '{config}', {key}"
     if details["type"] == "missing":
         where = f"{flag_name(key)} is not given" + (f" and '{config}' has no {key}" if config else "")
-        return f"{where}, needed: {Settings.model_fields[key].description}".rstrip(".")
+        return f"{where}, needed: {kind.model_fields[key].description}".rstrip(".")
     if details["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, Settings.model_fields, n=3)
+        near = difflib.get_close_matches(key, kind.model_fields, n=3)
         hint = (
-            f"did you mean {' or '.join(near)}?"
-            if near
-            else "needed one of " + ", ".join(Settings.model_fields)
+            f"did you mean {' or '.join(near)}?" if near else "needed one of " + ", ".join(kind.model_fields)
         )
         return f"{where}: no such setting; {hint}"
     if details["type"] == "value_error":
         return f"{where}: {_message(details)}"
-    return f"{where}: got {details['input']!r}, needed {allowed(key)}"
+    return f"{where}: got {details['input']!r}, needed {allowed(key, kind)}"
 
 
 def _message(details: ErrorDetails) -> str:

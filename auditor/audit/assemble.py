@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from auditor.audit.explanations import ClassExplanation, ConceptExplanation
-from auditor.audit.forward import Shown
 from auditor.audit.importance import why_not_measured
+from auditor.audit.layout import BankLayout
 from auditor.audit.occluders import ClassOccluder, Occluders
 from auditor.audit.score import ClassScores, Scores
 from auditor.banks.averages import average_pictures
@@ -50,16 +50,21 @@ SHOWN_CONCEPTS = 3
 """Concepts of a bank, strongest first, of which a report shows where the detector fires."""
 
 
-def bank_record(shown: Shown) -> BankRecord:
-    """A bank as it was used."""
-    bank, layout = shown.layout.bank, shown.layout
+def bank_record(layout: BankLayout, clusters: str) -> BankRecord:
+    """A bank as it was used.
+
+    Args:
+        layout: Labels and clusters of its images.
+        clusters: Which images count as one, in words.
+    """
+    bank = layout.bank
     return BankRecord(
         name=bank.name,
         title=bank.title,
         source=bank.source,
         compared_with=layout.compared_with,
         digest=bank.digest,
-        clusters=shown.clusters,
+        clusters=clusters,
         groups=sorted(bank.groups),
         licence=bank.licence,
         terms=bank.terms,

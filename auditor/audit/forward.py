@@ -131,7 +131,7 @@ def show_bank(context: AuditContext, bank: ConceptBank, detectors: Sequence[Stag
     Raises:
         InputError: An image cannot be read any more.
     """
-    look = _Look(context.model, technical=bool(bank.contrasts))
+    look = Look(context.model, technical=bool(bank.contrasts))
     pictures = (image.load() for image in shown_images(bank))
     layout, randomised = lay_out(bank), _Randomised(context, bank)
     with context.progress.stage(f"bank {bank.name}", len(layout.labels)) as stage:
@@ -200,7 +200,7 @@ def show_benchmark(
     """
     if not photos or not held:
         return {}
-    look = _Look(context.model, technical=False)
+    look = Look(context.model, technical=False)
     with context.progress.stage("random photos", len(photos)) as stage:
         batches = look.batches(_readable(photos), context.settings.batch_size, stage)
         return forward_pass(context.model, batches, *_detectors(context, held)).maps
@@ -219,10 +219,11 @@ def _detectors(
     }
 
 
-class _Look:
+class Look:
     """Turns pictures into inputs and notes on the way what the statistics need of each picture."""
 
     def __init__(self, model: LoadedModel, *, technical: bool) -> None:
+        """``technical``: whether technical properties are wanted."""
         self._model = model
         self._properties: list[NDArray[np.float64]] | None = [] if technical else None
         self._grey: list[NDArray[np.float32]] = []

@@ -28,7 +28,7 @@ from auditor.records import Check, ContrastDetail, CovariateBalance, Finding, Va
 from auditor.settings import Settings
 from auditor.statistics.arrays import FloatArray, IntArray
 from auditor.statistics.classwise import FEWEST_CLASSES, AgainstClasses
-from auditor.statistics.effects import Effect, Inference, class_shares
+from auditor.statistics.effects import Inference, class_shares
 from auditor.statistics.nuisance import without_nuisance
 from auditor.statistics.probability import log_probabilities, log_scaled
 from auditor.statistics.samples import GroupSample, group_sample
@@ -224,8 +224,10 @@ def contrast(
     effect = sample.effect(response.plain, inference=inference, rng=stream(settings.seed, *purpose))
     means = [share(mean) for mean in sample.side_means(response.plain)]
     judged_at: dict[str, Any] = {"level": settings.alpha / family, "margin": settings.contrast_margin}
-    logs = _log_difference(sample, every.logarithm(label.index), settings.alpha)
-    quality, checks = _quality(sample, response.plain, shown.technical, effect, settings, family)
+    seen = ImageByImage(
+        response.plain, every.logarithm(label.index), every.against is not None, shown.technical
+    )
+    found = contrast_checks(groups, seen, effect.effect, settings=settings, family=family)
     return Finding(
         **about,
         **numbers(effect),
@@ -233,16 +235,57 @@ def contrast(
         mean_other=means[1],
         family=family,
         class_share=class_shares(every.effects(sample), label.index)[0],
-        log_difference=logs[0],
-        log_difference_low=logs[1],
-        log_difference_high=logs[2],
-        checks=[few, *_log_checks(effect, logs, every), *checks],
+        log_difference=found.logs[0],
+        log_difference_low=found.logs[1],
+        log_difference_high=found.logs[2],
+        checks=[few, *found.checks],
         variants=[
             *variants_of(MOVED, sample.errors(response.moved), **judged_at),
-            *quality,
+            *found.variants,
             *_not_matched(groups, response, **judged_at),
         ],
     )
+
+
+@dataclass(frozen=True)
+class ImageByImage:
+    """What a contrast's checks look at, for every image of a bank."""
+
+    response: FloatArray
+    """[images] e of the class."""
+    logarithm: FloatArray
+    """[images] Of the class's probability, less the mean over other classes where there are many."""
+    against: bool
+    """Whether other classes are subtracted in ``logarithm``."""
+    technical: FloatArray
+    """[images, properties] Technical properties of the pictures."""
+
+
+@dataclass(frozen=True)
+class ContrastChecks:
+    """Whether a contrast may be claimed, or its absence."""
+
+    logs: tuple[float, float, float]
+    """Difference of the logarithm in standard deviations within groups, and its interval."""
+    checks: list[Check]
+    variants: list[Variant]
+
+
+def contrast_checks(
+    groups: Groups, seen: ImageByImage, effect: float, *, settings: Settings, family: int
+) -> ContrastChecks:
+    """The checks of one contrast of one class.
+
+    Args:
+        groups: Measurable.
+        seen: Of the class.
+        effect: Difference of e; its sign is what the checks must agree with.
+        settings: Level, margin.
+        family: Contrasts corrected together.
+    """
+    logs = _log_difference(groups.sample, seen.logarithm, settings.alpha)
+    variants, checks = _quality(groups.sample, seen, effect, settings, family)
+    return ContrastChecks(logs, [*_log_checks(effect, logs, against=seen.against), *checks], variants)
 
 
 def _about(groups: Groups, layout: BankLayout, label: ClassLabel, settings: Settings) -> dict[str, Any]:
@@ -287,39 +330,35 @@ def _log_difference(sample: GroupSample, values: FloatArray, alpha: float) -> tu
     return float(errors.effect[0, 0]), float(low[0, 0]), float(high[0, 0])
 
 
-def _log_checks(effect: Effect, logs: tuple[float, float, float], every: EveryClass) -> list[Check]:
+def _log_checks(effect: float, logs: tuple[float, float, float], *, against: bool) -> list[Check]:
     middle, low, high = logs
-    against = "against the model's other classes, " if every.against is not None else ""
-    agrees = low > LOG_MARGIN if effect.effect > 0 else high < -LOG_MARGIN
+    others = "against the model's other classes, " if against else ""
+    agrees = low > LOG_MARGIN if effect > 0 else high < -LOG_MARGIN
     seen = f"{middle:+.2f} [{low:+.2f}, {high:+.2f}] standard deviations"
     return [
         Check(
             name="differs from other classes",
             passed=bool(agrees),
             forbids="effect",
-            reason=f"{against}the logarithm of the class's probability differs by {seen}, need more than "
+            reason=f"{others}the logarithm of the class's probability differs by {seen}, need more than "
             f"{LOG_MARGIN:g} on the same side",
         ),
         Check(
             name="no difference below the scale",
             passed=not (low > LOG_MARGIN or high < -LOG_MARGIN),
             forbids="absence",
-            reason=f"however little the class's probability differs, {against}its logarithm differs by "
+            reason=f"however little the class's probability differs, {others}its logarithm differs by "
             f"{seen}, need {LOG_MARGIN:g} or less to call that no difference",
         ),
     ]
 
 
 def _quality(
-    sample: GroupSample,
-    response: FloatArray,
-    technical: FloatArray,
-    effect: Effect,
-    settings: Settings,
-    family: int,
+    sample: GroupSample, seen: ImageByImage, effect: float, settings: Settings, family: int
 ) -> tuple[list[Variant], list[Check]]:
     """The contrast with technical differences removed, and whether the groups can be compared at all."""
-    rows = sample.unit_values(np.vstack([response[None], technical.T]))
+    technical = seen.technical
+    rows = sample.unit_values(np.vstack([seen.response[None], technical.T]))
     first = None if sample.matched else sample.first
     if rows.shape[1] < technical.shape[1] + 4:
         why = f"{rows.shape[1]} independent units, too few to remove {technical.shape[1]} properties"
@@ -336,7 +375,7 @@ def _quality(
         return [], [comparable]
     low, high = (float(end[0, 0]) for end in found.effects.interval(settings.alpha))
     half = settings.contrast_margin / 2.0
-    remains = low > half if effect.effect > 0 else high < -half
+    remains = low > half if effect > 0 else high < -half
     left = float(found.effects.effect[0, 0])
     check = Check(
         name=QUALITY,

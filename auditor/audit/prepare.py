@@ -43,14 +43,9 @@ def prepare(settings: Settings, progress: Progress) -> Ready:
         InputError: Something asked for does not exist or cannot be used.
     """
     _check_out(settings)
-    banks = tuple(
-        load_bank(
-            b, min_images=settings.min_images, seed=settings.seed, cache=settings.cache, progress=progress
-        )
-        for b in settings.banks
-    )
+    banks = load_banks(settings, progress)
     benchmark = random_photos(settings.benchmark)
-    model = _load(settings, progress)
+    model = load_audited(settings, progress)
     classes = tuple(find_classes(model.labels, settings.classes))
     _check_images(settings, classes, model.labels)
     _check_permutations(settings, banks, len(classes))
@@ -64,6 +59,20 @@ def prepare(settings: Settings, progress: Progress) -> Ready:
         cache=cache_root(settings.cache),
     )
     return Ready(context, banks, benchmark)
+
+
+def load_banks(settings: Settings, progress: Progress) -> tuple[ConceptBank, ...]:
+    """The banks that the settings name.
+
+    Raises:
+        InputError: There is no such bank, or it cannot be used.
+    """
+    return tuple(
+        load_bank(
+            b, min_images=settings.min_images, seed=settings.seed, cache=settings.cache, progress=progress
+        )
+        for b in settings.banks
+    )
 
 
 @contextmanager
@@ -116,7 +125,12 @@ def _check_permutations(settings: Settings, banks: tuple[ConceptBank, ...], clas
     check_permutations(settings.permutations, family_size=largest, alpha=settings.alpha)
 
 
-def _load(settings: Settings, progress: Progress) -> LoadedModel:
+def load_audited(settings: Settings, progress: Progress) -> LoadedModel:
+    """The model that the settings name, on its device; what it notes is told.
+
+    Raises:
+        InputError: There is no such model or device, or the weights do not fit.
+    """
     device = settings.device
     if device == "auto":
         device = (

@@ -23,6 +23,7 @@ from auditor.errors import AuditorError
 
 COMMANDS = (
     "run",
+    "scan",
     "inspect",
     "layers",
     "classes",

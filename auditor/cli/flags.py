@@ -60,6 +60,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Settings under their headings in ``--help``, in the order shown."""
 
 SHORT = {"model": "-m", "classes": "-c", "out": "-o"}
+LONG = {"scan_formats": "formats"}
+"""Settings whose flag has another name."""
 
 
 ModelArgument = Annotated[
@@ -124,9 +126,16 @@ def keyword(name: str, given: Any, option: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
-def parameters() -> list[inspect.Parameter]:
-    """For every setting a keyword-only parameter with a Typer option, in the order of ``--help``."""
-    return [_parameter(field) for group in GROUPS.values() for field in group]
+def parameters(
+    groups: Mapping[str, tuple[str, ...]] = GROUPS, kind: type[Settings] = Settings
+) -> list[inspect.Parameter]:
+    """For every setting a keyword-only parameter with a Typer option, in the order of ``--help``.
+
+    Args:
+        groups: Heading to settings.
+        kind: Whose settings.
+    """
+    return [_parameter(field, title, kind) for title, group in groups.items() for field in group]
 
 
 def settings_from_flags(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,18 +153,19 @@ def split(text: str) -> list[str]:
     return [part.strip() for part in next(csv.reader([text], skipinitialspace=True), []) if part.strip()]
 
 
-def _parameter(field: str) -> inspect.Parameter:
-    info = Settings.model_fields[field]
+def _parameter(field: str, title: str, kind: type[Settings]) -> inspect.Parameter:
+    info = kind.model_fields[field]
     given = _plain_type(info.annotation)
     is_list = typing.get_origin(given) is list
-    names = [flag_name(field), *([SHORT[field]] if field in SHORT else [])]
+    flag = flag_name(LONG.get(field, field))
+    names = [flag, *([SHORT[field]] if field in SHORT else [])]
     if given is bool:
-        names = [f"{flag_name(field)}/--no-{field.replace('_', '-')}"]
+        names = [f"{flag}/--no-{flag.removeprefix('--')}"]
     option = typer.Option(
         *names,
-        help=_help(field, is_list=is_list),
-        metavar=None if given is bool else _metavar(field, given),
-        rich_help_panel=next(title for title, group in GROUPS.items() if field in group),
+        help=_help(field, kind, is_list=is_list),
+        metavar=None if given is bool else _metavar(field, given, kind),
+        rich_help_panel=title,
         show_default=False,  # every default here is None, "not given"; the help states the setting's own
     )
     return keyword(field, given, option)
@@ -172,28 +182,28 @@ def _plain_type(annotation: Any) -> Any:
     return annotation
 
 
-def _help(field: str, *, is_list: bool) -> str:
-    text = Settings.model_fields[field].description or ""
-    schema = allowed(field)
+def _help(field: str, kind: type[Settings], *, is_list: bool) -> str:
+    text = kind.model_fields[field].description or ""
+    schema = allowed(field, kind)
     if "number from" in schema or "number above" in schema:
         text += f" {schema[0].upper()}{schema[1:]}."
     if is_list:
-        if choices(field):
-            text += f" Of {', '.join(choices(field))}."
+        if choices(field, kind):
+            text += f" Of {', '.join(choices(field, kind))}."
         text += " Several: comma between them, or the flag again."
-    default = _default(Settings.model_fields[field].default)
+    default = _default(kind.model_fields[field].default)
     return f"{text} Default: {default}." if default else text
 
 
-def choices(field: str) -> tuple[str, ...]:
+def choices(field: str, kind: type[Settings] = Settings) -> tuple[str, ...]:
     """The words that a setting accepts; empty where it takes any."""
-    _, one_of, words = allowed(field).partition("one of ")
+    _, one_of, words = allowed(field, kind).partition("one of ")
     return tuple(words.split(", ")) if one_of else ()
 
 
-def _metavar(field: str, given: Any) -> str:
-    if choices(field):
-        return "|".join(choices(field)) if given is str else "LIST"
+def _metavar(field: str, given: Any, kind: type[Settings] = Settings) -> str:
+    if choices(field, kind):
+        return "|".join(choices(field, kind)) if given is str else "LIST"
     if field in ("labels",):
         return "FILE"
     if given is Path:

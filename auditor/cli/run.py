@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ def _with_flags() -> Any:
             print_verdict(verdict)
             in_actions(verdict)
         if settings.strict:
-            refuse_skipped(audit)
+            refuse_skipped(everything_skipped(audit))
         if tracker is not None:
             print(tracker.log(settings.out, audit, verdict).sentence)
         return verdict.exit_status if verdict else 0
@@ -152,13 +153,12 @@ def everything_skipped(audit: Audit) -> list[str]:
     return [f"{skip.what}: {skip.reason}" for skip in skipped]
 
 
-def refuse_skipped(audit: Audit) -> None:
-    """Fail where anything was skipped; the audit stays on disk, with the list in it.
+def refuse_skipped(skipped: Sequence[str]) -> None:
+    """Fail where anything was skipped; the result stays on disk, with the list in it.
 
     Raises:
         InputError: something was skipped.
     """
-    skipped = everything_skipped(audit)
     if skipped:
         raise InputError(f"--strict: {len(skipped)} skipped, needed none; first: {skipped[0]}")
 

@@ -153,16 +153,17 @@ def written_by_auditor(raw: bytes, audit: Audit) -> bool:
         audit: The same, parsed.
     """
     if older_format(raw):
-        return _written(json.loads(raw)) == raw
+        return settled_json(json.loads(raw)) == raw
     return audit_bytes(audit) == raw
 
 
 def audit_bytes(audit: Audit) -> bytes:
     """The exact content of ``audit.json``: UTF-8, two spaces, one newline at the end."""
-    return _written(audit.model_dump(mode="json", by_alias=True))
+    return settled_json(audit.model_dump(mode="json", by_alias=True))
 
 
-def _written(data: Document) -> bytes:
+def settled_json(data: Document) -> bytes:
+    """A document as it is written: floats to six significant digits, two spaces, one newline at the end."""
     return (json.dumps(_settle(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 

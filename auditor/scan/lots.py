@@ -1,0 +1,77 @@
+"""The scan's check on itself: with labels drawn by lot, nothing may be confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from auditor.audit.groups import Groups
+from auditor.randomness import stream
+from auditor.scan.confirm import ScannedBank, confirmed_of
+from auditor.scan.estimates import Both, estimate
+from auditor.scan.parts import Part
+from auditor.scan_records import Lots
+from auditor.settings import Settings
+from auditor.statistics.samples import GroupSample
+from auditor.statistics.selection import by_lot
+
+DRAWS = 20
+
+
+def lots(
+    banks: Sequence[ScannedBank], settings: Settings, advance: Callable[[int], None] = lambda _: None
+) -> Lots:
+    """Deal labels anew and scan again, :data:`DRAWS` times, on the same answers.
+
+    Concepts' labels are dealt to independent images. Groups' are dealt to independent images, or swapped
+    within matched pairs. Counterfactual pairs swap with their picture without the concept.
+    """
+    claimed = {"association": 0, "contrast": 0}
+    for draw in range(DRAWS):
+        found = []
+        for bank in banks:
+            rng = stream(settings.seed, "lots", bank.parts.layout.bank.name, draw)
+            sides = [_dealt(part, rng) for part in (bank.parts.screening, bank.parts.confirming)]
+            dealt = replace(bank.parts, screening=sides[0], confirming=sides[1])
+            found.append(estimate(dealt, bank.looked.answers))
+        both: dict[str, list[Both]] = {
+            "association": [one.concepts for one in found],
+            "contrast": [one.contrasts for one in found],
+        }
+        for kind, margin in (("association", settings.margin), ("contrast", settings.contrast_margin)):
+            claimed[kind] += confirmed_of(both[kind], margin, settings.alpha)[0] > 0
+        advance(1)
+    return Lots(draws=DRAWS, associations=claimed["association"], contrasts=claimed["contrast"])
+
+
+def _dealt(part: Part, rng: np.random.Generator) -> Part:
+    sample, positions = part.layout.sample, part.positions
+    if sample.counterfactual is None:
+        sample = replace(sample, labels=by_lot(sample.labels, sample.clusters, rng=rng))
+    else:
+        own = np.flatnonzero(sample.counterfactual >= 0)
+        own = own[rng.random(len(part.positions))[sample.clusters[own] % len(part.positions)] < 0.5]
+        partner = sample.counterfactual[own]
+        positions = positions.copy()
+        positions[own], positions[partner] = positions[partner], positions[own]
+    layout = replace(part.layout, sample=sample)
+    return Part(layout, positions, [_dealt_groups(groups, rng) for groups in part.groups])
+
+
+def _dealt_groups(groups: Groups, rng: np.random.Generator) -> Groups:
+    if not groups.measurable:
+        return groups
+    more, less = groups.sample.more, groups.sample.less
+    if groups.sample.matched:
+        swapped = rng.random(int(max(more.max(), less.max())) + 1) < 0.5
+        swap = np.where(more >= 0, swapped[more], (less >= 0) & swapped[less])
+        sample = GroupSample(np.where(swap, less, more), np.where(swap, more, less), matched=True)
+    else:
+        units = np.unique(np.concatenate([more[more >= 0], less[less >= 0]]))
+        first = set(rng.permutation(units)[: groups.sample.units[0]].tolist())
+        every = np.maximum(more, less)
+        mine = np.isin(every, list(first))
+        sample = GroupSample(np.where(mine, every, -1), np.where(mine, -1, every), matched=False)
+    return replace(groups, sample=sample)

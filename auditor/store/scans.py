@@ -1,0 +1,94 @@
+"""The directory of a scan: ``scan.json`` is written last, so that a scan which has one is complete."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from auditor.errors import InputError, one_line
+from auditor.files import load_arrays, write_bytes
+from auditor.scan_records import SCAN_VERSION, Scan
+from auditor.store.directory import inside, settled_json
+
+SCAN_FILE = "scan.json"
+
+
+def is_scan(path: Path) -> bool:
+    """Whether a path names a scan: its directory or its file."""
+    return path.name == SCAN_FILE or (path.is_dir() and (path / SCAN_FILE).exists())
+
+
+def write_scan(directory: Path, scan: Scan, pictures: Mapping[str, bytes]) -> None:
+    """Write pictures and, last, ``scan.json``.
+
+    Args:
+        directory: Made if missing.
+        scan: The numbers and words.
+        pictures: Path relative to ``directory`` to encoded image.
+
+    Raises:
+        StorageError: A file could not be written.
+    """
+    for name, content in pictures.items():
+        write_bytes(inside(directory, name), content)
+    write_bytes(directory / SCAN_FILE, scan_bytes(scan))
+
+
+def scan_bytes(scan: Scan) -> bytes:
+    """The exact content of ``scan.json``: floats to six significant digits."""
+    return settled_json(scan.model_dump(mode="json"))
+
+
+def read_scan(path: Path) -> Scan:
+    """Read a scan from its directory or from the file itself.
+
+    Raises:
+        InputError: Nothing there, not JSON, a version that cannot be read, or a field that the format does
+            not allow; the message names the field.
+    """
+    file = path / SCAN_FILE if path.is_dir() else path
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        seen = error.strerror or str(error)
+        raise InputError(f"scan '{path}': {seen}; needed a scan's directory or its {SCAN_FILE}") from None
+    try:
+        data = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"scan '{file}': not complete JSON: {one_line(error)}") from None
+    if not isinstance(data, dict) or data.get("kind") != "scan":
+        raise InputError(f"scan '{file}': its 'kind' is not 'scan'; needed a scan made by `auditor scan`")
+    if data.get("format_version") != SCAN_VERSION:
+        seen = repr(data.get("format_version"))
+        raise InputError(f"scan '{file}': format version {seen}; this auditor reads version {SCAN_VERSION}")
+    try:
+        return Scan.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"scan '{file}': field '{field}': {first['msg']}") from None
+
+
+def read_effects(path: Path, scan: Scan) -> dict[str, NDArray[Any]]:
+    """The effects of every class, ``BANK/KIND/PART/effect`` and so on.
+
+    Raises:
+        InputError: The file is missing, or is not the one that the scan wrote.
+    """
+    file = inside(path if path.is_dir() else path.parent, scan.arrays)
+    try:
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"scan '{path}': '{file.name}': {error.strerror}") from None
+    if digest != scan.arrays_sha256:
+        raise InputError(
+            f"scan '{path}': '{file.name}' is not the file that the scan wrote (SHA-256 {digest[:12]}, "
+            f"needed {scan.arrays_sha256[:12]})"
+        )
+    return load_arrays(file)
