@@ -221,17 +221,42 @@ def conclude_change(was: Finding, now: Finding, change: Numbers, *, tolerance: f
     ]
     if held_back:
         return Moved("inconclusive", "; ".join(held_back), withheld=True)
+    claims = Claims(was.claimed, now.claimed, was.effect or 0.0, now.effect or 0.0)
+    return conclude_moved(claims, change, tolerance=tolerance, alpha=now.alpha)
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Which of two releases claims a finding, and its effect in both."""
+
+    was: bool
+    now: bool
+    old: float
+    new: float
+
+
+def conclude_moved(claims: Claims, change: Numbers, *, tolerance: float, alpha: float) -> Moved:
+    """What may be said of a change by its numbers alone; they must all be there and finite.
+
+    Args:
+        claims: Of both releases.
+        change: New less old; its interval is adjusted for all changes compared.
+        tolerance: Largest change that counts as none.
+        alpha: Largest corrected p-value of an established change.
+    """
+    if change.low is None or change.high is None or change.p_adjusted is None:
+        return Moved("inconclusive", "not measured in both", withheld=True)
     if -tolerance <= change.low and change.high <= tolerance:
         return Moved("unchanged", "the whole interval of the change lies within the tolerance")
-    if change.p_adjusted > now.alpha or change.low <= 0.0 <= change.high:
+    if change.p_adjusted > alpha or change.low <= 0.0 <= change.high:
         return Moved("inconclusive", "so large a change may be chance, and one that matters is not excluded")
-    if was.claimed and now.claimed and was.conclusion != now.conclusion:
+    if claims.was and claims.now and claims.old * claims.new < 0.0:
         return Moved("new", "the direction turned round")
-    if now.claimed and not was.claimed:
+    if claims.now and not claims.was:
         return Moved("new", "claimed now and not before")
-    if was.claimed and not now.claimed:
+    if claims.was and not claims.now:
         return Moved("gone", "claimed before and not now")
-    further = abs(now.effect or 0.0) > abs(was.effect or 0.0)
+    further = abs(claims.new) > abs(claims.old)
     return Moved("grown" if further else "shrunk", "the change is established")
 
 

@@ -521,6 +521,39 @@ class ClassResult(Record):
     duration_s: float = 0.0
 
 
+class ScannedRow(Record):
+    """Something that a scan confirmed."""
+
+    class_index: Count
+    class_name: str
+    bank: str
+    subject: str
+    effect: float
+    low: float
+    """Lower end of the interval adjusted for selection."""
+    high: float
+    audited: bool
+    """Whether this audit looks at the class."""
+
+
+class ScanSummary(Record):
+    """The scan from which the classes of an audit were taken."""
+
+    created: str
+    sha256: str
+    """Of its ``scan.json``."""
+    classes: Count
+    """All of the model, screened."""
+    banks: list[str]
+    looked_at: Count
+    """Pairs of a class and a concept, or a contrast."""
+    confirmed: Count
+    classes_confirmed: Count
+    """Classes with anything confirmed."""
+    strongest: list[ScannedRow]
+    """Worst first, by multiples of the margin."""
+
+
 class Audit(Record):
     """One audit of one model."""
 
@@ -541,6 +574,8 @@ class Audit(Record):
     """Of every class, in the order of ``classes``; associations before contrasts."""
     family: str = ""
     """Which tests were corrected together, in words."""
+    scan: ScanSummary | None = None
+    """``None`` where the classes were named and not taken from a scan."""
     method: dict[str, str] = {}
     """Name to one line, for every estimator used: what the number is and where it is documented."""
     arrays: str = "arrays.npz"

@@ -1,6 +1,7 @@
 """What a scan holds: every class of a model against every concept, worst first.
 
-``scan.json`` is one :class:`Scan`. Written once, read by reports, gate and comparison. Nothing here imports torch.
+``scan.json`` is one :class:`Scan`. Written once; reports, gate and comparison read it. Nothing here imports
+torch.
 """
 
 from __future__ import annotations
@@ -131,6 +132,10 @@ class ScanBank(Record):
     """Images that select."""
     confirming: Count
     """Images that confirm; no cluster lies in both."""
+    fewest: Count = 0
+    """Smallest number of independent confirming images, or pairs, of anything measured."""
+    entropy: float = 0.0
+    """Mean entropy of the model's answers to the bank, in nats."""
     concepts: list[str] = []
     """Each measured concept: the columns of the associations' arrays."""
     contrasts: list[str] = []

@@ -32,10 +32,10 @@ ScanFormat = Literal["html", "pdf", "csv"]
 IMPRESSIONS = "impressions"
 """The value of ``images`` that asks for images made from the model itself."""
 
-NOT_IN_NUMBERS = frozenset({"out", "formats", "strict", "overwrite", "cache"})
+NOT_IN_NUMBERS = frozenset({"out", "formats", "strict", "overwrite", "cache", "from_scan"})
 """Settings that cannot change a number in the result."""
 
-NOT_IN_RECORD = frozenset({"out", "overwrite", "cache"})
+NOT_IN_RECORD = frozenset({"out", "overwrite", "cache", "from_scan"})
 """Settings that say where this machine keeps things; the same audit elsewhere is the same audit."""
 
 
@@ -82,6 +82,11 @@ class Settings(BaseModel):
     )
     classes: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         min_length=1, description="Classes to audit: names, synsets (n02391049) or indices, mixed."
+    )
+    from_scan: Path | None = Field(
+        None,
+        description="Scan of the same model that the classes were taken from: its directory. The report "
+        "shows what it confirmed.",
     )
     images: str = Field(
         IMPRESSIONS,

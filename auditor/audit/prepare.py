@@ -21,9 +21,11 @@ from auditor.models.layers import choose_layers
 from auditor.models.loaded import ClassLabel
 from auditor.models.precision import resolve
 from auditor.progress import Progress
+from auditor.records import ScanSummary
 from auditor.settings import IMPRESSIONS, Settings, parse_arguments
 from auditor.statistics.multiplicity import check_permutations
 from auditor.store.directory import AUDIT_FILE, read_audit
+from auditor.store.scans import scan_summary
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Ready:
     banks: tuple[ConceptBank, ...]
     benchmark: tuple[Path, ...]
     """Random photos that the paper's score is measured against."""
+    scan: ScanSummary | None = None
+    """Of the scan that the classes were taken from."""
 
 
 def prepare(settings: Settings, progress: Progress) -> Ready:
@@ -58,7 +62,10 @@ def prepare(settings: Settings, progress: Progress) -> Ready:
         progress=progress,
         cache=cache_root(settings.cache),
     )
-    return Ready(context, banks, benchmark)
+    scan = None
+    if settings.from_scan is not None:
+        scan = scan_summary(settings.from_scan, model.record(), {label.index for label in classes})
+    return Ready(context, banks, benchmark, scan)
 
 
 def load_banks(settings: Settings, progress: Progress) -> tuple[ConceptBank, ...]:

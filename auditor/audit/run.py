@@ -67,6 +67,7 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
         classes=classes,
         findings=findings,
         family=family_words(len(classes), scores.associations, scores.contrasts),
+        scan=ready.scan,
         method=METHOD,
         skipped=skipped_parts(occluders, banks),
     )

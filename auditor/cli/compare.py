@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from auditor.cli.output import deliver, destinations
+from auditor.errors import InputError
 from auditor.report import written_by
 
 
@@ -40,14 +41,25 @@ def compare(
         ),
     ] = None,
 ) -> None:
-    """Compare two audits of two releases: new, gone, grown, shrunk, unchanged, inconclusive.
+    """Compare two audits, or two scans, of two releases: new, gone, grown, shrunk, unchanged, inconclusive.
 
     Both must have been measured alike: the same bank images, draws, margin and transformation.
 
         auditor compare audits/v1 audits/v2 --format html:changes.html
     """
-    from auditor.policy.releases import compare_releases
+    from auditor.policy.releases import compare_releases, compare_two_scans
+    from auditor.store.scans import is_scan
 
+    if is_scan(old) or is_scan(new):
+        if not (is_scan(old) and is_scan(new)):
+            raise InputError(
+                f"'{old}' and '{new}': one is a scan and the other is not; needed: two of a kind"
+            )
+        wanted = destinations(formats or ["markdown"], OF_SCANS)
+        changes = compare_two_scans(old, new)
+        for name, file in wanted:
+            deliver(written_by(OF_SCANS[name], changes), file)
+        return
     wanted = destinations(formats or ["markdown"], RENDERERS)
     found = compare_releases(old, new, tolerance=tolerance, contrast_tolerance=contrast_tolerance)
     for name, file in wanted:
@@ -61,3 +73,6 @@ RENDERERS = {
     "pdf": "comparison:comparison_pdf",
 }
 """Format name to the function that writes a comparison in it."""
+
+OF_SCANS = {"markdown": "scan_changes:scan_comparison_markdown", "json": "scan_changes:scan_comparison_json"}
+"""The same for two scans."""

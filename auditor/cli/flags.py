@@ -32,6 +32,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "random_weights",
         "labels",
         "classes",
+        "from_scan",
         "images",
         "banks",
         "benchmark",

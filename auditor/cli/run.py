@@ -30,6 +30,14 @@ CONFIG = typer.Option(
     help="TOML file with any of these settings: max_images = 40 for --max-images 40. Flags win.",
     rich_help_panel="What to audit",
 )
+MOST_SCANNED = 10
+TOP = typer.Option(
+    "--top",
+    metavar="N",
+    min=1,
+    help=f"With --from-scan: audit so many of its worst classes. Default: {MOST_SCANNED}.",
+    rich_help_panel="What to audit",
+)
 GATE = typer.Option(
     "--gate",
     metavar="FILE",
@@ -52,12 +60,18 @@ LOG = typer.Option(
 
 def _with_flags() -> Any:
     def run(
-        *, config: Path | None, gate: Path | None, baseline: Path | None, log: str | None, **flags: Any
+        *,
+        config: Path | None,
+        gate: Path | None,
+        baseline: Path | None,
+        log: str | None,
+        top: int | None,
+        **flags: Any,
     ) -> int:
         from auditor.policy.releases import gate_release
         from auditor.report.formats.mlflow import open_log
 
-        settings = load_settings(config, settings_from_flags(flags))
+        settings = load_settings(config, with_scanned_classes(settings_from_flags(flags), top))
         # Files and servers that cannot be used are better found before an audit of an hour than after it.
         policy = _policy(gate, baseline)
         tracker = open_log(log) if log is not None else None
@@ -79,10 +93,35 @@ def _with_flags() -> Any:
     run.__doc__ = DESCRIPTION
     gating = (keyword("gate", Path, GATE), keyword("baseline", Path, BASELINE))
     every = [keyword("config", Path, CONFIG), *parameters(), keyword("log", str, LOG), *gating]
+    place = next(i for i, parameter in enumerate(every) if parameter.name == "from_scan")
+    every.insert(place + 1, keyword("top", int, TOP))
     run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
     # Typer reads types from here as well; the strings that this module's annotations are must not mislead it.
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
     return run
+
+
+def with_scanned_classes(flags: dict[str, Any], top: int | None) -> dict[str, Any]:
+    """The flags, with the worst classes of ``--from-scan`` where no classes are named.
+
+    Banks are the scan's, unless they are named.
+
+    Raises:
+        InputError: ``--top`` without a scan or beside ``--classes``, or a scan that confirms nothing.
+    """
+    path = flags.get("from_scan")
+    if path is None or "classes" in flags:
+        if top is not None:
+            raise InputError("--top: needs --from-scan, and no --classes beside it")
+        return flags
+    from auditor.store.scans import read_scan
+
+    scan = read_scan(path)
+    worst = scan.worst(top or MOST_SCANNED)
+    if not worst:
+        raise InputError(f"--from-scan '{path}': nothing is confirmed in it; needed: --classes")
+    banks = [one.bank.name for one in scan.banks]
+    return {"banks": banks, **flags, "classes": [str(index) for index in worst]}
 
 
 def _policy(path: Path | None, baseline: Path | None) -> LoadedPolicy | None:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from auditor.errors import InputError
-from auditor.policy.rules import Association, Contrast, Policy, Trust, Waiver
+from auditor.policy.rules import Association, Contrast, Policy, ScanRule, Trust, Waiver
 from auditor.toml_lines import Location, Toml, TomlSyntaxError, parse_toml, read_toml_text
 
 LARGEST_FILE = 1_000_000
@@ -20,6 +20,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "trust": Trust,
     "association": Association,
     "contrast": Contrast,
+    "scan": ScanRule,
     "waiver": Waiver,
 }
 _SINCE_2 = (

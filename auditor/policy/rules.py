@@ -99,6 +99,31 @@ class Contrast(Rule):
         return self
 
 
+class ScanRule(PolicyRecord):
+    """A limit on what a scan of every class may confirm."""
+
+    kind: Literal["association", "contrast"]
+    name: str = ""
+    """Shown in the verdict; ``scan 1`` ... where left out."""
+    classes: Patterns = ["*"]
+    """Class names or indices."""
+    banks: Patterns = ["*"]
+    subjects: Patterns = ["*"]
+    """Concepts, or pairs ``MORE/LESS`` in either order."""
+    largest_effect: Effect | None = None
+    """Largest tolerated confirmed effect, absolute."""
+    most_new: Count | None = None
+    """Largest tolerated number of findings that the baseline's scan did not confirm."""
+    inconclusive: Inconclusive | None = None
+    """In place of the policy's."""
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.largest_effect is None and self.most_new is None:
+            raise ValueError("needs 'largest_effect' or 'most_new'")
+        return self
+
+
 class Waiver(PolicyRecord):
     """A known excess that its owner accepts until a date.
 
@@ -135,12 +160,14 @@ class Policy(PolicyRecord):
     trust: Trust = Trust()
     association: list[Association] = []
     contrast: list[Contrast] = []
+    scan: list[ScanRule] = []
+    """Rules for a scan of every class; an audit is not held against them."""
     waiver: list[Waiver] = []
 
     @model_validator(mode="after")
     def _has_rules(self) -> Self:
-        if not self.association and not self.contrast:
-            raise ValueError("needs at least one [[association]] or [[contrast]]")
+        if not self.association and not self.contrast and not self.scan:
+            raise ValueError("needs at least one [[association]], [[contrast]] or [[scan]]")
         return self
 
 

@@ -13,7 +13,15 @@ Outcome = Literal["pass", "fail", "inconclusive"]
 EXIT_STATUS: dict[Outcome, int] = {"pass": 0, "fail": 3, "inconclusive": 4}
 """1 is an error of the tool, 2 of its use."""
 
-Kind = Literal["association", "contrast", "association growth", "contrast growth", "coverage"]
+Kind = Literal[
+    "association",
+    "contrast",
+    "association growth",
+    "contrast growth",
+    "coverage",
+    "association scan",
+    "contrast scan",
+]
 
 
 class AppliedWaiver(Record):
@@ -30,7 +38,8 @@ class Ruling(Record):
     rule: str
     """The rule's name."""
     kind: Kind
-    """``coverage``: the rule names something that the audit did not test."""
+    """``coverage``: the rule names something that was not tested. ``... scan``: of a scan; without a class,
+    how many findings it confirms."""
     line: int = 1
     """Line of the rule in the policy file."""
     class_index: int | None = None

@@ -76,6 +76,8 @@ class Looked:
     """[images, side, side]."""
     technical: FloatArray
     """[images, properties]."""
+    entropy: FloatArray
+    """[images] Of the model's answer, in nats."""
 
 
 def look_at(context: AuditContext, bank: ConceptBank, work: Path) -> Looked:
@@ -106,7 +108,9 @@ def look_at(context: AuditContext, bank: ConceptBank, work: Path) -> Looked:
             rest.append(load_arrays(paths[1]))
     gathered = {name: np.concatenate([one[name] for one in rest]) for name in rest[0]}
     answers = Answers(tuple(logits), gathered["totals"])
-    return Looked(answers, gathered["last"], gathered["thumbnails"], gathered["technical"])
+    return Looked(
+        answers, gathered["last"], gathered["thumbnails"], gathered["technical"], gathered["entropy"]
+    )
 
 
 def _look(
@@ -127,13 +131,16 @@ def _look(
             f"bank '{bank.name}', image '{images[wrong[0]].name}': the model's answer is not finite"
             f"{f', and to {len(wrong) - 1} others' if len(wrong) > 1 else ''}; needed: finite logits"
         )
+    totals = logsumexp(found.logits.astype(np.float64), axis=1)
+    logs = found.logits - totals[:, None]
     buffer = io.BytesIO()
     np.save(buffer, found.logits, allow_pickle=False)
     write_bytes(paths[0], buffer.getvalue())
     save_arrays(
         paths[1],
         {
-            "totals": logsumexp(found.logits.astype(np.float64), axis=1),
+            "totals": totals,
+            "entropy": -(np.exp(logs) * logs).sum(axis=1),
             "last": found.last,
             "thumbnails": look.thumbnails(),
             "technical": look.technical(),

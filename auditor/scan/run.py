@@ -130,11 +130,15 @@ def _scanned(context: AuditContext, settings: ScanSettings) -> list[ScannedBank]
 
 
 def _bank(one: ScannedBank) -> ScanBank:
-    groups = one.parts.confirming.groups
+    layout, groups = one.parts.confirming.layout, one.parts.confirming.groups
+    units = [layout.independent(name) for name in one.parts.concepts]
+    units += [min(groups[i].sample.units) for i in one.parts.contrasts]
     return ScanBank(
         bank=bank_record(one.parts.layout, one.parts.clusters),
         screening=len(one.parts.screening.positions),
         confirming=len(one.parts.confirming.positions),
+        fewest=min(units, default=0),
+        entropy=float(one.looked.entropy.mean()),
         concepts=list(one.parts.concepts),
         contrasts=[groups[i].subject for i in one.parts.contrasts],
     )

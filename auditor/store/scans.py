@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from auditor.errors import InputError, one_line
 from auditor.files import load_arrays, write_bytes
+from auditor.records import ModelRecord, ScannedRow, ScanSummary
 from auditor.scan_records import SCAN_VERSION, Scan
 from auditor.store.directory import inside, settled_json
 
@@ -73,6 +74,48 @@ def read_scan(path: Path) -> Scan:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         raise InputError(f"scan '{file}': field '{field}': {first['msg']}") from None
+
+
+STRONGEST = 20
+
+
+def scan_summary(path: Path, model: ModelRecord, audited: Collection[int]) -> ScanSummary:
+    """What an audit keeps of the scan that its classes were taken from.
+
+    Args:
+        path: The scan's directory, or its ``scan.json``.
+        model: The audited one.
+        audited: Indices of the audited classes.
+
+    Raises:
+        InputError: The scan cannot be read, or is of another model.
+    """
+    scan = read_scan(path)
+    if scan.model.weights_sha256 != model.weights_sha256:
+        raise InputError(
+            f"from-scan '{path}': a scan of {scan.model.name} with weights "
+            f"{scan.model.weights_sha256[:12]}; needed: of {model.name} with {model.weights_sha256[:12]}"
+        )
+    confirmed = scan.confirmed
+    return ScanSummary(
+        created=scan.created,
+        sha256=hashlib.sha256(scan_bytes(scan)).hexdigest(),
+        classes=len(scan.classes),
+        banks=[one.bank.name for one in scan.banks],
+        looked_at=sum(family.looked_at for family in scan.families),
+        confirmed=len(confirmed),
+        classes_confirmed=len(scan.worst()),
+        strongest=[
+            ScannedRow(
+                **{name: getattr(one, name) for name in ("class_index", "class_name", "bank", "subject")},
+                effect=one.effect or 0.0,
+                low=one.low or 0.0,
+                high=one.high or 0.0,
+                audited=one.class_index in audited,
+            )
+            for one in confirmed[:STRONGEST]
+        ],
+    )
 
 
 def read_effects(path: Path, scan: Scan) -> dict[str, NDArray[Any]]:
