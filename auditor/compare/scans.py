@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from auditor.compare.records import Release
 from auditor.errors import InputError
 from auditor.findings import Claims, Numbers, conclude_moved
 from auditor.records import PValue, Record, Status
 from auditor.scan_records import Kind, Scan, ScanFinding
+from auditor.statistics.arrays import FloatArray
+from auditor.statistics.effects import Errors
 from auditor.statistics.multiplicity import holm
+from auditor.statistics.samples import RANDOM, ConceptSample, GroupSample
+from auditor.statistics.selection import beyond_margin_p
 
 MUST_AGREE = ("seed", "margin", "contrast_margin", "alpha", "min_images", "fast")
 SHARPNESS = 0.1
 """Difference of mean entropies, in nats, from which on a note says that the releases differ in sharpness."""
 
+NEITHER = RANDOM
+"""Label of images that do not confirm in both releases: compared with nothing."""
+
 Arrays = Mapping[str, NDArray[Any]]
+Key = tuple[str, int, str, str]
+"""Kind, class in the new release, bank and subject."""
 
 
 class ScanChange(Record):
@@ -34,14 +43,12 @@ class ScanChange(Record):
     bank: str
     subject: str
     old: float
-    """Effect on the old scan's confirming images, which are the new one's."""
+    """Effect as scanned."""
     new: float
     difference: float
+    """New less old, on the images that confirm in both."""
     low: float
-    """Lower end of the interval adjusted for all changes compared.
-
-    The errors of both releases are added as if they were independent. On the same images they mostly go
-    together, so that the interval is too wide."""
+    """Lower end of the interval adjusted for all changes compared."""
     high: float
     p_adjusted: PValue
     """Holm over all changes."""
@@ -83,24 +90,23 @@ def compare_scans(old: Scan, new: Scan, old_arrays: Arrays, new_arrays: Arrays) 
         InputError: The scans were not made alike; all that differs is named.
     """
     _check_comparable(old, new)
-    before = _by_name(old)
-    confirmed: dict[tuple[str, int, str, str], dict[str, ScanFinding]] = defaultdict(dict)
-    indices = {name: index for index, name in enumerate(_names(new))}
-    gone: set[str] = set()
+    old_names, new_names = _names(old), _names(new)
+    before = {name: index for index, name in enumerate(old_names)}
+    after = {name: index for index, name in enumerate(new_names)}
+    confirmed: dict[Key, dict[str, ScanFinding]] = defaultdict(dict)
     for finding in old.confirmed:
-        name = _names(old)[finding.class_index]
-        if name not in indices:
-            gone.add(finding.class_name)
-            continue
-        confirmed[finding.kind, indices[name], finding.bank, finding.subject]["old"] = finding
+        index = after.get(old_names[finding.class_index])
+        if index is not None:
+            confirmed[finding.kind, index, finding.bank, finding.subject]["old"] = finding
     for finding in new.confirmed:
-        confirmed[finding.key]["new"] = finding
-    rows = []
-    for key, sides in confirmed.items():
-        place = before.get(_names(new)[key[1]])
-        if place is not None:
-            rows.append((key, sides, _difference(old, new, key, place, (old_arrays, new_arrays))))
-    changes = _settled(new, rows)
+        if new_names[finding.class_index] in before:
+            confirmed[finding.key]["new"] = finding
+    rows = [
+        (key, sides, _Side(old, old_arrays, before[new_names[key[1]]]), _Side(new, new_arrays, key[1]))
+        for key, sides in confirmed.items()
+    ]
+    changes = _settled(rows, float(new.settings["alpha"]))
+    gone = {f.class_name for f in old.confirmed if old_names[f.class_index] not in after}
     return ScanComparison(
         old=scan_release(old),
         new=scan_release(new),
@@ -124,7 +130,7 @@ def _check_comparable(old: Scan, new: Scan) -> None:
         known = banks.pop(one.bank.name, None)
         if known is None:
             faults.append(f"bank '{one.bank.name}' is missing in the old scan")
-        elif (known.bank.digest, known.screening) != (one.bank.digest, one.screening):
+        elif known.bank.digest != one.bank.digest:
             faults.append(f"bank '{one.bank.name}' has other images")
         elif (known.concepts, known.contrasts) != (one.concepts, one.contrasts):
             faults.append(f"bank '{one.bank.name}' has other concepts or contrasts that were measured")
@@ -143,54 +149,94 @@ def _names(scan: Scan) -> list[str]:
     return found
 
 
-def _by_name(scan: Scan) -> dict[str, int]:
-    return {name: index for index, name in enumerate(_names(scan))}
+@dataclass(frozen=True)
+class _Side:
+    """One release."""
 
+    scan: Scan
+    arrays: Arrays
+    row: int
+    """Of the class."""
 
-def _difference(
-    old: Scan, new: Scan, key: tuple[str, int, str, str], place: int, arrays: tuple[Arrays, Arrays]
-) -> tuple[float, float, float, float]:
-    """Old and new effect, standard error of their difference, degrees of freedom."""
-    kind, index, bank, subject = key
-    found = []
-    for scan, row, held in ((old, place, arrays[0]), (new, index, arrays[1])):
-        record = next(one for one in scan.banks if one.bank.name == bank)
-        column = (record.concepts if kind == "association" else record.contrasts).index(subject)
-        prefix = f"{bank}/{kind}/confirming"
-        found.append(
-            (
-                *(float(held[f"{prefix}/{name}"][row, column]) for name in ("effect", "error")),
-                float(held[f"{prefix}/df"][column]),
-            )
+    def effect(self, key: Key) -> tuple[float, float, float]:
+        """Effect, standard error, degrees of freedom, as scanned."""
+        prefix, column = f"{key[2]}/{key[0]}/confirming", self.column(key)
+        effect, error = (
+            float(self.arrays[f"{prefix}/{name}"][self.row, column]) for name in ("effect", "error")
         )
-    (was, error, df), (now, other, other_df) = found
-    return was, now, float(np.hypot(error, other)), min(df, other_df)
+        return effect, error, float(self.arrays[f"{prefix}/df"][column])
+
+    def column(self, key: Key) -> int:
+        """Of the concept or contrast."""
+        record = next(one for one in self.scan.banks if one.bank.name == key[2])
+        return (record.concepts if key[0] == "association" else record.contrasts).index(key[3])
+
+    def answers(self, bank: str) -> FloatArray | None:
+        """[confirming images] e of the class; ``None`` where it was not kept."""
+        rows = np.flatnonzero(self.arrays[f"{bank}/response/class"] == self.row)
+        return self.arrays[f"{bank}/response"][rows[0]].astype(np.float64) if len(rows) else None
+
+
+def _change_of(old: _Side, new: _Side, key: Key) -> Errors:
+    """New effect less old one: of the same images, or, where these were not kept, of two separate effects."""
+    bank = key[2]
+    before, after = old.answers(bank), new.answers(bank)
+    if before is not None and after is not None:
+        paired = _paired(old, new, key, (before, after))
+        if paired is not None:
+            return paired
+    (was, error, df), (now, other, other_df) = old.effect(key), new.effect(key)
+    effect, sum_of_both = np.array([[now - was]]), np.array([[np.hypot(error, other)]])
+    return Errors(effect, sum_of_both, np.array([min(df, other_df)]))
+
+
+def _paired(old: _Side, new: _Side, key: Key, answers: tuple[FloatArray, FloatArray]) -> Errors | None:
+    """Of the images that confirm in both releases; ``None`` where these are too few."""
+    bank = key[2]
+    held, place = new.arrays[f"{bank}/position"], old.arrays[f"{bank}/position"]
+    at = np.minimum(np.searchsorted(place, held), len(place) - 1)
+    common = place[at] == held
+    change = np.where(common, answers[1] - answers[0][at], 0.0)[None]
+    if key[0] == "contrast":
+        groups = _common_groups(new.arrays, f"{bank}/groups/{new.column(key)}", common)
+        return groups.errors(change) if groups.measurable else None
+    record = next(one for one in new.scan.banks if one.bank.name == bank)
+    label = [concept.name for concept in record.bank.concepts].index(key[3])
+    partner = new.arrays.get(f"{bank}/counterfactual")
+    labels = np.where(common, new.arrays[f"{bank}/label"], NEITHER).astype(np.int64)
+    clusters = new.arrays[f"{bank}/cluster"].astype(np.int64)
+    concept = ConceptSample(labels, clusters, None if partner is None else partner.astype(np.int64))
+    if label not in concept.measurable:
+        return None
+    found, column = concept.errors(change), concept.measurable.index(label)
+    return Errors(found.effect[:, [column]], found.error[:, [column]], found.df[[column]])
+
+
+def _common_groups(arrays: Arrays, name: str, common: NDArray[np.bool_]) -> GroupSample:
+    """The groups of a contrast without the images, and the pairs, that one release lacks."""
+    more, less = (np.where(common, side, -1).astype(np.int64) for side in arrays[name])
+    matched = bool(arrays[f"{name}/matched"])
+    if matched:
+        whole = np.intersect1d(more, less)
+        more, less = (np.where(np.isin(side, whole), side, -1) for side in (more, less))
+    return GroupSample(more, less, matched)
 
 
 def _settled(
-    new: Scan,
-    rows: Sequence[
-        tuple[tuple[str, int, str, str], dict[str, ScanFinding], tuple[float, float, float, float]]
-    ],
+    rows: Sequence[tuple[Key, Mapping[str, ScanFinding], _Side, _Side]], alpha: float
 ) -> list[ScanChange]:
     """The changes, corrected together and concluded."""
-    p_values = []
-    for _, _, (was, now, error, df) in rows:
-        t = abs(now - was) / error if error > 0.0 else np.inf if now != was else 0.0
-        p_values.append(float(np.clip(2.0 * stats.t.sf(t, df), np.finfo(float).tiny, 1.0)))
-    adjusted = holm(p_values)
-    alpha = float(new.settings["alpha"])
+    found = [_change_of(old, new, key) for key, _, old, new in rows]
+    adjusted = holm([float(beyond_margin_p(one, 0.0)[0, 0]) for one in found])
     changes = []
-    for (key, sides, (was, now, error, df)), p in zip(rows, adjusted, strict=True):
-        finding = sides.get("new") or sides["old"]
-        half = error * float(stats.t.ppf(1.0 - alpha / len(rows) / 2.0, df))
-        difference = now - was
+    for (key, sides, old, new), one, p in zip(rows, found, adjusted, strict=True):
+        low, high = (float(end[0, 0]) for end in one.interval(alpha / len(rows)))
+        was, now = old.effect(key)[0], new.effect(key)[0]
         claims = Claims("old" in sides, "new" in sides, was, now)
+        finding = sides.get("new") or sides["old"]
+        difference = float(one.effect[0, 0])
         moved = conclude_moved(
-            claims,
-            Numbers(difference, difference - half, difference + half, float(p)),
-            tolerance=finding.margin,
-            alpha=alpha,
+            claims, Numbers(difference, low, high, float(p)), tolerance=finding.margin, alpha=alpha
         )
         changes.append(
             ScanChange(
@@ -202,8 +248,8 @@ def _settled(
                 old=was,
                 new=now,
                 difference=difference,
-                low=difference - half,
-                high=difference + half,
+                low=low,
+                high=high,
                 p_adjusted=float(p),
                 was_confirmed=claims.was,
                 now_confirmed=claims.now,

@@ -92,7 +92,10 @@ def divided(bank: ConceptBank, looked: Looked, settings: Settings) -> Parts:
     )
     plain = lay_out(bank)
     layout = replace(plain, sample=replace(plain.sample, clusters=found.of_image))
-    screens = divide(layout.labels, _kept_together(layout), rng=stream(settings.seed, "screening", bank.name))
+    scores = [
+        stream(settings.seed, "screening", bank.name, image.sha256).random() for image in shown_images(bank)
+    ]
+    screens = divide(layout.labels, _kept_together(layout), scores)
     few = settings.model_copy(update={"min_images": 2})
     return _measured(layout, found.words, _part(layout, screens, few), _part(layout, ~screens, settings))
 

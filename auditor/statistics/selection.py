@@ -24,30 +24,31 @@ LEAST_ERRORS = 0.5
 """Standard errors by which an effect must lie beyond the margin to be selected."""
 
 
-def divide(strata: ArrayLike, clusters: ArrayLike, *, rng: np.random.Generator) -> NDArray[np.bool_]:
+def divide(strata: ArrayLike, clusters: ArrayLike, scores: ArrayLike) -> NDArray[np.bool_]:
     """[images] Whether an image screens; the others confirm. Clusters stay together.
 
     Args:
         strata: [images] Integers, such as concepts. Each gives :data:`SCREENING` of its clusters, at least 1
             if it has 2. A cluster belongs to the stratum of its first image.
         clusters: [images] Integers.
-        rng: Source of the draw.
+        scores: [images] Random numbers. Those clusters screen whose first image has the lowest. An image
+            keeps its number, so that two releases are divided alike.
 
     Raises:
         InputError: Shapes that do not fit.
     """
-    stratum, cluster = np.asarray(strata), np.asarray(clusters)
-    if stratum.shape != cluster.shape or stratum.ndim != 1:
+    stratum, cluster, score = np.asarray(strata), np.asarray(clusters), np.asarray(scores)
+    if not stratum.shape == cluster.shape == score.shape or stratum.ndim != 1:
         raise InputError(
-            f"divide: strata {stratum.shape}, clusters {cluster.shape}, need one of each an image"
+            f"divide: strata {stratum.shape}, clusters {cluster.shape}, scores {score.shape}, need one of "
+            "each an image"
         )
     _, first, member = np.unique(cluster, return_index=True, return_inverse=True)
-    of_cluster = stratum[first]
     screens = np.zeros(len(first), dtype=np.bool_)
-    for value in np.unique(of_cluster):
-        own = np.flatnonzero(of_cluster == value)
+    for value in np.unique(stratum[first]):
+        own = np.flatnonzero(stratum[first] == value)
         count = max(1, round(len(own) * SCREENING)) if len(own) > 1 else 0
-        screens[rng.permutation(own)[:count]] = True
+        screens[own[np.argsort(score[first[own]], kind="stable")[:count]]] = True
     return np.asarray(screens[member.ravel()])
 
 
