@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 from auditor.compare.scans import ScanChange, ScanComparison, scan_release
 from auditor.errors import InputError
-from auditor.findings import Numbers, Range, conclude
+from auditor.findings import Judged, Numbers, Range, conclude
 from auditor.policy.load import LoadedPolicy
 from auditor.policy.rules import Policy, ScanRule, Waiver, matches, pair_matches
 from auditor.policy.verdict import AppliedWaiver, Outcome, Ruling, Verdict
-from auditor.records import CLAIMS
-from auditor.scan_records import Scan, ScanFinding
+from auditor.records import CLAIMS, Skipped
+from auditor.scan_records import Scan, ScanBank, ScanFinding
 
 Found = TypeVar("Found", ScanFinding, ScanChange)
 
@@ -76,14 +76,16 @@ class _Court:
         about = {
             "rule": rule.name or f"scan {number + 1}",
             "line": self.loaded.line("scan", number),
-            "alpha": float(self.scan.settings["alpha"]),
+            "alpha": min(self.policy.alpha, float(self.scan.settings["alpha"])),
         }
-        if gap := self._gap(rule):
+        gaps = list(self._gaps(rule))
+        for gap in gaps:
             yield self._open(rule, about, gap)
+        if not self._held(rule):
             return
         if rule.largest_effect is not None:
-            yield from self._levels(rule, about, rule.largest_effect)
-        if rule.most_new is not None:
+            yield from self._levels(rule, about, rule.largest_effect, gaps)
+        if rule.most_new is not None and (self.comparison or self.policy.baseline == "required"):
             yield self._new(rule, about, rule.most_new)
 
     def notes(self) -> list[str]:
@@ -95,49 +97,54 @@ class _Court:
                 found.append(f"the waiver of {waiver.owner} (until {waiver.expires}) was not needed")
         return found
 
-    def _gap(self, rule: ScanRule) -> str:
-        """Why the rule cannot be tested; empty where it can."""
-        banks = [one for one in self.scan.banks if matches(one.bank.name, rule.banks)]
-        held = [
+    def _held(self, rule: ScanRule) -> list[str]:
+        """What was scanned of the things that the rule names."""
+        return [
             subject
-            for one in banks
+            for one in self._banks(rule)
             for subject in (one.concepts if rule.kind == "association" else one.contrasts)
             if _names(rule.kind, subject, rule.subjects)
         ]
-        if not held:
-            seen = ", ".join(one.bank.name for one in self.scan.banks)
-            return f"not scanned: no {rule.kind} of banks {', '.join(rule.banks)} (scanned: {seen})"
-        if not any(_is_class(name, i, rule.classes) for i, name in enumerate(self.scan.classes)):
-            return f"the model has no class {', '.join(rule.classes)}"
-        few = min(one.fewest for one in banks)
-        if few < self.policy.trust.smallest_n:
-            return f"{few} independent confirming images, the policy needs {self.policy.trust.smallest_n}"
-        return ""
 
-    def _levels(self, rule: ScanRule, about: dict[str, Any], tolerance: float) -> Iterator[Ruling]:
-        margin = float(self.scan.settings["margin" if rule.kind == "association" else "contrast_margin"])
-        if tolerance < margin:
-            reason = f"the scan confirms nothing within its margin of {margin:g}, and the rule tolerates less"
-            yield self._open(rule, about, f"{reason}; scan again with a margin of {tolerance:g} or less")
-            return
+    def _banks(self, rule: ScanRule) -> list[ScanBank]:
+        return [one for one in self.scan.banks if matches(one.bank.name, rule.banks)]
+
+    def _gaps(self, rule: ScanRule) -> Iterator[str]:
+        """What the rule names and the scan did not test well enough."""
+        for name in rule.classes:
+            if not any(_is_class(known, i, [name]) for i, known in enumerate(self.scan.classes)):
+                yield f"the model has no class '{name}'"
+        for name in rule.banks:
+            if not any(matches(one.bank.name, [name]) for one in self.scan.banks):
+                seen = ", ".join(one.bank.name for one in self.scan.banks)
+                yield f"bank '{name}' was not scanned (scanned: {seen})"
+        for name in rule.subjects:
+            if not self._held(rule.model_copy(update={"subjects": [name]})):
+                where = f"{rule.kind} '{name}' of banks {', '.join(rule.banks)}"
+                yield f"{where} was not scanned{_why(self.scan.skipped, name)}"
+        few = min((one.fewest for one in self._banks(rule)), default=0)
+        if self._held(rule) and few < self.policy.trust.smallest_n:
+            yield f"{few} independent confirming images, the policy needs {self.policy.trust.smallest_n}"
+
+    def _levels(
+        self, rule: ScanRule, about: dict[str, Any], tolerance: float, gaps: Sequence[str]
+    ) -> Iterator[Ruling]:
         beyond = 0
         for finding in self._concerned(rule, self.scan.findings):
             # The size of what is confirmed is limited, not its absence: no check is asked again.
             judged = conclude(
                 Numbers(finding.effect, finding.low, finding.high, finding.q_value),
                 irrelevant=Range.within(tolerance),
-                alpha=finding.alpha,
+                alpha=about["alpha"],
             )
-            established = judged.conclusion in CLAIMS
-            if finding.confirmed and judged.conclusion != "not associated":
+            if judged.conclusion in CLAIMS or (finding.confirmed and judged.conclusion != "not associated"):
                 beyond += 1
-                yield self._ruling(
-                    rule, about, finding, tolerance, established=established, why=judged.reason
-                )
-            elif established and not finding.confirmed:
-                beyond += 1
-                yield self._ruling(rule, about, finding, tolerance, established=False, why=finding.reason)
-        if not beyond:
+                yield self._ruling(rule, about, finding, tolerance, judged)
+        margin = float(self.scan.settings["margin" if rule.kind == "association" else "contrast_margin"])
+        if tolerance < margin:
+            reason = f"the scan confirms nothing within its margin of {margin:g}, and the rule tolerates less"
+            yield self._open(rule, about, f"{reason}; scan again with a margin of {tolerance:g} or less")
+        elif not beyond and not gaps:
             confirmed = sum(f.confirmed for f in self._concerned(rule, self.scan.findings))
             reason = (
                 f"of {confirmed} confirmed in {len(self.scan.classes):,} classes none reaches {tolerance:g}"
@@ -147,22 +154,19 @@ class _Court:
             )
 
     def _ruling(
-        self,
-        rule: ScanRule,
-        about: dict[str, Any],
-        finding: ScanFinding,
-        tolerance: float,
-        *,
-        established: bool,
-        why: str,
+        self, rule: ScanRule, about: dict[str, Any], finding: ScanFinding, tolerance: float, judged: Judged
     ) -> Ruling:
-        measured: Outcome = "fail" if established else "inconclusive"
-        reason = (
-            f"beyond the tolerated ±{tolerance:g}"
-            if established
-            else f"neither within the tolerated ±{tolerance:g} nor established beyond it: {why}"
-        )
-        waiver = self._waiver(finding)
+        measured: Outcome = "fail" if finding.confirmed and judged.conclusion in CLAIMS else "inconclusive"
+        outcome = measured if measured == "fail" else self._doubt(rule)
+        waiver = self._waiver(finding) if finding.confirmed else None
+        if measured == "fail":
+            reason = f"beyond the tolerated ±{tolerance:g}"
+        elif finding.confirmed:
+            undecided = f"neither within the tolerated ±{tolerance:g} nor established beyond it"
+            reason = f"{undecided}: {judged.reason}"
+        else:
+            reason = f"nothing is concluded: {finding.reason}"
+            outcome = "fail" if outcome == "fail" else "inconclusive"
         if waiver:
             reason = f"{reason}; waived by {waiver.owner} until {waiver.expires}: {waiver.reason}"
         return Ruling(
@@ -177,11 +181,12 @@ class _Court:
             low=finding.low,
             high=finding.high,
             p_adjusted=finding.q_value,
-            n=min(finding.independent, finding.independent_other),
+            n=min((n for n in (finding.independent, finding.independent_other) if n), default=0),
             tolerance=tolerance,
             measured=measured,
-            outcome="pass" if waiver else measured if established else self._doubt(rule),
+            outcome="pass" if waiver else outcome,
             reason=reason,
+            trusted=finding.confirmed,
             waiver=waiver,
         )
 
@@ -190,12 +195,17 @@ class _Court:
             return self._open(
                 rule, about, "new findings were not counted: no baseline was given (--baseline)"
             )
-        changes = [c for c in self._concerned(rule, self.comparison.changes) if not self._waiver(c)]
-        new = [c for c in changes if c.status == "new"]
-        perhaps = [
+        changes = self._concerned(rule, self.comparison.changes)
+        compared = {(c.kind, c.class_index, c.bank, c.subject) for c in changes}
+        new = [c for c in changes if c.status == "new" and not self._waiver(c)]
+        unsure = [
             c for c in changes if c.now_confirmed and not c.was_confirmed and c.status == "inconclusive"
         ]
-        named = ", ".join(f"{c.class_name} × {c.bank}/{c.subject}" for c in [*new, *perhaps][:3])
+        # A class that the baseline does not have, or has by another name, was compared with nothing.
+        alone = [f for f in self._concerned(rule, self.scan.confirmed) if f.key not in compared]
+        either: list[ScanFinding | ScanChange] = [*unsure, *alone]
+        perhaps = [one for one in either if not self._waiver(one)]
+        named = ", ".join(f"{one.class_name} × {one.bank}/{one.subject}" for one in (*new, *perhaps)[:3])
         reason = f"{len(new)} new and {len(perhaps)} perhaps new, at most {most} tolerated"
         reason += f": {named}" if named else ""
         measured: Outcome = (
@@ -230,6 +240,11 @@ class _Court:
                 self.used.add(number)
                 return AppliedWaiver(owner=waiver.owner, reason=waiver.reason, expires=waiver.expires)
         return None
+
+
+def _why(skipped: Sequence[Skipped], name: str) -> str:
+    reasons = [skip.reason for skip in skipped if f"/{name}'" in skip.what]
+    return f": {reasons[0]}" if reasons else ""
 
 
 def _covers(waiver: Waiver, found: ScanFinding | ScanChange) -> bool:

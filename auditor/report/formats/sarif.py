@@ -25,6 +25,8 @@ RULES = {
     "contrast": "A class is associated with one group more than with another beyond what is tolerated.",
     "association-growth": "An association grew over the baseline beyond what is tolerated.",
     "contrast-growth": "A contrast grew over the baseline beyond what is tolerated.",
+    "association-scan": "A scan confirms associations beyond what is tolerated.",
+    "contrast-scan": "A scan confirms contrasts of groups beyond what is tolerated.",
     "coverage": "Something that the policy names was not tested.",
     "sanity-check": "A measurement whose outcome is known beforehand came out otherwise.",
 }
