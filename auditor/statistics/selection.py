@@ -105,9 +105,16 @@ def same_side(first: FloatArray, second: FloatArray) -> NDArray[np.bool_]:
 
 
 def by_lot(labels: IntArray, clusters: IntArray, *, rng: np.random.Generator) -> IntArray:
-    """[images] Labels dealt anew to clusters, each image keeping its cluster.
+    """[images] Labels dealt anew, each image keeping its cluster.
 
-    A cluster carries the label of its first image, so that crops of one photo are dealt together.
+    Images of one cluster and label are dealt together, like crops of one photo. Clusters of one label get
+    those of each other. In a cluster of several labels these change places. Every label keeps its number of
+    clusters.
     """
-    _, first, member = np.unique(clusters, return_index=True, return_inverse=True)
-    return np.asarray(rng.permutation(labels[first])[member.ravel()])
+    units, member = np.unique(np.stack([clusters, labels], axis=1), axis=0, return_inverse=True)
+    cluster, label = units.T
+    _, which, size = np.unique(cluster, return_inverse=True, return_counts=True)
+    dealt = label[np.lexsort((rng.random(len(label)), which))]
+    alone = size[which.ravel()] == 1
+    dealt[alone] = rng.permutation(label[alone])
+    return np.asarray(dealt[member.ravel()])
