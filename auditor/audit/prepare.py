@@ -25,7 +25,7 @@ from auditor.records import ScanSummary
 from auditor.settings import IMPRESSIONS, Settings, parse_arguments
 from auditor.statistics.multiplicity import check_permutations
 from auditor.store.directory import AUDIT_FILE, read_audit
-from auditor.store.scans import scan_summary
+from auditor.store.scans import SCAN_FILE, scan_summary
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,19 @@ def load_banks(settings: Settings, progress: Progress) -> tuple[ConceptBank, ...
     """The banks that the settings name.
 
     Raises:
-        InputError: There is no such bank, or it cannot be used.
+        InputError: There is no such bank, it cannot be used, or two have one name.
     """
-    return tuple(
-        load_bank(
-            b, min_images=settings.min_images, seed=settings.seed, cache=settings.cache, progress=progress
+    found: dict[str, ConceptBank] = {}
+    for spec in settings.banks:
+        bank = load_bank(
+            spec, min_images=settings.min_images, seed=settings.seed, cache=settings.cache, progress=progress
         )
-        for b in settings.banks
-    )
+        if bank.name in found:
+            raise InputError(
+                f"bank '{spec}': another bank is named '{bank.name}', too; needed: different names"
+            )
+        found[bank.name] = bank
+    return tuple(found.values())
 
 
 @contextmanager
@@ -101,6 +106,10 @@ def _check_out(settings: Settings) -> None:
     out = settings.out
     if out.exists() and not out.is_dir():
         raise InputError(f"out '{out}': is a file; needed: a directory")
+    if (out / SCAN_FILE).exists():
+        raise InputError(
+            f"out '{out}': holds a scan, whose arrays an audit would overwrite; needed: another --out"
+        )
     if (out / AUDIT_FILE).exists() and not settings.overwrite:
         try:
             held = read_audit(out)

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from auditor.audit.forward import Look, forward_pass
 from auditor.audit.layout import shown_images
 from auditor.banks.bank import BankImage, ConceptBank
 from auditor.context import AuditContext
-from auditor.errors import InputError
+from auditor.errors import InputError, StorageError
 from auditor.files import load_arrays, save_arrays, write_bytes
 from auditor.models.precision import learning
 from auditor.progress import Stage
@@ -31,6 +32,8 @@ from auditor.version import __version__
 
 BATCHES = 8
 """Batches of a file: what is lost when a scan is stopped."""
+REST = {"totals", "entropy", "last", "thumbnails", "technical"}
+"""Names of the arrays beside the logits."""
 BLOCK_VALUES = 2_000_000
 """Values of e held at a time: 16 MB."""
 
@@ -100,17 +103,33 @@ def look_at(context: AuditContext, bank: ConceptBank, work: Path) -> Looked:
         for number, start in enumerate(range(0, len(images), size)):
             paths = stem.with_name(f"{stem.name}-{number}.npy"), stem.with_name(f"{stem.name}-{number}.npz")
             part = images[start : start + size]
-            if not paths[1].exists():  # it is written last
+            kept = _kept(paths, len(part))
+            if kept is None:
                 _look(context, bank, part, stage, paths)
+                kept = _kept(paths, len(part))
             else:
                 stage.advance(len(part))
-            logits.append(np.load(paths[0], mmap_mode="r", allow_pickle=False))
-            rest.append(load_arrays(paths[1]))
+            if kept is None:
+                raise StorageError(
+                    f"'{paths[0]}' was written and cannot be read; does another scan use '{work}'?"
+                )
+            logits.append(kept[0])
+            rest.append(kept[1])
     gathered = {name: np.concatenate([one[name] for one in rest]) for name in rest[0]}
     answers = Answers(tuple(logits), gathered["totals"])
     return Looked(
         answers, gathered["last"], gathered["thumbnails"], gathered["technical"], gathered["entropy"]
     )
+
+
+def _kept(paths: tuple[Path, Path], count: int) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]] | None:
+    """What was made of ``count`` images before; ``None`` if nothing was, or if it cannot be read."""
+    try:
+        logits, rest = np.load(paths[0], mmap_mode="r", allow_pickle=False), load_arrays(paths[1])
+    except (OSError, ValueError, EOFError, InputError):
+        return None
+    whole = rest.keys() == REST and all(len(one) == count for one in (logits, *rest.values()))
+    return (logits, rest) if whole else None
 
 
 def _look(
@@ -161,5 +180,7 @@ def _key(context: AuditContext, bank: ConceptBank) -> str:
         model.device.type,
         str(bool(bank.contrasts)),
         __version__,
+        *settings.model_args,
+        settings.model_factory or "",
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

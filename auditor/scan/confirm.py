@@ -20,6 +20,7 @@ from auditor.scan.parts import Parts
 from auditor.scan_records import Kind, ScanFamily, ScanFinding
 from auditor.settings import Settings
 from auditor.statistics.arrays import FloatArray, IntArray
+from auditor.statistics.samples import ConceptSample
 from auditor.statistics.selection import Confirmed, beyond_margin_p, confirm, same_side, select
 
 
@@ -147,7 +148,7 @@ class _OfBank:
     def _concept(self, column: int) -> dict[str, Any]:
         parts = self._bank.parts
         layout, name = parts.confirming.layout, parts.concepts[column]
-        compared = _compared(layout.sample.labels, layout.names.index(name), layout.sample.counterfactual)
+        compared = _compared(layout.sample, layout.names.index(name))
         units = len(np.unique(layout.clusters[compared])) if len(compared) else layout.independent(name)
         return {
             "subject": name,
@@ -190,12 +191,13 @@ class _OfBank:
         return contrast_checks(groups, seen, effect, settings=self._context.settings, family=family).checks
 
 
-def _compared(labels: IntArray, own: int, counterfactual: IntArray | None) -> IntArray:
+def _compared(sample: ConceptSample, own: int) -> IntArray:
     """Positions of the images compared with; none where the concept's own pictures without it serve."""
-    if counterfactual is not None:
+    if sample.counterfactual is not None:
         return np.zeros(0, dtype=np.int64)
-    references = np.flatnonzero(labels < 0)
-    return references if len(references) else np.flatnonzero(labels != own)
+    labels = sample.labels[sample.used]
+    references = sample.used[labels < 0]
+    return references if len(references) else sample.used[labels != own]
 
 
 def confirmed_of(both: Sequence[Both], margin: float, alpha: float) -> tuple[int, Confirmed]:

@@ -105,10 +105,12 @@ def _measured(layout: BankLayout, clusters: str, screening: Part, confirming: Pa
     concepts, contrasts, skipped = [], [], []
     sides = (screening, confirming)
     for number, name in enumerate(layout.names):
-        whys = [side.layout.sample.unmeasurable.get(number, "") for side in sides]
-        if name in layout.findable and any(whys):
+        without = [side.layout.sample for side in sides if number not in side.layout.sample.measurable]
+        if name in layout.findable and without:
+            whys = dict.fromkeys(sample.unmeasurable.get(number, "") for sample in without)
             what = f"concept '{layout.bank.name}/{name}'"
-            skipped.append(Skipped(what=what, reason="; ".join(filter(None, dict.fromkeys(whys)))))
+            reason = "; ".join(filter(None, whys)) or "all its images of one part count as another concept's"
+            skipped.append(Skipped(what=what, reason=reason))
         elif name in layout.findable:
             concepts.append(name)
     for number, pair in enumerate(zip(*(side.groups for side in sides), strict=True)):

@@ -28,7 +28,7 @@ from auditor.scan.lots import DRAWS, lots
 from auditor.scan.parts import divided, fewer_images
 from auditor.scan_records import Scan, ScanBank, ScanFinding
 from auditor.settings import ScanSettings
-from auditor.store.directory import WORK
+from auditor.store.directory import AUDIT_FILE, WORK
 from auditor.store.scans import SCAN_FILE, read_scan, write_scan
 
 MOST_KEPT = 8_000_000
@@ -95,6 +95,10 @@ def _check_out(settings: ScanSettings) -> None:
     out = settings.out
     if out.exists() and not out.is_dir():
         raise InputError(f"out '{out}': is a file; needed: a directory")
+    if (out / AUDIT_FILE).exists():
+        raise InputError(
+            f"out '{out}': holds an audit, whose arrays a scan would overwrite; needed: another --out"
+        )
     if (out / SCAN_FILE).exists() and not settings.overwrite:
         raise InputError(f"out '{out}': holds a scan; needed: another --out, or --overwrite")
 
