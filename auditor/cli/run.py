@@ -120,8 +120,9 @@ def with_scanned_classes(flags: dict[str, Any], top: int | None) -> dict[str, An
     worst = scan.worst(top or MOST_SCANNED)
     if not worst:
         raise InputError(f"--from-scan '{path}': nothing is confirmed in it; needed: --classes")
-    banks = [one.bank.name for one in scan.banks]
-    return {"banks": banks, **flags, "classes": [str(index) for index in worst]}
+    # As they were given to the scan: a bank in a folder has a name by which it is not found.
+    banks = scan.settings.get("banks") or [one.bank.name for one in scan.banks]
+    return {"banks": banks, **flags, "classes": [f"index:{index}" for index in worst]}
 
 
 def _policy(path: Path | None, baseline: Path | None) -> LoadedPolicy | None:
