@@ -107,9 +107,9 @@ def _measured(layout: BankLayout, clusters: str, screening: Part, confirming: Pa
     for number, name in enumerate(layout.names):
         without = [side.layout.sample for side in sides if number not in side.layout.sample.measurable]
         if name in layout.findable and without:
-            whys = dict.fromkeys(sample.unmeasurable.get(number, "") for sample in without)
+            found = dict.fromkeys(sample.unmeasurable.get(number, "") for sample in without)
             what = f"concept '{layout.bank.name}/{name}'"
-            reason = "; ".join(filter(None, whys)) or "all its images of one part count as another concept's"
+            reason = "; ".join(filter(None, found)) or "all its images of one part count as another concept's"
             skipped.append(Skipped(what=what, reason=reason))
         elif name in layout.findable:
             concepts.append(name)
