@@ -30,20 +30,24 @@ def lots(
     """
     claimed = {"association": 0, "contrast": 0}
     for draw in range(DRAWS):
-        found = []
-        for bank in banks:
-            rng = stream(settings.seed, "lots", bank.parts.layout.bank.name, draw)
-            sides = [_dealt(part, rng) for part in (bank.parts.screening, bank.parts.confirming)]
-            dealt = replace(bank.parts, screening=sides[0], confirming=sides[1])
-            found.append(estimate(dealt, bank.looked.answers))
-        both: dict[str, list[Both]] = {
-            "association": [one.concepts for one in found],
-            "contrast": [one.contrasts for one in found],
-        }
-        for kind, margin in (("association", settings.margin), ("contrast", settings.contrast_margin)):
-            claimed[kind] += confirmed_of(both[kind], margin, settings.alpha)[0] > 0
+        found = [
+            by_lot_estimates(bank, stream(settings.seed, "lots", bank.parts.layout.bank.name, draw))
+            for bank in banks
+        ]
+        for place, (kind, margin) in enumerate(
+            (("association", settings.margin), ("contrast", settings.contrast_margin))
+        ):
+            claimed[kind] += confirmed_of([both[place] for both in found], margin, settings.alpha)[0] > 0
         advance(1)
     return Lots(draws=DRAWS, associations=claimed["association"], contrasts=claimed["contrast"])
+
+
+def by_lot_estimates(bank: ScannedBank, rng: np.random.Generator) -> tuple[Both, Both]:
+    """Effects of concepts and of contrasts once labels are dealt anew."""
+    sides = [_dealt(part, rng) for part in (bank.parts.screening, bank.parts.confirming)]
+    dealt = replace(bank.parts, screening=sides[0], confirming=sides[1])
+    found = estimate(dealt, bank.looked.answers)
+    return found.concepts, found.contrasts
 
 
 def _dealt(part: Part, rng: np.random.Generator) -> Part:
