@@ -1,8 +1,7 @@
 """The scan: how often it is wrong, how much it finds, what it costs.
 
-``python -m benchmarks.scan errors --model MODEL`` takes the answers to a bank's images as the whole population
-and draws scans from it. Therefore the truth is known: how many of what each design confirms lie beyond the
-margin?
+``python -m benchmarks.scan errors --model MODEL`` takes the answers to a bank's images as the
+population and draws scans from it. Therefore the truth is known.
 
 ``python -m benchmarks.scan planted`` scans networks whose causal effects are known.
 
@@ -152,9 +151,11 @@ def errors(asked: argparse.Namespace) -> None:
         said, false, right = np.array(rows).T
         cells = f"{said.mean():.0f} | {false.mean():.4f} | {right.mean() / beyond.sum():.3f}"
         print(f"| {name} | {cells} | {np.mean(false > 0):.2f} |")
-    print("\nMean absolute effect of what the scan confirms, on")
-    screening, confirming, true = np.nanmean(shrinking, axis=0)
-    print(f"the screening images {screening:.3f}, the confirming images {confirming:.3f}, all {true:.3f}.")
+    print("\n| mean absolute effect of | screening images | confirming images | all: the truth |")
+    print("|---|---|---|---|")
+    for place, name in enumerate(("what is selected", "what is confirmed")):
+        cells = np.nanmean([row[place] for row in shrinking], axis=0)
+        print(f"| {name} | {' | '.join(f'{value:.3f}' for value in cells)} |")
 
 
 def _two(share: float, correct: Callable[[FloatArray], Mask]) -> Design:
@@ -226,16 +227,21 @@ DESIGNS: dict[str, Design] = {
 
 def _shrinking(
     values: FloatArray, labels: IntArray, truth: FloatArray, rng: np.random.Generator
-) -> tuple[float, float, float]:
+) -> list[list[float]]:
+    """[selected, confirmed][screening, confirming, truth] Mean effects, in the direction of selection."""
     screening, confirming = _halves(values, labels, rng, 1 / 3)
     chosen = select(screening, MARGIN)
     said = np.zeros(truth.shape, np.bool_)
     said[chosen] = _bh(beyond_margin_p(confirming, MARGIN)[chosen])
-    if not said.any():
-        return float("nan"), float("nan"), float("nan")
-    sides = (np.abs(one[said]).mean() for one in (screening.effect, confirming.effect, truth))
-    first, second, third = sides
-    return float(first), float(second), float(third)
+    side = np.sign(screening.effect)
+    rows = []
+    for mask in (chosen, said & same_side(screening.effect, confirming.effect)):
+        means = [
+            float((one * side)[mask].mean()) if mask.any() else float("nan")
+            for one in (screening.effect, confirming.effect, truth)
+        ]
+        rows.append(means)
+    return rows
 
 
 # --- planted truth ---

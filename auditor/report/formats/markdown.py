@@ -27,6 +27,7 @@ def render(audit: Audit, directory: Path) -> str:
         markdown_text(view.headline),
         *_banners(view),
         *_claims(view),
+        *([markdown_text(view.scanned.sentence)] if view.scanned else []),
         *_strongest(audit),
         *_trust(view),
         *_listed("Not tested", view.not_tested),

@@ -23,6 +23,7 @@ from auditor.report.view.prose import (
     SIGNATURE_FIELDS,
     TWO_CLASSES,
 )
+from auditor.report.view.scanned import ScannedView, scanned_view
 from auditor.report.view.standing import Standing, standings
 from auditor.report.view.summary import Claim, first_claims, titles
 from auditor.report.words import (
@@ -98,6 +99,8 @@ class ReportView:
     claims: tuple[ClaimView, ...]
     no_claims: str
     not_tested: tuple[str, ...]
+    scanned: ScannedView | None
+    """The scan that the classes were taken from."""
     classes: tuple[ClassView, ...]
     margin: float | None
     contrast_margin: float | None
@@ -153,6 +156,7 @@ def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | 
         else "Nothing is claimed. This does not show that there is nothing: see below what was "
         "inconclusive and what was not tested.",
         not_tested=_not_tested(audit),
+        scanned=scanned_view(audit),
         classes=classes,
         margin=_setting(audit, "margin"),
         contrast_margin=_setting(audit, "contrast_margin"),
