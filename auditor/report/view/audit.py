@@ -306,7 +306,8 @@ def _not_tested(audit: Audit) -> tuple[str, ...]:
     said = []
     others = audit.model.classes - len(audit.classes)
     if others > 0:
-        said.append(f"{count(others, 'other class', 'other classes')} of the model.")
+        screened = ", beyond the scan's screening" if audit.scan else ""
+        said.append(f"{count(others, 'other class', 'other classes')} of the model{screened}.")
     if audit.banks:
         said.append(f"Concepts outside {listing([quoted(b.title) for b in audit.banks])}.")
     if not any(f.kind == "contrast" for f in audit.findings):
