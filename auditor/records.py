@@ -586,6 +586,16 @@ class Audit(Record):
         """The findings of one class."""
         return [finding for finding in self.findings if finding.class_index == index]
 
+    def importance_of(self, finding: Finding) -> Importance | None:
+        """The features' view of an association; ``None`` where it was not measured, and of contrasts."""
+        if finding.kind != "association":
+            return None
+        for result in self.classes:
+            for detail in result.concepts if result.index == finding.class_index else ():
+                if (detail.bank, detail.concept) == (finding.bank, finding.subject):
+                    return detail.importance
+        return None
+
     def to_frame(self) -> Any:
         """Every finding as one row of a pandas frame, with the columns of the CSV; needs pandas.
 

@@ -102,6 +102,17 @@ def effect_text(finding: Finding) -> str:
     return number(finding.effect, digits=digits_of(finding.kind))
 
 
+def importance_text(one: Importance | None) -> str:
+    """``importance (AfI) 0.080 [0.010, 0.150], corrected p = 0.02; seen in: both``; empty where none."""
+    if one is None:
+        return ""
+    ends = interval(one.adjusted_low, one.adjusted_high, digits=3)
+    return (
+        f"importance (AfI) {number(one.effect, digits=3)} {ends}, "
+        f"{p_phrase(one.p_adjusted, name='corrected p')}; seen in: {one.views}"
+    )
+
+
 def interval_text(finding: Finding) -> str:
     """The adjusted interval of a finding, on which its conclusion rests."""
     return interval(finding.adjusted_low, finding.adjusted_high, digits=digits_of(finding.kind))
