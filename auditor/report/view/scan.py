@@ -237,6 +237,10 @@ def _bank_facts(one: ScanBank) -> list[Fact]:
     shown = "may be shown" if bank.report_images else "may not be shown"
     facts = [
         Fact("Images", f"{one.screening:,} screening, {one.confirming:,} confirming; {shown}"),
+        Fact(
+            "Fewest independent",
+            f"{one.fewest:,} confirming images or pairs of anything measured" * (one.fewest > 0),
+        ),
         Fact("Concepts measured", f"{len(one.concepts):,}"),
         Fact("Contrasts", listing([clean(name) for name in one.contrasts])),
         Fact("Compared with", clean(bank.compared_with)),
@@ -261,6 +265,8 @@ def _settings(scan: Scan) -> list[Fact]:
 def _environment(scan: Scan) -> list[Fact]:
     seen = scan.environment
     facts = {
+        "Architecture": scan.model.architecture,
+        "Loaded from": "; ".join([scan.model.source, *scan.model.notes]),
         "auditor": seen.auditor,
         "Python": seen.python,
         "Platform": seen.platform,

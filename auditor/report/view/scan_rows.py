@@ -216,7 +216,7 @@ class ClassRow:
         """What the search field compares with."""
         words = [self.name, str(self.index), *(row.title for row in self.rows), *(r.bank for r in self.rows)]
         words += [row.finding.subject for row in self.rows]
-        return clean(" ".join(dict.fromkeys(words)).lower())
+        return clean(" ".join(dict.fromkeys(word.lower() for word in words)))
 
 
 class Namer:
