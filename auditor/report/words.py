@@ -12,6 +12,7 @@ from auditor.records import Conclusion, Finding, Importance
 
 if TYPE_CHECKING:
     from auditor.compare import Change
+    from auditor.scan_records import ScanFinding
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -45,7 +46,7 @@ CHECKS = {
 }
 
 
-def said(finding: Finding | Importance) -> Word:
+def said(finding: Finding | Importance | ScanFinding) -> Word:
     """The conclusion as a reader sees it; of a contrast, which group it is."""
     word = CONCLUSIONS[finding.conclusion]
     if isinstance(finding, Importance) or finding.kind == "association":
