@@ -256,7 +256,7 @@ def planted(asked: argparse.Namespace) -> None:
     strong = 0
     for case in build.SPLITS[asked.split]:
         model = build.build(case, build.FULL, with_occluders=False)
-        labels, truth = model.subject.bank.labels, model.truth.effects
+        labels, truth = model.subject.bank.labels, model.truth.probability
         values = log_scaled(model.subject.seen.logits).T
         strong += int((np.abs(truth) > 2 * MARGIN).sum())
         own = np.flatnonzero((labels >= 0) & (labels < COUNTERFACTUAL))
