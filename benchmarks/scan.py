@@ -184,7 +184,7 @@ def _halves(
             own = np.flatnonzero(labels == label)
             screens[own[np.argsort(scores[own])[: round(len(own) * share)]]] = True
     parts = (
-        ConceptSample(labels[keep], np.arange(keep.sum())).errors(values[:, keep])
+        ConceptSample(labels[keep], np.arange(keep.sum())).errors(values[:, keep], floor=True)
         for keep in (screens, ~screens)
     )
     first, second = parts
@@ -195,7 +195,7 @@ def _one(correct: Callable[[FloatArray], Mask]) -> Design:
     """All images at once, over all pairs."""
 
     def design(values: FloatArray, labels: IntArray, rng: np.random.Generator) -> Mask:
-        found = ConceptSample(labels, np.arange(len(labels))).errors(values)
+        found = ConceptSample(labels, np.arange(len(labels))).errors(values, floor=True)
         p = beyond_margin_p(found, MARGIN)
         return correct(p.ravel()).reshape(p.shape)
 
@@ -301,13 +301,13 @@ def _planted_scan(
     sides = []
     for keep in (screens, ~screens):
         if pairs is None:
-            sides.append(ConceptSample(label[keep], np.arange(keep.sum())).errors(data[:, keep]))
+            sides.append(ConceptSample(label[keep], np.arange(keep.sum())).errors(data[:, keep], floor=True))
         else:
             twice = np.concatenate([label[keep], np.full(keep.sum(), -2)])
             count = int(keep.sum())
             partner = np.concatenate([count + np.arange(count), np.full(count, -1)])
             both = np.concatenate([data[:, keep], np.zeros_like(data[:, keep])], axis=1)
-            sides.append(ConceptSample(twice, np.arange(2 * count), partner).errors(both))
+            sides.append(ConceptSample(twice, np.arange(2 * count), partner).errors(both, floor=True))
     chosen = select(sides[0], MARGIN)
     p = np.where(same_side(sides[0].effect, sides[1].effect), beyond_margin_p(sides[1], MARGIN), 1.0)
     said = np.zeros(p.shape)
@@ -324,7 +324,7 @@ def lots(asked: argparse.Namespace) -> None:
     settings = context.settings
     print("| margin | scans | any association | any contrast, before its checks |")
     print("|---|---|---|---|")
-    for scale in (1.0, 0.5, 0.0):
+    for scale in (1.0, 0.5, 0.1, 0.0):
         chosen = settings.model_copy(
             update={"margin": settings.margin * scale, "contrast_margin": settings.contrast_margin * scale}
         )
