@@ -72,7 +72,7 @@ def compare(lists: Sequence[Path], files: Sequence[tuple[str, str]], images: int
         effects[short.partition(":")[2]] = found[[_place(model, pair) for pair in pairs]]
     classes = [pair.class_name for pair in pairs]
     lines = [f"{len(pairs)} pairs, {len(set(classes))} classes, {len(names)} concepts, {len(effects)} models"]
-    lines += ["", *between_models(effects, classes), "", *beside_lists(effects, classes, expected)]
+    lines += ["", *between_models(effects, classes, expected), "", *beside_lists(effects, classes, expected)]
     lines += ["", "| list | pairs | MRR of the list | another model's first | its first few |"]
     lines += ["|---|---|---|---|---|"]
     for name, own in wanted.items():
@@ -82,12 +82,14 @@ def compare(lists: Sequence[Path], files: Sequence[tuple[str, str]], images: int
     return "\n".join(lines)
 
 
-def between_models(effects: Mapping[str, NDArray[np.float64]], classes: Sequence[str]) -> list[str]:
-    """A row for each ranking model, a column for each model whose first concept is expected: MRR."""
+def between_models(
+    effects: Mapping[str, NDArray[np.float64]], classes: Sequence[str], expected: Sequence[Sequence[int]]
+) -> list[str]:
+    """MRR: a row for each ranking model; a column for the lists and for each model in their place."""
     heads = " | ".join(f"first of {model}" for model in effects)
-    lines = [f"| ranking by | {heads} |", "|---|" + "---|" * len(effects)]
+    lines = [f"| ranking by | lists | {heads} |", "|---|" + "---|" * (1 + len(effects))]
     for ranking, scores in effects.items():
-        cells = []
+        cells = [_interval([rank_of(s, e) for s, e in zip(scores, expected, strict=True)], classes)]
         for other, theirs in effects.items():
             ranks = [rank_of(s, [int(t.argmax())]) for s, t in zip(scores, theirs, strict=True)]
             cells.append("" if other == ranking else _interval(ranks, classes))

@@ -177,10 +177,10 @@ def test_the_ceiling_ranks_one_model_by_the_other() -> None:
         "one": np.array([[0.9, 0.5, 0.0], [0.05, 0.04, 0.01]]),
         "two": np.array([[0.6, 0.7, 0.1], [0.0, 0.1, 0.3]]),
     }
-    rows = between_models(effects, ["a", "b"])
+    rows = between_models(effects, ["a", "b"], [[1], [0, 2]])
     # The first concepts of two come second and third by one, and the other way round.
-    assert rows[2].startswith("| one |  | 0.42 (0.33 to 0.50)")
-    assert rows[3].startswith("| two | 0.42 (0.33 to 0.50)")
+    assert rows[2].startswith("| one | 0.75 (0.50 to 1.00) |  | 0.42 (0.33 to 0.50)")
+    assert rows[3].startswith("| two | 1.00 (1.00 to 1.00) | 0.42 (0.33 to 0.50)")
     everything, certain = beside_lists(effects, ["a", "b"], [[1], [0, 2]])[2:]
     # The list: ranks 2 and 1 in one, 1 and 1 in two. As many as it names: always second.
     assert [cell.split(" ")[0] for cell in everything.split(" | ")[1:]] == ["0.88", "0.42", "0.50"]
