@@ -197,7 +197,8 @@ class ClassImages(Record):
     """Which images stood for the class."""
 
     source: str
-    """``impressions`` (made from the model itself), ``folder`` or ``hf:NAME``."""
+    """``impressions`` (made from the model itself), ``folder``, ``hf:NAME``, or ``unlabelled`` (photos
+    without labels that the model takes for the class)."""
     found: Count
     """Offered."""
     used: Count

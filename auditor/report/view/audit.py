@@ -272,7 +272,9 @@ def _banners(audit: Audit) -> tuple[Banner, ...]:
                 "warn",
                 "Made without photos",
                 IMPRESSIONS_WARNING.format(
-                    classes="any of the classes" if everything else listing(made), **IMPRESSIONS_MEASURED
+                    had="found" if audit.settings.get("unlabelled") else "given",
+                    classes="any of the classes" if everything else listing(made),
+                    **IMPRESSIONS_MEASURED,
                 ),
             )
         )

@@ -33,7 +33,7 @@ SCAN_LIMITS = (
 """What a scan does not say."""
 
 IMPRESSIONS_WARNING = (
-    "No photos were given for {classes}: the images that stand for the class were made from the model "
+    "No photos were {had} for {classes}: the images that stand for the class were made from the model "
     "itself. They show what the model looks for, not how the class looks in photos. Scores and contrasts do "
     "not rest on them; the occluder, importance and the layers do. How much these can be trusted was "
     "measured on three classes of efficientnet_lite0: occluders learned on impressions change the prediction "
