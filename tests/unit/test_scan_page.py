@@ -18,6 +18,7 @@ import tinyhtml5
 from scipy import stats
 
 from auditor.errors import InputError
+from auditor.report.charts.scan import _bars
 from auditor.report.formats.scan import PAGES, RENDERERS, scan_html, scan_pdf, write_scan_reports
 from auditor.report.view.scan import ScanView, build_scan_view
 from auditor.report.words import digits_of, interval, number
@@ -355,3 +356,8 @@ def test_arrays_of_another_scan_are_refused(scan: Scan, folder: Path) -> None:
     other = scan.model_copy(update={"arrays_sha256": "0" * 64})
     with pytest.raises(InputError, match="is not the file that the scan wrote"):
         scan_html(other, folder)
+
+
+def test_bars_that_touch_are_drawn_once() -> None:
+    assert _bars([10.0, 20.0, 20.5, 21.0]) == [(9.6, 10.4), (19.6, 21.4)]
+    assert _bars([]) == []

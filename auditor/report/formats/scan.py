@@ -31,8 +31,10 @@ COLUMNS = (
     *("n", "n_other", "independent", "independent_other", "alpha", "margin"),
 )
 
-PICTURE_BUDGET = 800_000
+PICTURE_BUDGET = 750_000
 """Bytes of pictures of a page; as text in it they are a third larger."""
+MANY = 1_000
+"""Findings whose words take so much of a page that half is left for pictures."""
 PICTURE_SIDE = 104
 STRIP_WIDTH, FOREST_WIDTH = 430.0, 400.0
 PRINTED_ROWS, PRINTED_HALF, PRINTED_FINDINGS = 30, 12, 25
@@ -105,8 +107,13 @@ def _close(page: str) -> str:
 
 def _pictures(view: ScanView, directory: Path) -> dict[str, dict[str, object]]:
     """Every picture that the page shows, as it is embedded."""
-    paths = dict.fromkeys(shot.path for one in view.confirmed for row in one.rows for shot in row.shots)
-    encoded = encode(directory, paths, kind="WEBP", budget=PICTURE_BUDGET, side=PICTURE_SIDE)
+    places = [shot.path for one in view.confirmed for row in one.rows for shot in row.shots]
+    paths = dict.fromkeys(places)
+    # A picture that stands in several places is as often in the page.
+    words = sum(len(row.rows) for row in (*view.confirmed, *view.unconfirmed))
+    room = PICTURE_BUDGET if words < MANY else PICTURE_BUDGET // 2
+    budget = room * len(paths) // max(1, len(places))
+    encoded = encode(directory, paths, kind="WEBP", budget=budget, side=PICTURE_SIDE)
     return {
         path: {
             "src": f"data:{picture.media_type};base64,{base64.b64encode(picture.data).decode()}",
