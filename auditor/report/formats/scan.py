@@ -11,6 +11,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from auditor.errors import InputError
 from auditor.files import write_bytes
 from auditor.report.charts.drawn import fitted
 from auditor.report.charts.scan import PRINT_MAP, forest_chart, map_chart, strip_chart
@@ -20,7 +21,7 @@ from auditor.report.templates import content_policy, rendered, static
 from auditor.report.thumbnails import encode
 from auditor.report.view.scan import SELECTED_ON, ScanView, build_scan_view
 from auditor.scan_records import Scan
-from auditor.store.scans import SCAN_FILE, read_effects, scan_bytes
+from auditor.store.scans import SCAN_FILE, read_effects, read_scan, scan_bytes
 
 PAGES = {"html": "scan.html", "pdf": "scan.pdf", "csv": "scan.csv"}
 """Format to file name."""
@@ -73,7 +74,7 @@ def scan_html(scan: Scan, directory: Path) -> bytes:
     Raises:
         InputError: The arrays are missing, or are not those of the scan.
     """
-    view = build_scan_view(scan, read_effects(directory, scan), digest=_digest(scan))
+    view = build_scan_view(scan, read_effects(directory, scan), digest=_digest(_stored(scan, directory)))
     style, script = static("report.css") + static("scan.css"), static("report.js") + static("scan.js")
     page = rendered(
         "scan.html.j2",
@@ -136,7 +137,8 @@ def scan_pdf(scan: Scan, directory: Path) -> bytes:
     """
     from auditor.report.formats.pdf import printed, stated_time
 
-    digest, content = _digest(scan), dict[str, tuple[bytes, str]]()
+    stored, content = _stored(scan, directory), dict[str, tuple[bytes, str]]()
+    digest = _digest(stored)
     contrasts = len({(one.bank, one.subject) for one in scan.confirmed if one.kind == "contrast"})
     mapped = any(one.kind == "association" for one in scan.confirmed)
     view = build_scan_view(
@@ -162,7 +164,7 @@ def scan_pdf(scan: Scan, directory: Path) -> bytes:
         content=content,
         created=stated_time(scan.created),
         identifier=digest[:32],
-        attachments=[(SCAN_FILE, scan_bytes(scan), "The scan: every number of this report", "Data")],
+        attachments=[(SCAN_FILE, stored, "The scan: every number of this report", "Data")],
     )
 
 
@@ -182,9 +184,19 @@ def _drawer(content: dict[str, tuple[bytes, str]]) -> Callable[[Chart, str], Mar
     return draw
 
 
-def _digest(scan: Scan) -> str:
-    """SHA-256 of scan.json."""
-    return hashlib.sha256(scan_bytes(scan)).hexdigest()
+def _stored(scan: Scan, directory: Path) -> bytes:
+    """The ``scan.json`` that a report attaches and names by its digest: the file, if it holds this scan."""
+    try:
+        raw = (directory / SCAN_FILE).read_bytes()
+        if read_scan(directory) == scan:
+            return raw
+    except (OSError, InputError):
+        pass  # there is no such file, or it is no scan
+    return scan_bytes(scan)
+
+
+def _digest(stored: bytes) -> str:
+    return hashlib.sha256(stored).hexdigest()
 
 
 RENDERERS: dict[str, Callable[[Scan, Path], bytes]] = {"html": scan_html, "pdf": scan_pdf, "csv": scan_csv}
