@@ -18,6 +18,7 @@ import tinyhtml5
 from scipy import stats
 
 from auditor.errors import InputError
+from auditor.report.charts.scan import _bars
 from auditor.report.formats.scan import PAGES, RENDERERS, scan_html, scan_pdf, write_scan_reports
 from auditor.report.view.scan import ScanView, build_scan_view
 from auditor.report.words import digits_of, interval, number
@@ -208,10 +209,8 @@ def test_the_map_shows_what_is_confirmed_and_names_it(root: Any) -> None:
 def test_a_map_that_does_not_fit_says_so_and_keeps_the_worst(scan: Scan, folder: Path) -> None:
     (small,) = view_of(scan, folder, map_rows=1).maps
     assert small.classes == [("spider web", "class-0")]
-    assert small.left_out == (
-        "Shown are the worst 1 of 2 classes with anything confirmed, and the concepts confirmed for them. "
-        "1 more class and 1 more concept are in the list."
-    )
+    shown = "Shown are the worst 1 of 2 classes with anything confirmed, and 2 of 3 concepts."
+    assert small.left_out == shown
     (whole,) = view_of(scan, folder).maps
     assert whole.left_out == ""
     places = [CLASSES.index(name) for name, _ in whole.classes]
@@ -355,3 +354,21 @@ def test_arrays_of_another_scan_are_refused(scan: Scan, folder: Path) -> None:
     other = scan.model_copy(update={"arrays_sha256": "0" * 64})
     with pytest.raises(InputError, match="is not the file that the scan wrote"):
         scan_html(other, folder)
+
+
+def test_bars_that_touch_are_drawn_once() -> None:
+    assert _bars([10.0, 20.0, 20.5, 21.0]) == [(9.6, 10.4), (19.6, 21.4)]
+    assert _bars([]) == []
+
+
+def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:
+    scan = stored(tmp_path)
+    spaced = (tmp_path / "scan.json").read_bytes() + b"\n\n"
+    (tmp_path / "scan.json").write_bytes(spaced)
+    digest = hashlib.sha256(spaced).hexdigest()
+    assert digest in scan_html(scan, tmp_path).decode()
+    attached = pypdf.PdfReader(io.BytesIO(scan_pdf(scan, tmp_path))).attachments["scan.json"][0]
+    assert attached == spaced
+    # Of another scan than the one that lies there, it is what would be written.
+    other = scan.model_copy(update={"duration_s": 1.0})
+    assert hashlib.sha256(scan_bytes(other)).hexdigest() in scan_html(other, tmp_path).decode()

@@ -55,6 +55,15 @@ class Drawing:
             )
         )
 
+    def along(self, y: float, words: Sequence[tuple[float, str]]) -> None:
+        """Words beside one another, each centred at its position."""
+        inside = Markup("").join(Markup('<text x="{}">{}</text>').format(at(x), clean(w)) for x, w in words)
+        self._marks.append(
+            Markup(
+                '<g transform="translate(0 {})" font-size="{}" text-anchor="middle" fill="{}">{}</g>'
+            ).format(at(y), at(SMALL), self.colour("soft"), inside)
+        )
+
     def fill(self, shape: str, tone: str, *, opacity: float = 1.0, halo: bool = False) -> None:
         """A filled shape; with a halo in the page's colour it can be told on any ground."""
         if shape:
@@ -69,18 +78,16 @@ class Drawing:
         tone: str,
         *,
         width: float = 1.0,
-        opacity: float = 1.0,
         dashed: bool = False,
         dots: bool = False,
     ) -> None:
         """A drawn line; of lines without a length, dots."""
         if shape:
-            seen = Markup(' stroke-opacity="{:.3g}"').format(opacity) if opacity < 1.0 else ""
             dashes = Markup(' stroke-dasharray="3 2"') if dashed else ""
             dashes += Markup(' stroke-linecap="round"') if dots else ""
             self._marks.append(
-                Markup('<path d="{}" fill="none" stroke="{}" stroke-width="{}"{}{}/>').format(
-                    shape, self.colour(tone), at(width), seen, dashes
+                Markup('<path d="{}" fill="none" stroke="{}" stroke-width="{}"{}/>').format(
+                    shape, self.colour(tone), at(width), dashes
                 )
             )
 
@@ -96,18 +103,29 @@ class Drawing:
         """How many there are."""
         return len(self._marks)
 
-    def chart(self, key: str, title: str, description: str, *, sized: bool = False) -> Chart:
-        """The finished chart; ``sized`` gives it a size of its own in pixels, for a region that scrolls."""
+    def chart(
+        self, key: str, title: str, description: str, *, sized: bool = False, font: bool = True
+    ) -> Chart:
+        """The finished chart.
+
+        Args:
+            key: Unique on the page.
+            title: What it is.
+            description: What it shows, in a sentence.
+            sized: Give it a size of its own in pixels, for a region that scrolls.
+            font: Name the font; inside a page it has the page's.
+        """
         title, description = clean(title), clean(description)
         inside = Markup("").join(self._marks)
         size = Markup(' width="{}" height="{}"').format(at(self._width), at(self._height)) if sized else ""
+        family = Markup(' font-family="{}"').format(FONT) if font else ""
         svg = Markup(
             '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}"{} class="chart" role="{}" '
-            'aria-labelledby="{}-title {}-desc" font-family="{}"><title id="{}-title">{}</title>'
+            'aria-labelledby="{}-title {}-desc"{}><title id="{}-title">{}</title>'
             '<desc id="{}-desc">{}</desc>{}</svg>'
         ).format(
             *(at(self._width), at(self._height), size, "group" if "<a " in inside else "img"),
-            *(key, key, FONT, key, title, key, description, inside),
+            *(key, key, family, key, title, key, description, inside),
         )
         return Chart(key=key, title=title, description=description, svg=svg)
 
@@ -142,8 +160,7 @@ def ruled(drawing: Drawing, scale: Scale, *, top: float, bottom: float, margin: 
     drawing.line(f"M{at(scale(0.0))} {at(top)}V{at(bottom)}", "soft", width=0.9)
     sides = "".join(f"M{at(scale(v))} {at(top)}V{at(bottom)}" for v in (-margin, margin))
     drawing.line(sides, "soft", width=0.8, dashed=True)
-    for value in ticks:
-        drawing.text(scale(value), bottom + 12, number(value, digits=digits), tone="soft", anchor="middle")
+    drawing.along(bottom + 12, [(scale(value), number(value, digits=digits)) for value in ticks])
 
 
 def at(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,7 +67,7 @@ def map_chart(view: MapView, sheet: Sheet, size: MapSize = SCREEN_MAP, *, linked
     wide = min(size.widest, max(0.8 * size.cell, size.across / columns))
     legend_top = top + rows * size.cell + 16
     ends = [(j + 0.5) * wide + size.letter * len(head) * math.cos(slant) for j, head in enumerate(heads)]
-    width = left + max(columns * wide, *ends, 380.0) + 8
+    width = max(left + max(columns * wide, *ends) + 8, 400.0)
     drawing = Drawing(sheet, width=width, height=legend_top + 44)
     largest = _largest(view)
     for level in range(-STEPS, STEPS + 1):
@@ -99,7 +100,7 @@ def map_chart(view: MapView, sheet: Sheet, size: MapSize = SCREEN_MAP, *, linked
                 start,
                 tabbed=False,
             )
-    _legend(drawing, largest, left, legend_top)
+    _legend(drawing, largest, legend_top)
     return drawing.chart(
         view.key, f"Map of classes and concepts: {view.title}", _map_words(view), sized=linked
     )
@@ -130,10 +131,10 @@ def _up(row: ScanRow) -> bool:
     return (row.finding.effect or 0.0) > 0.0
 
 
-def _legend(drawing: Drawing, largest: float, left: float, top: float) -> None:
+def _legend(drawing: Drawing, largest: float, top: float) -> None:
     """Shades from negative to positive with their values, and what the triangles mean."""
     step = 12.0
-    start = max(10.0, left - 60.0)
+    start = 8.0
     for level in range(-STEPS, STEPS + 1):
         box = rectangle(start + (level + STEPS) * step, top, step, 10)
         if level:
@@ -169,8 +170,9 @@ def strip_chart(view: StripView, sheet: Sheet, *, linked: bool = True, letters: 
     ends = [value for row in view.rows for value in (row.finding.low, row.finding.high) if value is not None]
     scale = Scale([*view.others, *ends, -view.margin, view.margin], left=left, right=right)
     drawing = Drawing(sheet, width=sheet.width, height=bottom + 34)
-    others = "".join(f"M{at(scale(value))} {at(top)}V{at(bottom)}" for value in sorted(view.others))
-    drawing.line(others, "soft", width=0.8, opacity=0.28)
+    others = _bars([scale(value) for value in view.others])
+    shape = "".join(rectangle(start, top, end - start, bottom - top) for start, end in others)
+    drawing.fill(shape, "soft", opacity=0.28)
     ruled(drawing, scale, top=top, bottom=bottom, margin=view.margin)
     drawing.text(scale(0.0) - 5, 10, f"◂ more: {fitted(view.less, 16)}", tone="against", anchor="end")
     drawing.text(scale(0.0) + 5, 10, f"more: {fitted(view.more, 16)} ▸", tone="found")
@@ -197,18 +199,29 @@ def strip_chart(view: StripView, sheet: Sheet, *, linked: bool = True, letters: 
     )
 
 
+def _bars(places: Sequence[float], width: float = 0.8) -> list[tuple[float, float]]:
+    """A bar around each place, those that touch joined: no browser draws them darker than one."""
+    bars: list[tuple[float, float]] = []
+    for place in sorted(places):
+        start, end = place - width / 2, place + width / 2
+        if bars and start <= bars[-1][1]:
+            start = bars.pop()[0]
+        bars.append((start, end))
+    return bars
+
+
 def _whisker(drawing: Drawing, scale: Scale, row: ScanRow, y: float) -> None:
     one, tone = row.finding, row.word.tone
     if one.low is not None and one.high is not None:
         drawing.line(f"M{at(scale(one.low))} {at(y)}H{at(scale(one.high))}", tone, width=2)
-    if one.effect is not None:
-        drawing.fill(_mark(scale(one.effect), y, row), tone, halo=True)
-
-
-def _mark(x: float, y: float, row: ScanRow) -> str:
-    if not row.finding.confirmed:
-        return circle(x, y, 3)
-    return triangle(x, y, up=_up(row), size=4)
+    if one.effect is None:
+        return
+    x = scale(one.effect)
+    if one.confirmed:
+        drawing.fill(triangle(x, y, up=_up(row), size=4), tone, halo=True)
+    else:
+        drawing.fill(circle(x, y, 2.8), "page")
+        drawing.line(circle(x, y, 2.8), tone, width=1.4)
 
 
 def forest_chart(view: Forest, sheet: Sheet) -> Chart:
@@ -236,7 +249,9 @@ def forest_chart(view: Forest, sheet: Sheet) -> Chart:
             whiskers.append(f"M{at(scale(line.low))} {at(y)}H{at(scale(line.high))}")
     drawing.line("".join(whiskers), "soft", width=1)
     drawing.line("".join(dots), "soft", width=4.4, dots=True)
-    return drawing.chart(view.key, f"Effects for the {view.noun}s of {view.title}", _forest_words(view))
+    return drawing.chart(
+        view.key, f"Effects for the {view.noun}s of {view.title}", _forest_words(view), font=False
+    )
 
 
 def _numbers(effect: float, low: float | None, high: float | None, digits: int) -> str:

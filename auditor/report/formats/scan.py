@@ -11,6 +11,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from auditor.errors import InputError
 from auditor.files import write_bytes
 from auditor.report.charts.drawn import fitted
 from auditor.report.charts.scan import PRINT_MAP, forest_chart, map_chart, strip_chart
@@ -20,7 +21,7 @@ from auditor.report.templates import content_policy, rendered, static
 from auditor.report.thumbnails import encode
 from auditor.report.view.scan import SELECTED_ON, ScanView, build_scan_view
 from auditor.scan_records import Scan
-from auditor.store.scans import SCAN_FILE, read_effects, scan_bytes
+from auditor.store.scans import SCAN_FILE, read_effects, read_scan, scan_bytes
 
 PAGES = {"html": "scan.html", "pdf": "scan.pdf", "csv": "scan.csv"}
 """Format to file name."""
@@ -31,8 +32,10 @@ COLUMNS = (
     *("n", "n_other", "independent", "independent_other", "alpha", "margin"),
 )
 
-PICTURE_BUDGET = 800_000
+PICTURE_BUDGET = 750_000
 """Bytes of pictures of a page; as text in it they are a third larger."""
+MANY = 1_000
+"""Findings whose words take so much of a page that half is left for pictures."""
 PICTURE_SIDE = 104
 STRIP_WIDTH, FOREST_WIDTH = 430.0, 400.0
 PRINTED_ROWS, PRINTED_HALF, PRINTED_FINDINGS = 30, 12, 25
@@ -71,7 +74,7 @@ def scan_html(scan: Scan, directory: Path) -> bytes:
     Raises:
         InputError: The arrays are missing, or are not those of the scan.
     """
-    view = build_scan_view(scan, read_effects(directory, scan), digest=_digest(scan))
+    view = build_scan_view(scan, read_effects(directory, scan), digest=_digest(_stored(scan, directory)))
     style, script = static("report.css") + static("scan.css"), static("report.js") + static("scan.js")
     page = rendered(
         "scan.html.j2",
@@ -105,8 +108,13 @@ def _close(page: str) -> str:
 
 def _pictures(view: ScanView, directory: Path) -> dict[str, dict[str, object]]:
     """Every picture that the page shows, as it is embedded."""
-    paths = dict.fromkeys(shot.path for one in view.confirmed for row in one.rows for shot in row.shots)
-    encoded = encode(directory, paths, kind="WEBP", budget=PICTURE_BUDGET, side=PICTURE_SIDE)
+    places = [shot.path for one in view.confirmed for row in one.rows for shot in row.shots]
+    paths = dict.fromkeys(places)
+    # A picture that stands in several places is as often in the page.
+    words = sum(len(row.rows) for row in (*view.confirmed, *view.unconfirmed))
+    room = PICTURE_BUDGET if words < MANY else PICTURE_BUDGET // 2
+    budget = room * len(paths) // max(1, len(places))
+    encoded = encode(directory, paths, kind="WEBP", budget=budget, side=PICTURE_SIDE)
     return {
         path: {
             "src": f"data:{picture.media_type};base64,{base64.b64encode(picture.data).decode()}",
@@ -129,7 +137,8 @@ def scan_pdf(scan: Scan, directory: Path) -> bytes:
     """
     from auditor.report.formats.pdf import printed, stated_time
 
-    digest, content = _digest(scan), dict[str, tuple[bytes, str]]()
+    stored, content = _stored(scan, directory), dict[str, tuple[bytes, str]]()
+    digest = _digest(stored)
     contrasts = len({(one.bank, one.subject) for one in scan.confirmed if one.kind == "contrast"})
     mapped = any(one.kind == "association" for one in scan.confirmed)
     view = build_scan_view(
@@ -155,7 +164,7 @@ def scan_pdf(scan: Scan, directory: Path) -> bytes:
         content=content,
         created=stated_time(scan.created),
         identifier=digest[:32],
-        attachments=[(SCAN_FILE, scan_bytes(scan), "The scan: every number of this report", "Data")],
+        attachments=[(SCAN_FILE, stored, "The scan: every number of this report", "Data")],
     )
 
 
@@ -175,9 +184,19 @@ def _drawer(content: dict[str, tuple[bytes, str]]) -> Callable[[Chart, str], Mar
     return draw
 
 
-def _digest(scan: Scan) -> str:
-    """SHA-256 of scan.json."""
-    return hashlib.sha256(scan_bytes(scan)).hexdigest()
+def _stored(scan: Scan, directory: Path) -> bytes:
+    """The ``scan.json`` that a report attaches and names by its digest: the file, if it holds this scan."""
+    try:
+        raw = (directory / SCAN_FILE).read_bytes()
+        if read_scan(directory) == scan:
+            return raw
+    except (OSError, InputError):
+        pass  # there is no such file, or it is no scan
+    return scan_bytes(scan)
+
+
+def _digest(stored: bytes) -> str:
+    return hashlib.sha256(stored).hexdigest()
 
 
 RENDERERS: dict[str, Callable[[Scan, Path], bytes]] = {"html": scan_html, "pdf": scan_pdf, "csv": scan_csv}

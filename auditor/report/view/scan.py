@@ -76,6 +76,8 @@ class ScanView:
     hashes: list[Fact]
     digest: str
     """SHA-256 of scan.json."""
+    arrays: str
+    """Name of the file with the effects of every class."""
 
     @property
     def findings(self) -> int:
@@ -162,6 +164,7 @@ def build_scan_view(
         environment=_environment(scan),
         hashes=_hashes(scan, digest),
         digest=digest,
+        arrays=clean(scan.arrays),
     )
 
 

@@ -96,14 +96,8 @@ def _in(finding: ScanFinding, classes: Sequence[int], columns: Sequence[str]) ->
 def _left_out(classes: int, shown: int, concepts: int, shown_concepts: int) -> str:
     if classes == shown and concepts == shown_concepts:
         return ""
-    rest = f"{count(classes - shown, 'more class', 'more classes')} and " if classes > shown else ""
-    others = count(concepts - shown_concepts, "more concept")
-    return (
-        f"Shown are the worst {shown} of {classes:,} classes with anything confirmed, and the concepts "
-        f"confirmed for them. {rest}{others} are in the list."
-        if concepts > shown_concepts
-        else f"Shown are the worst {shown} of {classes:,} classes with anything confirmed; the list has all."
-    )
+    fewer = f", and {shown_concepts} of {count(concepts, 'concept')}" if concepts > shown_concepts else ""
+    return f"Shown are the worst {shown} of {classes:,} classes with anything confirmed{fewer}."
 
 
 def _order(values: NDArray[np.float64]) -> list[int]:
@@ -133,7 +127,7 @@ def strips(scan: Scan, effects: Mapping[str, NDArray[Any]], *, most: int = STRIP
             shown = sorted(claimed[:most], key=lambda f: -(f.effect or 0.0))
             drawn = {f.class_index for f in shown}
             first = claimed[0]
-            rest = f"Shown are the worst {len(shown)} of {len(claimed)} confirmed; the list has all."
+            rest = f"Shown are the worst {len(shown)} of {len(claimed)} confirmed."
             found.append(
                 StripView(
                     key=f"strip-{len(found) + 1}",

@@ -29,7 +29,9 @@ from auditor.report.words import (
 )
 from auditor.scan_records import Scan, ScanBank, ScanFinding
 
-MOST_DRAWN = 12_000
+MOST_CHARTED = 400
+"""Classes, worst first, whose profile has a chart; with their words alone a thousand fit one page."""
+MOST_DRAWN = 7_500
 """Lines of all profiles together; with more, each shows its largest effects alone."""
 FEWEST_DRAWN = 10
 LONGEST = 100
@@ -280,7 +282,7 @@ def class_rows(scan: Scan, effects: Mapping[str, NDArray[Any]]) -> list[ClassRow
     found: dict[int, list[ScanRow]] = {}
     for finding in scan.findings:
         found.setdefault(finding.class_index, []).append(namer.row(finding))
-    most = max(FEWEST_DRAWN, MOST_DRAWN // max(1, len(found)))
+    most = max(FEWEST_DRAWN, MOST_DRAWN // max(1, min(len(found), MOST_CHARTED)))
     return [
         ClassRow(
             anchor=anchor_of(index),
@@ -288,9 +290,9 @@ def class_rows(scan: Scan, effects: Mapping[str, NDArray[Any]]) -> list[ClassRow
             index=index,
             twin=namer.twin(index),
             rows=rows,
-            forests=_forests(scan, effects, namer, rows, most),
+            forests=_forests(scan, effects, namer, rows, most) if place < MOST_CHARTED else [],
         )
-        for index, rows in found.items()
+        for place, (index, rows) in enumerate(found.items())
     ]
 
 
