@@ -232,7 +232,8 @@ def _with_floor(values: FloatArray, means: FloatArray, variances: FloatArray) ->
     The flat side is below the mean where few values are large, above it where few are small.
     """
     centre = values.mean(axis=-1, keepdims=True)
-    skew = np.sign(((values - centre) ** 3).mean(axis=-1, keepdims=True))
+    apart = values - centre
+    skew = np.sign(np.einsum("...i,...i,...i->...", apart, apart, apart))[..., None]
     flat = (means - centre) * skew <= 0.0
     return np.where(flat, np.maximum(variances, variances.mean(axis=-1, keepdims=True)), variances)
 
