@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 SOURCES := auditor tests benchmarks scripts
 SHARED ?= $(if $(AUDITOR_SHARED),$(AUDITOR_SHARED),../shared)
 DEMO_OUT ?= demo-audit
+SCAN_OUT ?= demo-scan
+SCAN_BANKS ?= textures
 WORKERS ?= 2
 PYTEST = $(LIBRARIES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
@@ -17,7 +19,7 @@ endif
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-all coverage lint format docs site schema build clean
+.PHONY: help setup demo scan test test-slow test-all coverage lint format docs site schema build clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,6 +41,10 @@ demo: $(VENV)/.demo-installed  ## Audit a real ImageNet classifier on this machi
 	    --banks textures --occluder-iterations 120 --refits 1 --reference-classes 5 --out $(DEMO_OUT) --overwrite && \
 	echo "the audit took $$(( $$(date +%s) - start )) s" && \
 	echo "the report lies at $$(pwd)/$(DEMO_OUT)/report.html and report.pdf"
+
+scan: $(VENV)/.demo-installed  ## Scan all 1,000 classes of the same classifier against the drawn textures
+	$(LIBRARIES) $(BIN)/auditor scan --model bundled:efficientnet_lite0 --banks $(SCAN_BANKS) --out $(SCAN_OUT) --overwrite
+	@echo "the page lies at $$(pwd)/$(SCAN_OUT)/scan.html"
 
 test: $(VENV)/.dev-installed  ## Run the fast tests (the first time: set up everything)
 	$(PYTEST) -m "not slow and not shared and not browser" --durations=10

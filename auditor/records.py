@@ -197,7 +197,8 @@ class ClassImages(Record):
     """Which images stood for the class."""
 
     source: str
-    """``impressions`` (made from the model itself), ``folder`` or ``hf:NAME``."""
+    """``impressions`` (made from the model itself), ``folder``, ``hf:NAME``, or ``unlabelled`` (photos
+    without labels that the model takes for the class)."""
     found: Count
     """Offered."""
     used: Count
@@ -585,6 +586,16 @@ class Audit(Record):
     def of_class(self, index: int) -> list[Finding]:
         """The findings of one class."""
         return [finding for finding in self.findings if finding.class_index == index]
+
+    def importance_of(self, finding: Finding) -> Importance | None:
+        """The features' view of an association; ``None`` where it was not measured, and of contrasts."""
+        if finding.kind != "association":
+            return None
+        for result in self.classes:
+            for detail in result.concepts if result.index == finding.class_index else ():
+                if (detail.bank, detail.concept) == (finding.bank, finding.subject):
+                    return detail.importance
+        return None
 
     def to_frame(self) -> Any:
         """Every finding as one row of a pandas frame, with the columns of the CSV; needs pandas.

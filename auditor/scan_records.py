@@ -44,8 +44,8 @@ class Driver(Record):
 class ScanFinding(Record):
     """A class and a concept, or a class and two groups, that the screening half pointed at.
 
-    ``effect`` comes from the confirming images alone. It was not selected on them. Therefore it does not
-    shrink when it is measured again.
+    ``effect`` comes from the confirming images alone. Over everything selected it neither shrinks nor grows
+    when it is measured again. Among the confirmed alone it shrinks a little: these also had to pass the test.
     """
 
     kind: Kind

@@ -32,6 +32,9 @@ ScanFormat = Literal["html", "pdf", "csv"]
 IMPRESSIONS = "impressions"
 """The value of ``images`` that asks for images made from the model itself."""
 
+UNLABELLED = "unlabelled"
+"""What ``audit.json`` says of images found among photos without labels."""
+
 NOT_IN_NUMBERS = frozenset({"out", "formats", "strict", "overwrite", "cache", "from_scan"})
 """Settings that cannot change a number in the result."""
 
@@ -93,6 +96,11 @@ class Settings(BaseModel):
         min_length=1,
         description="Images of the classes: a folder with one folder per class, hf:DATASET[:SPLIT], or "
         "'impressions', which makes them from the model itself.",
+    )
+    unlabelled: Path | None = Field(
+        None,
+        description="Folder of any photos, without labels: those that the model itself takes for a class are "
+        "its images. Classes with fewer than 8 get impressions.",
     )
     banks: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         ("textures",),
@@ -234,6 +242,8 @@ class Settings(BaseModel):
             raise ValueError(
                 f"mean has {len(self.mean)} values and std {len(self.std)}, needed one of each per channel"
             )
+        if self.unlabelled is not None and self.images != IMPRESSIONS:
+            raise ValueError(f"unlabelled and images '{self.images}' are given, needed one of them")
         for field in ("arch", "model_factory"):
             if getattr(self, field) is not None and not self.model.startswith("file:"):
                 raise ValueError(f"{field} is given but model is '{self.model}', needed model = file:PATH")

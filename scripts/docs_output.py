@@ -212,7 +212,11 @@ def _audits(home: Path) -> None:
 
 
 def _settings(home: Path) -> None:
-    """``audit.toml``, the settings file that the tutorial shows."""
+    """``audit.toml`` and ``scan.toml``, the files that the tutorial and the page on scans show."""
+    (home / WORK / "scan.toml").write_text(
+        'format_version = 2\ntrust.smallest_n = 12\n\n[[scan]]\nkind = "association"\nbanks = ["textures"]\n'
+        "largest_effect = 0.5\n"
+    )
     (home / WORK / "audit.toml").write_text(
         'model = "bundled:efficientnet_lite0"\nclasses = ["zebra", "spider web"]\nbanks = ["textures"]\n'
         'out = "strict-audit"\nalpha = 0.01\n'

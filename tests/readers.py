@@ -304,7 +304,7 @@ def markdown_rows(text: str, heading: str) -> list[list[str]]:
 
 def markdown_findings(text: str, names: Names) -> dict[Key, Said]:
     found: dict[Key, Said] = {}
-    for owner, about, said, effect, interval, p, _ in markdown_rows(text, "### Strongest per class"):
+    for owner, about, said, effect, interval, p, *_ in markdown_rows(text, "### Strongest per class"):
         pair = re.fullmatch(r"`(.+)/(.+)` against `(.+)`( \(not matched\))?", about)
         if pair:
             bank, more, less = pair[1], pair[2], pair[3]
@@ -329,7 +329,7 @@ def junit_findings(text: str) -> dict[Key, Said]:
         stated = said is not None
         text_of = (said if stated else case.find("skipped")).text or ""  # type: ignore[union-attr]
         word, effect, interval, p = re.match(
-            r"(.+?): effect (\S+) (\[.+\]|–), corrected p (?:= )?([<>] [\d.]*\d|not measured|[\d.]*\d)",
+            r"(.+?): effect (\S+) (\[.+?\]|–), corrected p (?:= )?([<>] [\d.]*\d|not measured|[\d.]*\d)",
             text_of,
         ).groups()  # type: ignore[union-attr]
         word = meaning(word, more, less)
@@ -351,7 +351,7 @@ def sarif_claims(text: str) -> dict[Key, Said]:
         more, _, less = subject.partition("/")
         message = result["message"]["text"].replace("\\", "")
         word, effect, interval, p = re.search(
-            r": (.+), effect (\S+) (\[.+\]), corrected p (?:= )?(.+)$", message
+            r": (.+), effect (\S+) (\[.+?\]), corrected p (?:= )?(.+?)(?:; importance .*)?$", message
         ).groups()  # type: ignore[union-attr]
         assert message.startswith(f"{owner}, images labelled {more}")
         word = meaning(word, *((more, less) if less else ("", "")))

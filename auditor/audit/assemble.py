@@ -132,7 +132,8 @@ def skipped_parts(occluders: Occluders, banks: Sequence[ConceptBank]) -> list[Sk
     """What was asked for and not done, of the audit as a whole."""
     why = why_not_measured(occluders)
     importance = [Skipped(what="importance of concepts (AfI)", reason=why)] if why else []
-    return [*occluders.references.skipped, *importance, *(skip for bank in banks for skip in bank.skipped)]
+    photos, references = occluders.skipped, occluders.references.skipped
+    return [*photos, *references, *importance, *(skip for bank in banks for skip in bank.skipped)]
 
 
 def albums_of(

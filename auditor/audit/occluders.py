@@ -20,7 +20,7 @@ from auditor.explain.reference_classes import (
     learn_reference_classes,
     no_reference_classes,
 )
-from auditor.explain.stage_one import StageOne, cached_stage_one
+from auditor.explain.stage_one import StageOne, cached_stage_one, unlabelled_photos
 from auditor.models.loaded import ClassLabel
 from auditor.records import Explanation, SanityCheck, Skipped
 from auditor.store.directory import WORK
@@ -44,6 +44,8 @@ class Occluders:
 
     classes: tuple[ClassOccluder, ...]
     references: ReferenceClasses
+    skipped: tuple[Skipped, ...] = ()
+    """Photos without labels that could not be used."""
 
     @property
     def held(self) -> tuple[StageOne, ...]:
@@ -76,10 +78,12 @@ def learn_occluders(context: AuditContext) -> Occluders:
         record = Explanation(measured=False, reason="not asked for: the audit was run with --scores-only")
         classes = tuple(ClassOccluder(label, None, record) for label in context.classes)
         return Occluders(classes, no_reference_classes(context))
+    photos = unlabelled_photos(context)
     found = [_learn(context, label) for label in context.classes]
     any_holds = any(one.record.measured for one in found)
     references = learn_reference_classes(context) if any_holds else no_reference_classes(context)
-    return Occluders(tuple(_checked(context, one, references) for one in found), references)
+    checked = tuple(_checked(context, one, references) for one in found)
+    return Occluders(checked, references, photos.skipped if photos else ())
 
 
 def _learn(context: AuditContext, label: ClassLabel) -> ClassOccluder:

@@ -15,6 +15,7 @@ from auditor.banks import ConceptBank, load_bank
 from auditor.banks.places import cache_root
 from auditor.context import AuditContext
 from auditor.errors import InputError
+from auditor.images.decode import list_images
 from auditor.images.folder import class_folder
 from auditor.models import InputOverrides, LoadedModel, Request, find_classes, load_model
 from auditor.models.layers import choose_layers
@@ -122,6 +123,8 @@ def _check_out(settings: Settings) -> None:
 def _check_images(settings: Settings, classes: Sequence[ClassLabel], labels: Sequence[ClassLabel]) -> None:
     """A folder with photos of none of the classes is a mistake; one class without photos is not."""
     source = settings.images
+    if settings.unlabelled is not None and not settings.scores_only and not list_images(settings.unlabelled):
+        raise InputError(f"unlabelled '{settings.unlabelled}': no image files; needed: photos")
     if settings.scores_only or source == IMPRESSIONS or source.startswith("hf:"):
         return
     missing = []

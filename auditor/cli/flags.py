@@ -34,6 +34,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "classes",
         "from_scan",
         "images",
+        "unlabelled",
         "banks",
         "benchmark",
         "layers",

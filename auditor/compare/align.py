@@ -12,9 +12,9 @@ MUST_AGREE = ("seed", "runs", "margin", "contrast_margin", "alpha", "min_images"
 """Settings that a difference between two releases must not come from."""
 
 WORTH_SAYING = (
-    "images", "benchmark", "noise", "rotation", "refits", "permutations", "bootstrap", "max_images",
-    "n_impressions", "impression_steps", "heldout", "occluder_iterations", "occluder_lr", "layers",
-    "reference_classes", "precision",
+    "images", "unlabelled", "benchmark", "noise", "rotation", "refits", "permutations", "bootstrap",
+    "max_images", "n_impressions", "impression_steps", "heldout", "occluder_iterations", "occluder_lr",
+    "layers", "reference_classes", "precision",
 )  # fmt: skip
 """Settings that may differ, at the price of a note."""
 

@@ -199,7 +199,7 @@ def _paired(old: _Side, new: _Side, key: Key, answers: tuple[FloatArray, FloatAr
     change = np.where(common, answers[1] - answers[0][at], 0.0)[None]
     if key[0] == "contrast":
         groups = _common_groups(new.arrays, f"{bank}/groups/{new.column(key)}", common)
-        return groups.errors(change) if groups.measurable else None
+        return groups.errors(change, floor=True) if groups.measurable else None
     record = next(one for one in new.scan.banks if one.bank.name == bank)
     label = [concept.name for concept in record.bank.concepts].index(key[3])
     partner = new.arrays.get(f"{bank}/counterfactual")
@@ -208,7 +208,7 @@ def _paired(old: _Side, new: _Side, key: Key, answers: tuple[FloatArray, FloatAr
     concept = ConceptSample(labels, clusters, None if partner is None else partner.astype(np.int64))
     if label not in concept.measurable:
         return None
-    found, column = concept.errors(change), concept.measurable.index(label)
+    found, column = concept.errors(change, floor=True), concept.measurable.index(label)
     return Errors(found.effect[:, [column]], found.error[:, [column]], found.df[[column]])
 
 

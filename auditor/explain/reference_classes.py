@@ -55,6 +55,7 @@ def learn_reference_classes(context: AuditContext) -> ReferenceClasses:
     """Learn one occluder for each reference class, from class impressions; or read it from the cache."""
     wanted = {
         "images": "impressions",
+        "unlabelled": None,
         "n_impressions": IMPRESSIONS,
         "impression_steps": STEPS,
         "heldout": 0.0,

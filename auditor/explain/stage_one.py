@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.context import AuditContext
+from auditor.errors import InputError
 from auditor.explain import occluder as occ
 from auditor.explain.channels import channel_importance, neuron_scores
 from auditor.files import load_arrays, save_arrays, write_bytes
-from auditor.images.class_images import ImageRequest, ImageSet, collect
+from auditor.images.class_images import ImageRequest, ImageSet, collect, collect_unlabelled
 from auditor.images.impressions import PRIOR, RECIPE, ImpressionSettings
 from auditor.images.transforms import Views
+from auditor.images.unlabelled import Unlabelled, look_through
 from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.records import ClassImages, OccluderRecord, Skipped
 from auditor.settings import IMPRESSIONS
@@ -106,7 +108,8 @@ def stage_one_key(context: AuditContext, label: ClassLabel, *, prior: float = PR
     """Name by content: the model and its input, the layers, the settings and the class."""
     model, settings = context.model, context.settings
     parts = [model.sha256, model.architecture, model.input.model_dump_json()]
-    parts += [settings.digest(without=_ELSEWHERE), *context.layer_names]
+    parts += [settings.digest(without=_ELSEWHERE | {"unlabelled"}), *context.layer_names]
+    parts += [f"unlabelled {settings.unlabelled}"] if settings.unlabelled else []
     parts += [str(model.device.type), str(torch.get_num_threads()), f"occluder {occ.RECIPE}"]
     if settings.images == IMPRESSIONS:
         parts.append(f"impressions {RECIPE}, prior {prior}")
@@ -199,6 +202,7 @@ def class_images(
     """
     settings = context.settings
     generator = generator or _class_generator(settings.seed, label.index)
+    photos = unlabelled_photos(context)
     batches = -(-settings.n_impressions // settings.batch_size)
     steps = settings.impression_steps * batches if settings.images == IMPRESSIONS else None
     with context.progress.stage(f"{label.name}: images", steps) as stage:
@@ -217,7 +221,49 @@ def class_images(
                 precision=context.precision,
             ),
         )
-        return collect(wanted, context.model, label, generator=generator, on_step=stage.advance)
+        missed: Skipped | None = None
+        if photos is not None:
+            own = _class_generator(settings.seed, label.index)  # impressions do not depend on this search
+            try:
+                return collect_unlabelled(photos, wanted, context.model, label, generator=own)
+            except InputError as failure:
+                missed = _missed(context, label, failure)
+        try:
+            found = collect(wanted, context.model, label, generator=generator, on_step=stage.advance)
+        except InputError as failure:
+            raise InputError(f"{missed.reason}; {failure}" if missed else str(failure)) from failure
+    return replace(found, skipped=(missed, *found.skipped)) if missed else found
+
+
+def _missed(context: AuditContext, label: ClassLabel, failure: InputError) -> Skipped:
+    """Says that impressions take the place of photos without labels, and why."""
+    context.progress.note(f"{label.name}: impressions in place of photos: {failure}")
+    return Skipped(
+        what=f"photos without labels for class '{label.name}'",
+        reason=f"{failure}; impressions take their place",
+    )
+
+
+def unlabelled_photos(context: AuditContext) -> Unlabelled | None:
+    """The photos without labels and what the model takes them for; ``None`` where none were given.
+
+    The first call passes them through the model; later ones read the cache.
+
+    Raises:
+        InputError: There is no such folder.
+        StorageError: The cache cannot be written.
+    """
+    settings = context.settings
+    if settings.unlabelled is None:
+        return None
+    return look_through(
+        context.model,
+        settings.unlabelled,
+        batch=settings.batch_size,
+        cache=context.cache,
+        progress=context.progress,
+        built_with=(*settings.model_args, settings.model_factory or "", settings.head),
+    )
 
 
 def _occluder_settings(context: AuditContext) -> occ.OccluderSettings:

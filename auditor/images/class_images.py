@@ -1,4 +1,4 @@
-"""The images that stand for a class, from a folder, a data set or the model itself.
+"""The images that stand for a class, from a folder, a data set, photos without labels or the model itself.
 
 Only those are used that the model recognises as the class, plain and transformed: the third condition of
 equation 4.
@@ -7,7 +7,7 @@ equation 4.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -25,12 +25,16 @@ from auditor.images.hub import read_hub
 from auditor.images.impressions import ImpressionSettings, make_impressions
 from auditor.images.inputs import as_inputs
 from auditor.images.transforms import transform
+from auditor.images.unlabelled import Unlabelled
 from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.records import ClassImages, Skipped
-from auditor.settings import IMPRESSIONS
+from auditor.settings import IMPRESSIONS, UNLABELLED
 
 FEWEST = 4
 """Fewest recognised images that a class can be audited with: two to learn on, two held out."""
+FEWEST_TAKEN = 8
+"""Fewest photos without labels that may stand for a class. Fewer may all be the same mistake of the model;
+impressions take their place."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +105,57 @@ def collect(
             stream = read_folder(class_folder(Path(kind), label, model.labels), skipped)
             kind = "folder"
         pixels, names, found = _take(stream, model, wanted, recognised)
-    used, seen = len(pixels), found + len(skipped)
-    if used < FEWEST:
+    if len(pixels) < FEWEST:
         raise InputError(
-            f"images '{wanted.source}', class '{label.name}': the model recognises {used} of {seen} as the "
-            f"class; needed: {FEWEST} or more"
+            f"images '{wanted.source}', class '{label.name}': the model recognises {len(pixels)} of "
+            f"{found + len(skipped)} as the class; needed: {FEWEST} or more"
         )
-    held = min(round(used * wanted.heldout), used - 2)
+    return _image_set(kind, pixels, names, found, skipped, heldout=wanted.heldout)
+
+
+def collect_unlabelled(
+    photos: Unlabelled,
+    wanted: ImageRequest,
+    model: LoadedModel,
+    label: ClassLabel,
+    *,
+    generator: torch.Generator,
+) -> ImageSet:
+    """The photos without labels that the model takes for a class, plain and transformed.
+
+    Args:
+        photos: All photos, and what the model takes them for.
+        wanted: How many at most; its source is not read.
+        model: The audited model.
+        label: The class.
+        generator: Draws the transformation t.
+
+    Raises:
+        InputError: Fewer than ``FEWEST_TAKEN`` are taken for the class, or one can no longer be read.
+    """
+    recognised = partial(_recognised, model, label.index, wanted, generator)
+    pixels, names, seen = _take(photos.read(label.index), model, wanted, recognised)
+    if len(pixels) < FEWEST_TAKEN:
+        raise InputError(
+            f"unlabelled '{photos.folder}': the model takes {len(pixels)} of {photos.readable} photos for "
+            f"'{label.name}', plain and transformed; needed: {FEWEST_TAKEN} or more"
+        )
+    others = photos.readable - int((photos.taken_for == label.index).sum())
+    return _image_set(UNLABELLED, pixels, names, others + seen, [], heldout=wanted.heldout)
+
+
+def _image_set(
+    kind: str,
+    pixels: NDArray[np.uint8],
+    names: Sequence[str],
+    found: int,
+    skipped: Sequence[Skipped],
+    *,
+    heldout: float,
+) -> ImageSet:
+    """The recognised images with their record; ``found`` of all that were offered could be decoded."""
+    used, seen = len(pixels), found + len(skipped)
+    held = min(round(used * heldout), used - 2)
     record = ClassImages(
         source=kind,
         found=seen,

@@ -12,6 +12,7 @@ from auditor.records import Conclusion, Finding, Importance
 
 if TYPE_CHECKING:
     from auditor.compare import Change
+    from auditor.scan_records import ScanFinding
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -45,7 +46,7 @@ CHECKS = {
 }
 
 
-def said(finding: Finding | Importance) -> Word:
+def said(finding: Finding | Importance | ScanFinding) -> Word:
     """The conclusion as a reader sees it; of a contrast, which group it is."""
     word = CONCLUSIONS[finding.conclusion]
     if isinstance(finding, Importance) or finding.kind == "association":
@@ -100,6 +101,17 @@ def digits_of(kind: str) -> int:
 def effect_text(finding: Finding) -> str:
     """The effect of a finding."""
     return number(finding.effect, digits=digits_of(finding.kind))
+
+
+def importance_text(one: Importance | None) -> str:
+    """``importance (AfI) 0.080 [0.010, 0.150], corrected p = 0.02; seen in: both``; empty where none."""
+    if one is None:
+        return ""
+    ends = interval(one.adjusted_low, one.adjusted_high, digits=3)
+    return (
+        f"importance (AfI) {number(one.effect, digits=3)} {ends}, "
+        f"{p_phrase(one.p_adjusted, name='corrected p')}; seen in: {one.views}"
+    )
 
 
 def interval_text(finding: Finding) -> str:

@@ -65,7 +65,7 @@ def selected_of(both: Both, margin: float) -> Selected:
 
 
 def findings_of(
-    context: AuditContext, banks: Sequence[ScannedBank], kind: Kind
+    context: AuditContext, banks: Sequence[ScannedBank], kind: Kind, control: Check
 ) -> tuple[list[ScanFinding], ScanFamily]:
     """Everything selected of one kind over all banks, corrected together and concluded.
 
@@ -73,13 +73,14 @@ def findings_of(
         context: Model and settings.
         banks: Those scanned.
         kind: Associations, or contrasts.
+        control: What labels drawn by lot say of this kind.
     """
     settings = context.settings
     selected = [selected_of(bank.both(kind), margin_of(kind, settings)) for bank in banks]
     corrected = confirm(np.concatenate([one.p_values for one in selected]), settings.alpha)
     found: list[ScanFinding] = []
     for bank, one in zip(banks, selected, strict=True):
-        of_bank = _OfBank(context, bank, kind, one, corrected.level)
+        of_bank = _OfBank(context, bank, kind, one, Corrected(corrected.level, control))
         start = len(found)
         found += [of_bank.finding(k, float(corrected.q_value[start + k])) for k in range(len(one.rows))]
     family = ScanFamily(
@@ -92,18 +93,28 @@ def findings_of(
     return found, family
 
 
+@dataclass(frozen=True)
+class Corrected:
+    """What is the same for every finding of one kind."""
+
+    level: float
+    """1 minus the coverage of intervals."""
+    control: Check
+
+
 class _OfBank:
     """The selected pairs of one bank, with what is computed once for all of them."""
 
     def __init__(
-        self, context: AuditContext, bank: ScannedBank, kind: Kind, selected: Selected, level: float
+        self, context: AuditContext, bank: ScannedBank, kind: Kind, selected: Selected, corrected: Corrected
     ) -> None:
         self._context, self._bank, self._kind, self._selected = context, bank, kind, selected
+        self._control = corrected.control
         both = bank.both(kind)
         rows, columns = selected.rows, selected.columns
         self._effect = both.confirming.effect[rows, columns]
         self._half = both.confirming.error[rows, columns] * stats.t.ppf(
-            1.0 - level / 2.0, both.confirming.df[columns]
+            1.0 - corrected.level / 2.0, both.confirming.df[columns]
         )
         self._screened = both.screening.effect[rows, columns]
         self._shares = class_shares_of(both.confirming.effect, rows, columns)
@@ -116,7 +127,10 @@ class _OfBank:
         margin = margin_of(self._kind, settings)
         about = self._concept(column) if self._kind == "association" else self._contrast(column)
         units = "independent images" if not about["matched"] else "independent pairs"
-        checks = [enough(min(about["independent"], about["independent_other"]), settings, what=units)]
+        checks = [
+            self._control,
+            enough(min(about["independent"], about["independent_other"]), settings, what=units),
+        ]
         if (self._kind == "contrast" and abs(effect) - half > margin) or abs(effect) + half <= margin:
             checks += self._contrast_checks(row, column, effect)
         judged = conclude(

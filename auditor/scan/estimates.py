@@ -87,13 +87,13 @@ def logarithm(parts: Parts, answers: Answers, others: FloatArray | None, index: 
 def _concepts(side: Part, names: Sequence[str], values: FloatArray) -> Errors:
     if not names:
         return _none(len(values))
-    found = side.layout.sample.errors(values)
+    found = side.layout.sample.errors(values, floor=True)
     columns = [side.layout.measurable.index(name) for name in names]
     return Errors(found.effect[:, columns], found.error[:, columns], found.df[columns])
 
 
 def _contrasts(side: Part, which: Sequence[int], values: FloatArray) -> Errors:
-    found = [side.groups[i].sample.errors(values) for i in which]
+    found = [side.groups[i].sample.errors(values, floor=True) for i in which]
     if not found:
         return _none(len(values))
     effect, error = (np.hstack([getattr(one, name) for one in found]) for name in ("effect", "error"))

@@ -24,15 +24,16 @@ from auditor.scan.answers import look_at
 from auditor.scan.confirm import ScannedBank, findings_of
 from auditor.scan.drivers import with_drivers
 from auditor.scan.estimates import estimate
-from auditor.scan.lots import DRAWS, lots
+from auditor.scan.lots import DRAWS, control_of, lots
 from auditor.scan.parts import divided, fewer_images
-from auditor.scan_records import Scan, ScanBank, ScanFinding
+from auditor.scan_records import Kind, Scan, ScanBank, ScanFinding
 from auditor.settings import ScanSettings
 from auditor.store.directory import AUDIT_FILE, WORK
 from auditor.store.scans import SCAN_FILE, read_scan, write_scan
 
 MOST_KEPT = 8_000_000
 """Answers of a bank, classes times images, up to which all are kept: 16 MB."""
+KINDS: tuple[Kind, ...] = ("association", "contrast")
 METHOD = {
     "effect": "mean log-scaled class probability e on the concept's images less that on the images compared "
     "with, on the confirming images alone; e = ln(1 + K p) / ln(1 + K), docs/statistics.md",
@@ -59,15 +60,15 @@ def run_scan(settings: ScanSettings, *, progress: Progress = silent) -> Scan:
         banks = _scanned(context, settings)
     everything: list[ScanFinding] = []
     families = []
-    for kind in ("association", "contrast"):
-        found, family = findings_of(context, banks, kind)
+    with progress.stage("labels drawn by lot", DRAWS) as stage:
+        controls = lots(banks, settings, stage.advance)
+    for kind in KINDS:
+        found, family = findings_of(context, banks, kind, control_of(controls, kind))
         everything += found
         families.append(family)
     everything.sort(
         key=lambda one: (not one.confirmed, -one.severity, one.class_index, one.bank, one.subject)
     )
-    with progress.stage("labels drawn by lot", DRAWS) as stage:
-        controls = lots(banks, settings, stage.advance)
     with progress.stage("report"):
         everything, pictures = with_drivers(banks, everything)
         arrays = _arrays(banks, everything)

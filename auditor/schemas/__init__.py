@@ -1,6 +1,6 @@
-"""The JSON Schemas of ``audit.json`` and ``bank.toml``, generated so that they cannot drift from the program.
+"""The JSON Schemas of ``audit.json``, ``scan.json`` and ``bank.toml``, generated so that they cannot drift.
 
-``python -m auditor.schemas`` prints the audit's, ``--write`` renews both published files.
+``python -m auditor.schemas`` prints the audit's, ``--write`` renews the published files.
 """
 
 from __future__ import annotations
@@ -10,32 +10,52 @@ from pathlib import Path
 from typing import Any
 
 from auditor.records import FORMAT_VERSION, Audit
+from auditor.scan_records import SCAN_VERSION, Scan
 
 SCHEMA_FILE = f"audit-{FORMAT_VERSION}.schema.json"
 BANK_SCHEMA_FILE = "bank-1.schema.json"
+SCAN_SCHEMA_FILE = f"scan-{SCAN_VERSION}.schema.json"
 
 
 def audit_schema() -> dict[str, Any]:
     """The schema, JSON Schema draft 2020-12; every field carries its description."""
+    return _schema(Audit, f"urn:auditor:schema:audit:{FORMAT_VERSION}", "format_version")
+
+
+def scan_schema() -> dict[str, Any]:
+    """The same for ``scan.json``."""
+    return _schema(Scan, f"urn:auditor:schema:scan:{SCAN_VERSION}", "format_version", "kind")
+
+
+def _schema(record: type[Audit] | type[Scan], name: str, *required: str) -> dict[str, Any]:
     # Reader's mode: fields that were added later with a default are not required, so audits
     # written before stay valid.
-    generated = Audit.model_json_schema(by_alias=True, mode="validation")
+    generated = record.model_json_schema(by_alias=True, mode="validation")
     properties = generated.pop("properties")
     definitions = generated.pop("$defs")
-    required = [*generated.pop("required"), "format_version"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:auditor:schema:audit:{FORMAT_VERSION}",
+        "$id": name,
         **generated,
-        "required": sorted(required),
+        "required": sorted([*generated.pop("required"), *required]),
         "properties": properties,
         "$defs": definitions,
     }
 
 
 def schema_text() -> str:
-    """The content of the published file."""
+    """The content of the audit's published file."""
     return json.dumps(audit_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def scan_schema_text() -> str:
+    """The content of the scan's."""
+    return json.dumps(scan_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def published_scan_schema() -> Path:
+    """Where it lies."""
+    return Path(__file__).with_name(SCAN_SCHEMA_FILE)
 
 
 def published_schema() -> Path:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import sys
 
 from auditor.files import write_bytes
-from auditor.schemas import bank_schema_text, published_bank_schema, published_schema, schema_text
+from auditor.schemas import (
+    bank_schema_text,
+    published_bank_schema,
+    published_scan_schema,
+    published_schema,
+    scan_schema_text,
+    schema_text,
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -13,6 +20,7 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--write"]:
         for path, text in (
             (published_schema(), schema_text()),
+            (published_scan_schema(), scan_schema_text()),
             (published_bank_schema(), bank_schema_text()),
         ):
             write_bytes(path, text.encode())

@@ -162,13 +162,24 @@ def effects_with_errors(
     concepts: int,
     clusters: ArrayLike | None = None,
     against_zero: bool = False,
+    floor: bool = False,
 ) -> Errors:
     """Effects for many rows (all classes of a model, several temperatures).
 
-    ``values`` are [rows, images]. The other arguments and the errors are those of :func:`mean_effects`.
+    Args:
+        values: [rows, images].
+        labels: As for :func:`mean_effects`, like the rest.
+        concepts: Number of concepts.
+        clusters: [images].
+        against_zero: Responses are differences.
+        floor: If few images respond strongly, a group without any of them has a low mean and almost no
+            variance, and its effect looks certain. Such a group counts as variable as the mean of all.
+
+    Raises:
+        InputError: As for :func:`mean_effects`.
     """
     _, groups, rows = _grouped(values, labels, concepts, clusters, against_zero=against_zero)
-    return _estimates(rows, groups)
+    return _estimates(rows, groups, floor=floor)
 
 
 def standardised_effects(values: ArrayLike, labels: ArrayLike, *, concepts: int) -> Errors:
@@ -203,14 +214,28 @@ def _grouped(
     return units, groups, rows[:, groups.order]
 
 
-def _estimates(values: FloatArray, groups: ImageGroups) -> Errors:
+def _estimates(values: FloatArray, groups: ImageGroups, *, floor: bool = False) -> Errors:
     """Effects [..., concepts] of ``values`` [..., units] in ``groups.order``."""
     means, variances = group_moments(values, groups)
+    if floor:
+        variances = _with_floor(values, means, variances)
     return Errors(
         effect=contrast_of_means(means, groups),
         error=np.sqrt(contrast_variance(variances, groups)),
         df=_degrees_of_freedom(groups),
     )
+
+
+def _with_floor(values: FloatArray, means: FloatArray, variances: FloatArray) -> FloatArray:
+    """[..., groups] Variances, of groups on the flat side of a skewed distribution at least the mean of all.
+
+    The flat side is below the mean where few values are large, above it where few are small.
+    """
+    centre = values.mean(axis=-1, keepdims=True)
+    apart = values - centre
+    skew = np.sign(np.einsum("...i,...i,...i->...", apart, apart, apart))[..., None]
+    flat = (means - centre) * skew <= 0.0
+    return np.where(flat, np.maximum(variances, variances.mean(axis=-1, keepdims=True)), variances)
 
 
 def class_shares(effects: FloatArray, class_index: int) -> list[float | None]:

@@ -95,10 +95,13 @@ class ConceptSample:
             against_zero=self.counterfactual is not None,
         )
 
-    def errors(self, values: FloatArray, *, without: NDArray[np.bool_] | None = None) -> Errors:
+    def errors(
+        self, values: FloatArray, *, without: NDArray[np.bool_] | None = None, floor: bool = False
+    ) -> Errors:
         """Effects [rows, measurable concepts] on ``values`` [rows, images], by a formula.
 
-        ``without`` [images] marks images to leave out.
+        ``without`` [images] marks images to leave out; ``floor`` as for
+        :func:`~auditor.statistics.effects.effects_with_errors`.
         """
         kept = np.ones(len(self.used), np.bool_) if without is None else ~without[self.used]
         return effects_with_errors(
@@ -107,6 +110,7 @@ class ConceptSample:
             concepts=len(self.measurable),
             clusters=self.clusters[self.used][kept],
             against_zero=self.counterfactual is not None,
+            floor=floor,
         )
 
 
@@ -168,13 +172,14 @@ class GroupSample:
         counts = [len(side) for side in self.positions]
         return replace(effect, n=counts[0], n_other=counts[1], units_other=self.units[1])
 
-    def errors(self, values: FloatArray) -> Errors:
+    def errors(self, values: FloatArray, *, floor: bool = False) -> Errors:
         """The same [rows, 1] on ``values`` [rows, images], by a formula."""
         found = effects_with_errors(
             self.unit_values(values),
             self._labels,
             concepts=1 if self.matched else 2,
             against_zero=self.matched,
+            floor=floor,
         )
         return Errors(found.effect[:, :1], found.error[:, :1], found.df[:1])
 

@@ -24,6 +24,10 @@ LEAST_ERRORS = 0.5
 """Standard errors by which an effect must lie beyond the margin to be selected."""
 
 
+ROUNDING = 1e-9
+"""Distances from the margin that are rounding, where nothing varies."""
+
+
 def divide(strata: ArrayLike, clusters: ArrayLike, scores: ArrayLike) -> NDArray[np.bool_]:
     """[images] Whether an image screens; the others confirm. Clusters stay together.
 
@@ -67,7 +71,7 @@ def beyond_margin_p(confirming: Errors, margin: float) -> FloatArray:
     distance = np.abs(confirming.effect) - margin
     usable = np.isfinite(error) & (error > 1e-12)
     t = np.divide(distance, error, out=np.full_like(distance, -np.inf), where=usable)
-    t = np.where(~usable & np.isfinite(error) & (distance > 0.0), np.inf, t)
+    t = np.where(~usable & np.isfinite(error) & (distance > ROUNDING), np.inf, t)
     return np.asarray(np.clip(2.0 * stats.t.sf(t, confirming.df), np.finfo(float).tiny, 1.0))
 
 

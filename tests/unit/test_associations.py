@@ -12,6 +12,7 @@ from auditor.banks.bank import BankImage, Concept, ConceptBank, digest_of
 from auditor.errors import InputError
 from auditor.progress import silent
 from auditor.settings import Settings
+from benchmarks.associations_ceiling import beside_lists, between_models, class_effects
 from benchmarks.associations_contrasts import Contrasted, contrast_table
 from benchmarks.associations_measure import measure
 from benchmarks.associations_pairs import (
@@ -169,3 +170,41 @@ def test_what_is_read_from_the_cache_is_laid_out_as_it_was_shown(
     np.testing.assert_array_equal(second.layout.sample.counterfactual, first.layout.sample.counterfactual)
     scores = [m.scores(0, runs=2, rng=rng)["auditor"] for m in (first, second)]
     np.testing.assert_allclose(scores[1], scores[0], atol=1e-3)
+
+
+def test_the_ceiling_ranks_one_model_by_the_other() -> None:
+    effects = {
+        "one": np.array([[0.9, 0.5, 0.0], [0.05, 0.04, 0.01]]),
+        "two": np.array([[0.6, 0.7, 0.1], [0.0, 0.1, 0.3]]),
+    }
+    rows = between_models(effects, ["a", "b"], [[1], [0, 2]])
+    # The first concepts of two come second and third by one, and the other way round.
+    assert rows[2].startswith("| one | 0.75 (0.50 to 1.00) |  | 0.42 (0.33 to 0.50)")
+    assert rows[3].startswith("| two | 1.00 (1.00 to 1.00) | 0.42 (0.33 to 0.50)")
+    everything, certain = beside_lists(effects, ["a", "b"], [[1], [0, 2]])[2:]
+    # The list: ranks 2 and 1 in one, 1 and 1 in two. As many as it names: always second.
+    assert [cell.split(" ")[0] for cell in everything.split(" | ")[1:]] == ["0.88", "0.42", "0.50"]
+    # One's first concept of class b is not above the margin.
+    assert [cell.split(" ")[0] for cell in certain.split(" | ")[1:]] == ["0.83", "0.44", "0.50"]
+
+
+def test_class_effects_take_the_first_pictures_of_each_concept() -> None:
+    rng = np.random.default_rng(0)
+    shown: list[str] = []
+
+    def image(name: str) -> BankImage:
+        pixels = rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)
+
+        def load() -> Image.Image:
+            shown.append(name)
+            return Image.fromarray(pixels)
+
+        return BankImage(name=name, load=load, sha256=name)
+
+    concepts = tuple(Concept(c, tuple(image(f"{c}{i}") for i in range(5))) for c in ("x", "y", "z"))
+    bank = ConceptBank("b", "B", "test", concepts, digest_of(concepts))
+    model = tiny_model()
+    found = class_effects(model, bank, 3, silent)
+    assert found.shape == (len(model.labels), 3)
+    assert shown == [f"{c}{i}" for c in "xyz" for i in range(3)]
+    np.testing.assert_allclose(found.sum(axis=1), 0, atol=1e-6)

@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from auditor.errors import InputError
-from auditor.records import Audit, ConceptDetail, SanityCheck
+from auditor.records import CLAIMS, Audit, ConceptDetail, SanityCheck
 from auditor.report.escape import csv_text, markdown_code, markdown_text, sarif_text
 from auditor.report.formats import csv as as_csv
 from auditor.report.formats import json as as_json
@@ -20,6 +20,8 @@ from auditor.report.formats import junit as as_junit
 from auditor.report.formats import markdown as as_markdown
 from auditor.report.formats import modelcard as as_modelcard
 from auditor.report.formats import sarif as as_sarif
+from auditor.report.formats.mlflow import metrics
+from auditor.report.words import importance_text
 from auditor.store.directory import parse_audit
 from tests.releases import audit_of, audited_class, concept, contrast, failed
 from tests.sample import build
@@ -252,3 +254,24 @@ def test_a_sentence_in_markdown_has_no_markup() -> None:
 
 def test_a_sarif_message_has_no_links_or_placeholders() -> None:
     assert sarif_text("[a](1) {0}") == "\\[a\\](1) {{0}}"
+
+
+def test_every_format_tells_what_the_features_show(sample: Audit) -> None:
+    seen = [(f, one) for f in sample.findings if (one := sample.importance_of(f)) is not None]
+    assert seen
+    assert all(f.kind == "association" for f, _ in seen)
+    junit = as_junit.render(sample, Path())
+    results = json.loads(as_sarif.render(sample, Path()))["runs"][0]["results"]
+    said = " ".join(result["message"]["text"].replace("\\", "") for result in results)
+    told = metrics(sample)
+    for finding, one in seen:
+        words = importance_text(one)
+        assert words.endswith(f"seen in: {one.views}")
+        assert f"{abs(one.effect):.3f}" in words
+        assert words in junit
+        assert not finding.claimed or words in said
+        place = f"{finding.class_name}/{finding.bank}/{finding.subject}"
+        assert told[f"{place}/importance"] == one.effect
+        assert told[f"{place}/importance_claimed"] == float(one.conclusion in CLAIMS)
+    rows = [line for line in as_markdown.render(sample, Path()).splitlines() if line.startswith("| `")]
+    assert any(line.endswith(f"| {one.views} |") for line in rows for _, one in seen)

@@ -30,6 +30,7 @@ OTHER: dict[str, object] = {
     "labels": Path("labels.txt"),
     "classes": ("apron",),
     "images": "photos",
+    "unlabelled": "more",
     "banks": ("gender",),
     "benchmark": Path("random"),
     "layers": ("layer4",),
@@ -115,6 +116,11 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> N
         ("", {"std": ["58.4"]}, "--std: got '58.4', needed a list, each a number above 0 to 1"),
         ("", {"model_args": ["stride"]}, "--model-args: 'stride' is not KEY=VALUE"),
         ("", {"model_factory": "a:b"}, "model_factory is given but model is 'timm:resnet18'"),
+        (
+            "",
+            {"images": "photos", "unlabelled": "more"},
+            "unlabelled and images 'photos' are given, needed one of them",
+        ),
         ("", {"formats": ["docx"]}, "--formats: got 'docx', needed a list, each one of html, pdf, json,"),
     ],
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from auditor.banks.generated.textures import TEXTURES, render
+from auditor.banks.generated.textures.minerals import _Cluster, _plates
 from auditor.banks.manifest import read_manifest
 from auditor.banks.places import shipped
 from auditor.errors import InputError
@@ -78,6 +79,43 @@ def test_a_texture_does_not_depend_on_the_others(monkeypatch: pytest.MonkeyPatch
     before = render("woven", index=4, size=64)
     monkeypatch.delitem(TEXTURES, "banded")
     assert np.array_equal(before, render("woven", index=4, size=64))
+
+
+def test_plates_are_the_cells_of_the_nearest_point_with_straight_borders() -> None:
+    """Against a slow version: distance to the nearest bisector of the own and any other point."""
+    seed, n = 5, 24
+    side = np.linspace(30, 33, n, dtype=np.float32)
+    u, v = np.meshgrid(side, side)
+    border, key = _plates(np.random.default_rng(seed), u, v)
+    offsets = 0.5 + 0.9 * np.random.default_rng(seed).uniform(-0.5, 0.5, (2, 4096))
+    cells = [(i, j) for j in range(28, 36) for i in range(28, 36)]
+    points = np.array([[i + offsets[0][i * 64 + j], j + offsets[1][i * 64 + j]] for i, j in cells])
+    for row in range(0, n, 5):
+        for column in range(0, n, 5):
+            here = np.array([u[row, column], v[row, column]], float)
+            own = points[np.hypot(*(points - here).T).argmin()]
+            i, j = divmod(int(key[row, column]), 64)
+            assert np.allclose(own, points[cells.index((i, j))])
+            others = points[np.hypot(*(points - own).T) > 1e-6]
+            away = others - own
+            distances = ((own + others) / 2 - here) * away / np.hypot(*away.T)[:, None]
+            # Points two cells away are not looked at; they matter only far from the border.
+            assert border[row, column] == pytest.approx(distances.sum(axis=1).min(), abs=0.05)
+
+
+def test_crystals_lie_on_one_another_and_cover_the_sheet() -> None:
+    cluster, rng = _Cluster(96), np.random.default_rng(3)
+    before = cluster.top.copy()
+    for _ in range(60):
+        cluster.grow(rng, 12.0)
+        assert (cluster.top >= before).all()
+        before = cluster.top.copy()
+    covered = cluster.top > -1e3
+    assert covered.mean() > 0.9
+    # Faces are flat: the slope is that of the height, but where two faces meet.
+    steps = np.diff(cluster.top, axis=1)[:, :-1]
+    same = np.isclose(steps, cluster.right[:, 1:-1], atol=1e-3) & covered[:, 1:-1]
+    assert same.mean() > 0.5
 
 
 def test_unknown_texture() -> None:

@@ -12,9 +12,17 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from auditor.policy.verdict import Ruling, Verdict
-from auditor.records import Audit, Finding, SanityCheck
+from auditor.records import Audit, Finding, Importance, SanityCheck
 from auditor.report.view.gate import sentence
-from auditor.report.words import clean, effect_text, interval_text, number, p_phrase, said
+from auditor.report.words import (
+    clean,
+    effect_text,
+    importance_text,
+    interval_text,
+    number,
+    p_phrase,
+    said,
+)
 
 Case = ElementTree.Element
 
@@ -27,7 +35,7 @@ def render(audit: Audit, directory: Path) -> str:
     suites = []
     for result in audit.classes:
         checks = [_check(result.name, check) for check in result.sanity_checks]
-        findings = [_finding_case(finding) for finding in audit.of_class(result.index)]
+        findings = [_finding_case(f, audit.importance_of(f)) for f in audit.of_class(result.index)]
         suites.append(_suite(result.name, [*checks, *findings]))
     return _document(f"auditor: {audit.model.name}", suites)
 
@@ -45,7 +53,7 @@ def render_verdict(verdict: Verdict) -> str:
     return _document(f"auditor gate: {verdict.audit.model}", suites)
 
 
-def _finding_case(finding: Finding) -> Case:
+def _finding_case(finding: Finding, importance: Importance | None) -> Case:
     subject = finding.subject
     if finding.kind == "contrast":
         matched = "matched" if finding.matched else "not matched"
@@ -55,6 +63,8 @@ def _finding_case(finding: Finding) -> Case:
         f"{said(finding).text}: effect {effect_text(finding)} {interval_text(finding)}, "
         f"{p_phrase(finding.p_adjusted, name='corrected p')}"
     )
+    if importance:
+        text += f"; {importance_text(importance)}"
     if finding.conclusion in ("inconclusive", "not measured"):
         _add(case, "skipped", f"{text}. {finding.reason}".strip())
     else:

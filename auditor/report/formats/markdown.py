@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from auditor.policy.kept import kept_verdict
-from auditor.records import Audit, Finding
+from auditor.records import Audit, Finding, Importance
 from auditor.report.escape import markdown_code, markdown_p, markdown_text
 from auditor.report.view.audit import ReportView, build_view
 from auditor.report.words import effect_text, first_few, interval_text, said
@@ -27,6 +27,7 @@ def render(audit: Audit, directory: Path) -> str:
         markdown_text(view.headline),
         *_banners(view),
         *_claims(view),
+        *([markdown_text(view.scanned.sentence)] if view.scanned else []),
         *_strongest(audit),
         *_trust(view),
         *_listed("Not tested", view.not_tested),
@@ -62,8 +63,8 @@ def _claims(view: ReportView) -> list[str]:
 
 
 def _strongest(audit: Audit) -> list[str]:
-    header = ("class", "concept", "", "effect", "adjusted interval", "corrected p", "n")
-    rows = [row for result in audit.classes for row in _class_rows(audit.of_class(result.index))]
+    header = ("class", "concept", "", "effect", "adjusted interval", "corrected p", "n", "seen in")
+    rows = [row for result in audit.classes for row in _class_rows(audit, audit.of_class(result.index))]
     if not rows:
         return []
     parts = ["### Strongest per class", table(header, rows[:MAX_ROWS], right=(3, 5, 6))]
@@ -72,13 +73,14 @@ def _strongest(audit: Audit) -> list[str]:
     return parts
 
 
-def _class_rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
+def _class_rows(audit: Audit, findings: Sequence[Finding]) -> list[tuple[str, ...]]:
     measured = [f for f in findings if f.kind == "association" and f.effect is not None]
     measured.sort(key=lambda f: -abs(f.effect or 0.0))
-    return [_row(f) for f in (*measured[:PER_CLASS], *(f for f in findings if f.kind == "contrast"))]
+    shown = (*measured[:PER_CLASS], *(f for f in findings if f.kind == "contrast"))
+    return [_row(f, audit.importance_of(f)) for f in shown]
 
 
-def _row(finding: Finding) -> tuple[str, ...]:
+def _row(finding: Finding, importance: Importance | None) -> tuple[str, ...]:
     about = markdown_code(f"{finding.bank}/{finding.subject}")
     n = str(finding.independent)
     if finding.kind == "contrast":
@@ -94,6 +96,7 @@ def _row(finding: Finding) -> tuple[str, ...]:
         interval_text(finding),
         markdown_p(finding.p_adjusted),
         n,
+        importance.views if importance else "",
     )
 
 

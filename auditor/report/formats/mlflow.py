@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auditor.errors import InputError, StorageError
-from auditor.records import Audit, ClassResult, Finding
+from auditor.records import CLAIMS, Audit, ClassResult
 from auditor.report.words import clean
 from auditor.store.directory import AUDIT_FILE, inside, result_digest
 
@@ -154,7 +154,7 @@ def metrics(audit: Audit, verdict: Verdict | None = None) -> dict[str, float]:
         name = _part(result.name)
         # Two classes of a model can have one name; ImageNet has two cranes.
         place = name if several[name] == 1 else f"{name} {result.index}"
-        for ending, value in _of_class(result, audit.of_class(result.index)):
+        for ending, value in _of_class(audit, result):
             if value is not None:
                 found[f"{place}/{ending}"] = float(value)
     checks = [c for r in audit.classes for c in r.sanity_checks]
@@ -191,10 +191,10 @@ def tags(audit: Audit, verdict: Verdict | None = None) -> dict[str, str]:
     return found
 
 
-def _of_class(result: ClassResult, findings: list[Finding]) -> Iterator[tuple[str, float | None]]:
+def _of_class(audit: Audit, result: ClassResult) -> Iterator[tuple[str, float | None]]:
     if result.occluder is not None:
         yield "occluder_success", result.occluder.success_heldout
-    for finding in findings:
+    for finding in audit.of_class(result.index):
         place = f"{_part(finding.bank)}/{_part(finding.subject)}"
         if finding.kind == "contrast":
             pair = f"{_part(finding.more)} - {_part(finding.less)}"
@@ -204,6 +204,9 @@ def _of_class(result: ClassResult, findings: list[Finding]) -> Iterator[tuple[st
         yield f"{place}/high", finding.adjusted_high
         yield f"{place}/p_adjusted", finding.p_adjusted
         yield f"{place}/claimed", float(finding.claimed)
+        if importance := audit.importance_of(finding):
+            yield f"{place}/importance", importance.effect
+            yield f"{place}/importance_claimed", float(importance.conclusion in CLAIMS)
 
 
 def _part(name: str) -> str:

@@ -12,10 +12,18 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from auditor.policy.verdict import Ruling, Verdict
-from auditor.records import Audit, ClassResult, Finding, SanityCheck
+from auditor.records import Audit, ClassResult, Finding, Importance, SanityCheck
 from auditor.report.escape import sarif_text, uri
 from auditor.report.view.gate import sentence
-from auditor.report.words import clean, effect_text, interval_text, number, p_phrase, said
+from auditor.report.words import (
+    clean,
+    effect_text,
+    importance_text,
+    interval_text,
+    number,
+    p_phrase,
+    said,
+)
 from auditor.version import __version__
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -37,7 +45,7 @@ def render(audit: Audit, directory: Path) -> str:
     """Failed sanity checks as warnings, claims for information; an audit alone judges nothing."""
     failed = [(c, check) for c in audit.classes for check in c.sanity_checks if check.passed is False]
     results = [_check_result(c, check) for c, check in failed]
-    results += [_claim(finding) for finding in audit.findings if finding.claimed]
+    results += [_claim(f, audit.importance_of(f)) for f in audit.findings if f.claimed]
     return _log(results, audit.environment.auditor, audit.model.name, audit.model.weights_sha256)
 
 
@@ -77,7 +85,7 @@ def _ruling_result(ruling: Ruling, place: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _claim(finding: Finding) -> dict[str, Any]:
+def _claim(finding: Finding, importance: Importance | None) -> dict[str, Any]:
     about = (finding.class_name, finding.bank, finding.subject)
     labelled = (
         f"images labelled {finding.subject}"
@@ -88,6 +96,8 @@ def _claim(finding: Finding) -> dict[str, Any]:
         f"{finding.class_name}, {labelled} in bank {finding.bank}: {said(finding).text}, effect "
         f"{effect_text(finding)} {interval_text(finding)}, {p_phrase(finding.p_adjusted, name='corrected p')}"
     )
+    if importance:
+        text += f"; {importance_text(importance)}"
     return _result(
         finding.kind,
         text,

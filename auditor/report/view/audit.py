@@ -23,6 +23,7 @@ from auditor.report.view.prose import (
     SIGNATURE_FIELDS,
     TWO_CLASSES,
 )
+from auditor.report.view.scanned import ScannedView, scanned_view
 from auditor.report.view.standing import Standing, standings
 from auditor.report.view.summary import Claim, first_claims, titles
 from auditor.report.words import (
@@ -98,6 +99,8 @@ class ReportView:
     claims: tuple[ClaimView, ...]
     no_claims: str
     not_tested: tuple[str, ...]
+    scanned: ScannedView | None
+    """The scan that the classes were taken from."""
     classes: tuple[ClassView, ...]
     margin: float | None
     contrast_margin: float | None
@@ -153,6 +156,7 @@ def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | 
         else "Nothing is claimed. This does not show that there is nothing: see below what was "
         "inconclusive and what was not tested.",
         not_tested=_not_tested(audit),
+        scanned=scanned_view(audit),
         classes=classes,
         margin=_setting(audit, "margin"),
         contrast_margin=_setting(audit, "contrast_margin"),
@@ -268,7 +272,9 @@ def _banners(audit: Audit) -> tuple[Banner, ...]:
                 "warn",
                 "Made without photos",
                 IMPRESSIONS_WARNING.format(
-                    classes="any of the classes" if everything else listing(made), **IMPRESSIONS_MEASURED
+                    had="found" if audit.settings.get("unlabelled") else "given",
+                    classes="any of the classes" if everything else listing(made),
+                    **IMPRESSIONS_MEASURED,
                 ),
             )
         )
@@ -302,7 +308,8 @@ def _not_tested(audit: Audit) -> tuple[str, ...]:
     said = []
     others = audit.model.classes - len(audit.classes)
     if others > 0:
-        said.append(f"{count(others, 'other class', 'other classes')} of the model.")
+        screened = ", beyond the scan's screening" if audit.scan else ""
+        said.append(f"{count(others, 'other class', 'other classes')} of the model{screened}.")
     if audit.banks:
         said.append(f"Concepts outside {listing([quoted(b.title) for b in audit.banks])}.")
     if not any(f.kind == "contrast" for f in audit.findings):

@@ -153,6 +153,8 @@ def source_words(source: str) -> str:
         return "impressions made from the model"
     if source == "folder":
         return "photos from a folder"
+    if source == "unlabelled":
+        return "photos without labels, chosen by the model's own answers"
     return f"photos from {clean(source)}"
 
 

@@ -19,8 +19,21 @@ LIMITS = (
     "is a bias audit under New York City's Local Law 144 or a conformity assessment under any regulation.",
 )
 
+SCAN_LIMITS = (
+    "Nothing confirmed does not mean that there is no association. A small effect, few images, or a concept "
+    "that no bank has stay unseen; a pair that was not selected was not tested.",
+    "An association is not a cause. The scan shows on which images this model gives a class more "
+    "probability. It does not show why, nor that a decision would change without the concept.",
+    *LIMITS[2:3],
+    "Texture, colour, lighting and photographic source differ between sets of images. Before a finding is "
+    "acted on, an audit of its class looks closer (auditor run).",
+    "Nothing here measures accuracy, error rates or selection rates for groups of people. Nothing here says "
+    "that a model is fair, and nothing certifies it.",
+)
+"""What a scan does not say."""
+
 IMPRESSIONS_WARNING = (
-    "No photos were given for {classes}: the images that stand for the class were made from the model "
+    "No photos were {had} for {classes}: the images that stand for the class were made from the model "
     "itself. They show what the model looks for, not how the class looks in photos. Scores and contrasts do "
     "not rest on them; the occluder, importance and the layers do. How much these can be trusted was "
     "measured on three classes of efficientnet_lite0: occluders learned on impressions change the prediction "

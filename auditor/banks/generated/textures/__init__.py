@@ -15,13 +15,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.banks.generated.textures import fabric, lattices, organic, stripes
+from auditor.banks.generated.textures import fabric, lattices, minerals, organic, stripes
 from auditor.banks.generated.textures.canvas import Canvas, Surface, canvas
 from auditor.banks.generated.textures.light import photograph
 from auditor.banks.generated.textures.objects import scene
 from auditor.errors import InputError
 
-GENERATOR_VERSION: Final = 3
+GENERATOR_VERSION: Final = 4
 """Raised whenever a picture changes, so that cached ones are made anew."""
 
 TEXTURES: Final[dict[str, Callable[[Canvas], Surface]]] = {
@@ -32,9 +32,9 @@ TEXTURES: Final[dict[str, Callable[[Canvas], Surface]]] = {
     "bumpy": organic.bumpy,
     "chequered": lattices.chequered,
     "cobwebbed": fabric.cobwebbed,
-    "cracked": organic.cracked,
+    "cracked": minerals.cracked,
     "crosshatched": stripes.crosshatched,
-    "crystalline": organic.crystalline,
+    "crystalline": minerals.crystalline,
     "dotted": lattices.dotted,
     "fibrous": organic.fibrous,
     "grid": lattices.grid,

@@ -1,4 +1,4 @@
-"""Textures without a lattice: stone, skin, foam, ice, hair."""
+"""Textures without a lattice: marble, leaves, skin, foam, hair."""
 
 from __future__ import annotations
 
@@ -15,23 +15,6 @@ from auditor.banks.generated.textures.canvas import (
     step,
     streaks,
 )
-
-
-def cracked(canvas: Canvas) -> Surface:
-    """A surface split into plates by dark, branching cracks."""
-    rng = canvas.rng
-    u, v, pitch = canvas.cells(rng.uniform(3.5, 6.5))
-    u, v = u + np.float32(0.1) * canvas.noise(9, octaves=3), v + np.float32(0.1) * canvas.noise(9, octaves=3)
-    plates = scatter(rng, u, v)
-    finer = scatter(rng, u * np.float32(2.3), v * np.float32(2.3))
-    width = 0.035 + 0.02 * canvas.noise(4)
-    crack = 1 - step(np.clip(width, 0.008, 0.1), 0.9 / pitch, plates.border())
-    hair = (1 - step(0.012, 0.5 / pitch, finer.border() / 2.3)) * (by_key(rng, finer) < 0.6)
-    crack = np.maximum(crack, 0.75 * hair)
-    curl = 0.16 * pitch * (1 - np.clip(plates.border() / 0.3, 0, 1)) ** 2
-    height = curl - 0.1 * pitch * crack + 0.9 * canvas.noise(24, octaves=3)
-    tone = 0.15 * by_key(rng, plates) + 0.06 * canvas.noise(12, octaves=3) + 0.15
-    return Surface(mix=tone + 0.3 * crack, height=height, light=1 - 0.88 * crack)
 
 
 def marbled(canvas: Canvas) -> Surface:
@@ -155,56 +138,6 @@ def porous(canvas: Canvas) -> Surface:
         light = light * (1 - 0.85 * hole)
         height = height - 0.3 * pitch * hole
     return Surface(mix=0.2 + 0.5 * (1 - light), height=blurred(height, 0.7), light=light)
-
-
-def crystalline(canvas: Canvas) -> Surface:
-    """A cluster of pointed prisms whose flat faces catch the light each in its own way."""
-    rng = canvas.rng
-    size = canvas.size
-    sx, sy = np.zeros((size, size), np.float32), np.zeros((size, size), np.float32)
-    mix = np.clip(0.3 + 0.2 * canvas.noise(4), 0, 1).astype(np.float32)
-    light = np.full((size, size), 0.4, np.float32)
-    count = int(rng.integers(60, 85))
-    main = rng.uniform(0, 2 * np.pi)
-    fan = rng.uniform(0.4, 1.5)
-    for i in range(count):  # painted from the back to the front
-        length = np.float32(size * rng.uniform(0.16, 0.42) / canvas.zoom)
-        half = np.float32(length * rng.uniform(0.11, 0.24))
-        angle = main + rng.normal(0, fan)
-        c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-        cx, cy = rng.uniform(-0.1, 1.1, 2) * size
-        reach = int(length) + 2
-        x0, x1 = max(0, int(cx) - reach), min(size, int(cx) + reach)
-        y0, y1 = max(0, int(cy) - reach), min(size, int(cy) + reach)
-        if x0 >= x1 or y0 >= y1:
-            continue
-        yy, xx = np.ogrid[y0:y1, x0:x1]
-        dx, dy = (xx - cx).astype(np.float32), (yy - cy).astype(np.float32)
-        along, across = c * dx + s * dy, c * dy - s * dx
-        tip = length - np.float32(1.3) * half
-        rest = np.clip((length - np.abs(along)) / (length - tip), 0, 1)  # both ends are pointed
-        inside = np.abs(across) < half * rest
-        left, right = -half * rng.uniform(0.1, 0.5), half * rng.uniform(0.1, 0.5)
-        face = (across > right * rest).astype(np.float32) - (across < left * rest)
-        steep = np.float32(0.9)
-        flat = np.float32(rng.normal(0, 0.12))
-        down = np.where(np.abs(along) > tip, np.float32(0.8) * np.sign(along), flat)
-        part = np.s_[y0:y1, x0:x1]
-        sx[part] = np.where(inside, -down * c + steep * s * face, sx[part])
-        sy[part] = np.where(inside, -down * s - steep * c * face, sy[part])
-        clear = 0.15 + 0.3 * rng.uniform() + 0.45 * along / length + 0.15 * face
-        joint = np.minimum(np.abs(across - left * rest), np.abs(across - right * rest))
-        joint = np.minimum(joint, np.abs(np.abs(along) - tip))
-        edge = np.clip(1.4 - joint, 0, 1) * 0.6 + (np.abs(across) > half * rest - 1.2) * 0.4
-        mix[part] = np.where(inside, clear + edge, mix[part])
-        light[part] = np.where(inside, 0.55 + 0.45 * i / count, light[part])
-    streak = canvas.noise(18, octaves=2)
-    return Surface(
-        mix=(mix + 0.05 * streak).astype(np.float32),
-        slope=(blurred(sx, 0.5), blurred(sy, 0.5)),
-        light=light,
-        gloss=0.8,
-    )
 
 
 def wrinkled(canvas: Canvas) -> Surface:
