@@ -213,7 +213,7 @@ def test_strict_refuses_what_was_skipped_and_says_what(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"--strict: \d+ skipped, needed none; first: class 'apron': 2 images"
     ):
-        refuse_skipped(audit)
+        refuse_skipped(everything_skipped(audit))
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_every_example_parses(command: str) -> None:
         assert inner is not None, f"no command {name!r}"
         current = inner.make_context(name, rest, parent=current)
         rest = [*getattr(current, "_protected_args", []), *current.args]
-    if words[0] == "run" and "--config" not in words:
+    if words[0] == "run" and not {"--config", "--from-scan"} & set(words):
         flags = {k: v for k, v in current.params.items() if k in load_fields() and v not in (None, [], ())}
         load_settings(
             None,

@@ -20,6 +20,7 @@ MINIMAL = {"model": "timm:resnet18", "classes": ["zebra"]}
 
 # For every setting a value that is allowed and is not the default.
 OTHER: dict[str, object] = {
+    "from_scan": "scan",
     "model": "file:a.pt",
     "arch": "timm:resnet18",
     "model_args": ["output_stride=16"],
