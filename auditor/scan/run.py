@@ -21,6 +21,7 @@ from auditor.files import save_arrays
 from auditor.models.precision import resolve
 from auditor.progress import Progress, silent
 from auditor.scan.answers import look_at
+from auditor.scan.arrays import kept_arrays
 from auditor.scan.confirm import ScannedBank, findings_of
 from auditor.scan.drivers import with_drivers
 from auditor.scan.estimates import estimate
@@ -31,15 +32,14 @@ from auditor.settings import ScanSettings
 from auditor.store.directory import AUDIT_FILE, WORK
 from auditor.store.scans import SCAN_FILE, read_scan, write_scan
 
-MOST_KEPT = 8_000_000
-"""Answers of a bank, classes times images, up to which all are kept: 16 MB."""
 KINDS: tuple[Kind, ...] = ("association", "contrast")
 METHOD = {
     "effect": "mean log-scaled class probability e on the concept's images less that on the images compared "
     "with, on the confirming images alone; e = ln(1 + K p) / ln(1 + K), docs/statistics.md",
     "selection": "one third of the independent images of each concept selects effects half a standard error "
     "beyond the margin; the others confirm, docs/scan.md",
-    "q_value": "Student's t against the margin, Benjamini-Hochberg over everything selected of one kind",
+    "q_value": "Student's t against the margin, Benjamini-Hochberg over everything selected of one kind; where "
+    "few images respond strongly, images of a concept without any count as variable as those of the others",
     "interval": "Student's, at 1 - R alpha / m for R confirmed of m selected (Benjamini and Yekutieli 2005)",
 }
 
@@ -71,7 +71,7 @@ def run_scan(settings: ScanSettings, *, progress: Progress = silent) -> Scan:
     )
     with progress.stage("report"):
         everything, pictures = with_drivers(banks, everything)
-        arrays = _arrays(banks, everything)
+        arrays = kept_arrays(banks, everything)
         scan = Scan(
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             duration_s=time.monotonic() - started,
@@ -162,43 +162,6 @@ def _silent(banks: Sequence[ScannedBank], settings: ScanSettings) -> list[int]:
             sides = [np.abs(np.asarray(side.effect)) > margin for side in (both.screening, both.confirming)]
             largest += [np.asarray(side.any(axis=1)) for side in sides]
     return np.flatnonzero(~np.any(largest, axis=0)).tolist()
-
-
-def _arrays(banks: Sequence[ScannedBank], findings: Sequence[ScanFinding]) -> dict[str, NDArray[np.generic]]:
-    """What a comparison of releases, and a page, need beyond ``scan.json``; docs/scan.md lists the names."""
-    arrays: dict[str, NDArray[np.generic]] = {}
-    for one in banks:
-        name = one.parts.layout.bank.name
-        for kind, both in (("association", one.estimates.concepts), ("contrast", one.estimates.contrasts)):
-            for part in ("screening", "confirming"):
-                errors, prefix = getattr(both, part), f"{name}/{kind}/{part}"
-                arrays[f"{prefix}/effect"] = errors.effect.astype(np.float32)
-                arrays[f"{prefix}/error"] = errors.error.astype(np.float32)
-                arrays[f"{prefix}/df"] = errors.df.astype(np.float32)
-        kept = _kept_classes(one, {f.class_index for f in findings if f.bank == name})
-        positions = one.parts.confirming.positions
-        values = [one.looked.answers.log_scaled(index, index + 1)[0, positions] for index in kept]
-        arrays[f"{name}/response"] = np.array(values, dtype=np.float16).reshape(len(kept), len(positions))
-        arrays[f"{name}/response/class"] = np.array(kept, dtype=np.int32)
-        sample = one.parts.confirming.layout.sample
-        arrays[f"{name}/position"] = positions.astype(np.int32)
-        arrays[f"{name}/label"] = sample.labels.astype(np.int32)
-        arrays[f"{name}/cluster"] = sample.clusters.astype(np.int32)
-        if sample.counterfactual is not None:
-            arrays[f"{name}/counterfactual"] = sample.counterfactual.astype(np.int32)
-        for column, number in enumerate(one.parts.contrasts):
-            groups = one.parts.confirming.groups[number].sample
-            arrays[f"{name}/groups/{column}"] = np.stack([groups.more, groups.less]).astype(np.int32)
-            arrays[f"{name}/groups/{column}/matched"] = np.array(groups.matched)
-    return arrays
-
-
-def _kept_classes(one: ScannedBank, selected: set[int]) -> list[int]:
-    """Classes whose answers are kept image by image: all, or those with something selected."""
-    classes = one.looked.answers.classes
-    if classes * len(one.parts.confirming.positions) <= MOST_KEPT:
-        return list(range(classes))
-    return sorted(selected)
 
 
 def _store(
