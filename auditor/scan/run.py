@@ -38,8 +38,8 @@ METHOD = {
     "with, on the confirming images alone; e = ln(1 + K p) / ln(1 + K), docs/statistics.md",
     "selection": "one third of the independent images of each concept selects effects half a standard error "
     "beyond the margin; the others confirm, docs/scan.md",
-    "q_value": "Student's t against the margin, Benjamini-Hochberg over everything selected of one kind; where "
-    "few images respond strongly, images of a concept without any count as variable as those of the others",
+    "q_value": "Student's t against the margin, Benjamini-Hochberg over everything selected of one kind; if few "
+    "images respond strongly, a concept without any of them counts as variable as the others",
     "interval": "Student's, at 1 - R alpha / m for R confirmed of m selected (Benjamini and Yekutieli 2005)",
 }
 
