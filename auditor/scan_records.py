@@ -133,7 +133,9 @@ class ScanBank(Record):
     confirming: Count
     """Images that confirm; no cluster lies in both."""
     fewest: Count = 0
-    """Smallest number of independent confirming images, or pairs, of anything measured."""
+    """Smallest number of independent confirming images of any concept measured."""
+    fewest_of_groups: Count = 0
+    """The same of any contrast: pairs, or independent images of a group."""
     entropy: float = 0.0
     """Mean entropy of the model's answers to the bank, in nats."""
     concepts: list[str] = []

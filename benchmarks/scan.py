@@ -330,7 +330,9 @@ def lots(asked: argparse.Namespace) -> None:
         )
         claimed = np.zeros(2, dtype=int)
         for number in range(asked.tries):
-            both = lots_of.by_lot_estimates(bank, stream(asked.seed, "lots", number))
+            parts = lots_of.dealt_by_lot(bank.parts, stream(asked.seed, "lots", number))
+            found = estimate(parts, bank.looked.answers)
+            both = (found.concepts, found.contrasts)
             claimed += [
                 confirmed_of([one], margin, settings.alpha)[0] > 0
                 for one, margin in zip(both, (chosen.margin, chosen.contrast_margin), strict=True)

@@ -251,6 +251,6 @@ def _bank(name: str, concepts: tuple[str, ...], contrasts: tuple[str, ...], fewe
         concepts=[BankConcept(name=c, title=c, definition="", n=60, independent=60) for c in named],
     )  # fmt: skip
     return ScanBank(
-        bank=record, screening=40, confirming=80, fewest=fewest, concepts=list(concepts),
-        contrasts=list(contrasts),
+        bank=record, screening=40, confirming=80, fewest=fewest, fewest_of_groups=fewest,
+        concepts=list(concepts), contrasts=list(contrasts),
     )  # fmt: skip

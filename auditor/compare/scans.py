@@ -193,8 +193,9 @@ def _change_of(old: _Side, new: _Side, key: Key) -> Errors:
 def _paired(old: _Side, new: _Side, key: Key, answers: tuple[FloatArray, FloatArray]) -> Errors | None:
     """Of the images that confirm in both releases; ``None`` where these are too few."""
     bank = key[2]
-    held, place = new.arrays[f"{bank}/position"], old.arrays[f"{bank}/position"]
-    at = np.minimum(np.searchsorted(place, held), len(place) - 1)
+    held, place = new.arrays[f"{bank}/image"], old.arrays[f"{bank}/image"]
+    order = np.argsort(place)
+    at = order[np.minimum(np.searchsorted(place[order], held), len(place) - 1)]
     common = place[at] == held
     change = np.where(common, answers[1] - answers[0][at], 0.0)[None]
     if key[0] == "contrast":

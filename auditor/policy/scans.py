@@ -102,7 +102,7 @@ class _Court:
         return [
             subject
             for one in self._banks(rule)
-            for subject in (one.concepts if rule.kind == "association" else one.contrasts)
+            for subject in _scanned(one, rule.kind)
             if _names(rule.kind, subject, rule.subjects)
         ]
 
@@ -122,7 +122,8 @@ class _Court:
             if not self._held(rule.model_copy(update={"subjects": [name]})):
                 where = f"{rule.kind} '{name}' of banks {', '.join(rule.banks)}"
                 yield f"{where} was not scanned{_why(self.scan.skipped, name)}"
-        few = min((one.fewest for one in self._banks(rule)), default=0)
+        held = [one for one in self._banks(rule) if _scanned(one, rule.kind)]
+        few = min((_fewest(one, rule.kind) for one in held), default=0)
         if self._held(rule) and few < self.policy.trust.smallest_n:
             yield f"{few} independent confirming images, the policy needs {self.policy.trust.smallest_n}"
 
@@ -269,3 +270,11 @@ def _is_class(name: str, index: int, patterns: list[str]) -> bool:
 
 def _kind(rule: ScanRule) -> Any:
     return f"{rule.kind} scan"
+
+
+def _scanned(one: ScanBank, kind: str) -> list[str]:
+    return one.concepts if kind == "association" else one.contrasts
+
+
+def _fewest(one: ScanBank, kind: str) -> int:
+    return one.fewest if kind == "association" else one.fewest_of_groups

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.audit.layout import shown_images
 from auditor.scan.confirm import ScannedBank
 from auditor.scan_records import ScanFinding
 
@@ -34,6 +36,8 @@ def kept_arrays(
         arrays[f"{name}/response/class"] = np.array(kept, dtype=np.int32)
         sample = one.parts.confirming.layout.sample
         arrays[f"{name}/position"] = positions.astype(np.int32)
+        names = [image.name for image in shown_images(one.parts.confirming.layout.bank)]
+        arrays[f"{name}/image"] = np.array([_number(image) for image in names], dtype=np.uint64)
         arrays[f"{name}/label"] = sample.labels.astype(np.int32)
         arrays[f"{name}/cluster"] = sample.clusters.astype(np.int32)
         if sample.counterfactual is not None:
@@ -51,3 +55,8 @@ def _kept_classes(one: ScannedBank, selected: set[int]) -> list[int]:
     if classes * len(one.parts.confirming.positions) <= MOST_KEPT:
         return list(range(classes))
     return sorted(selected)
+
+
+def _number(name: str) -> int:
+    """An image's name as a number: releases are compared on the images that both show."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")

@@ -10,13 +10,14 @@ import numpy as np
 from auditor.audit.groups import Groups
 from auditor.randomness import stream
 from auditor.records import Check
-from auditor.scan.confirm import ScannedBank, confirmed_of
-from auditor.scan.estimates import Both, estimate
-from auditor.scan.parts import Part
+from auditor.scan.confirm import ScannedBank, selected_of
+from auditor.scan.estimates import Both, effects_of
+from auditor.scan.parts import Part, Parts
 from auditor.scan_records import Kind, Lots
 from auditor.settings import Settings
+from auditor.statistics.arrays import FloatArray
 from auditor.statistics.samples import GroupSample
-from auditor.statistics.selection import by_lot
+from auditor.statistics.selection import by_lot, confirm
 
 DRAWS = 20
 MOST_CLAIMED = 3
@@ -31,18 +32,37 @@ def lots(
     Concepts' labels are dealt to independent images. Groups' are dealt to independent images, or swapped
     within matched pairs. Counterfactual pairs swap with their picture without the concept.
     """
-    claimed = {"association": 0, "contrast": 0}
-    for draw in range(DRAWS):
-        found = [
-            by_lot_estimates(bank, stream(settings.seed, "lots", bank.parts.layout.bank.name, draw))
-            for bank in banks
-        ]
-        for place, (kind, margin) in enumerate(
-            (("association", settings.margin), ("contrast", settings.contrast_margin))
-        ):
-            claimed[kind] += confirmed_of([both[place] for both in found], margin, settings.alpha)[0] > 0
-        advance(1)
-    return Lots(draws=DRAWS, associations=claimed["association"], contrasts=claimed["contrast"])
+    drawn = [_p_values(bank, settings, advance) for bank in banks]
+    claimed = [
+        sum(
+            bool(
+                (
+                    confirm(np.concatenate([one[draw][kind] for one in drawn]), settings.alpha).q_value
+                    <= settings.alpha
+                ).any()
+            )
+            for draw in range(DRAWS)
+        )
+        for kind in (0, 1)
+    ]
+    return Lots(draws=DRAWS, associations=claimed[0], contrasts=claimed[1])
+
+
+def _p_values(
+    bank: ScannedBank, settings: Settings, advance: Callable[[int], None]
+) -> list[tuple[FloatArray, FloatArray]]:
+    """For every draw, the p-values of the associations and the contrasts that it selects."""
+    name = bank.parts.layout.bank.name
+    dealt = [dealt_by_lot(bank.parts, stream(settings.seed, "lots", name, draw)) for draw in range(DRAWS)]
+    found: list[tuple[list[FloatArray], list[FloatArray]]] = [([], []) for _ in dealt]
+    for start, stop in bank.looked.answers.blocks():
+        values = bank.looked.answers.log_scaled(start, stop)
+        for parts, (associations, contrasts) in zip(dealt, found, strict=True):
+            one = effects_of(parts, values)
+            associations.append(selected_of(Both(one[0], one[1]), settings.margin).p_values)
+            contrasts.append(selected_of(Both(one[2], one[3]), settings.contrast_margin).p_values)
+        advance(stop - start)
+    return [(np.concatenate(first), np.concatenate(second)) for first, second in found]
 
 
 def control_of(found: Lots, kind: Kind) -> Check:
@@ -57,12 +77,9 @@ def control_of(found: Lots, kind: Kind) -> Check:
     )
 
 
-def by_lot_estimates(bank: ScannedBank, rng: np.random.Generator) -> tuple[Both, Both]:
-    """Effects of concepts and of contrasts once labels are dealt anew."""
-    sides = [_dealt(part, rng) for part in (bank.parts.screening, bank.parts.confirming)]
-    dealt = replace(bank.parts, screening=sides[0], confirming=sides[1])
-    found = estimate(dealt, bank.looked.answers)
-    return found.concepts, found.contrasts
+def dealt_by_lot(parts: Parts, rng: np.random.Generator) -> Parts:
+    """The parts of a bank once labels are dealt anew."""
+    return replace(parts, screening=_dealt(parts.screening, rng), confirming=_dealt(parts.confirming, rng))
 
 
 def _dealt(part: Part, rng: np.random.Generator) -> Part:

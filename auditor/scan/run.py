@@ -25,7 +25,7 @@ from auditor.scan.arrays import kept_arrays
 from auditor.scan.confirm import ScannedBank, findings_of
 from auditor.scan.drivers import with_drivers
 from auditor.scan.estimates import estimate
-from auditor.scan.lots import DRAWS, control_of, lots
+from auditor.scan.lots import control_of, lots
 from auditor.scan.parts import divided, fewer_images
 from auditor.scan_records import Kind, Scan, ScanBank, ScanFinding
 from auditor.settings import ScanSettings
@@ -38,8 +38,8 @@ METHOD = {
     "with, on the confirming images alone; e = ln(1 + K p) / ln(1 + K), docs/statistics.md",
     "selection": "one third of the independent images of each concept selects effects half a standard error "
     "beyond the margin; the others confirm, docs/scan.md",
-    "q_value": "Student's t against the margin, Benjamini-Hochberg over everything selected of one kind; if few "
-    "images respond strongly, a concept without any of them counts as variable as the others",
+    "q_value": "Student's t against the margin, Benjamini-Hochberg over everything selected of one kind; "
+    "if few images respond strongly, a concept without any of them counts as variable as the others",
     "interval": "Student's, at 1 - R alpha / m for R confirmed of m selected (Benjamini and Yekutieli 2005)",
 }
 
@@ -60,7 +60,7 @@ def run_scan(settings: ScanSettings, *, progress: Progress = silent) -> Scan:
         banks = _scanned(context, settings)
     everything: list[ScanFinding] = []
     families = []
-    with progress.stage("labels drawn by lot", DRAWS) as stage:
+    with progress.stage("labels drawn by lot", len(banks) * len(context.model.labels)) as stage:
         controls = lots(banks, settings, stage.advance)
     for kind in KINDS:
         found, family = findings_of(context, banks, kind, control_of(controls, kind))
@@ -139,12 +139,13 @@ def _scanned(context: AuditContext, settings: ScanSettings) -> list[ScannedBank]
 def _bank(one: ScannedBank) -> ScanBank:
     layout, groups = one.parts.confirming.layout, one.parts.confirming.groups
     units = [layout.independent(name) for name in one.parts.concepts]
-    units += [min(groups[i].sample.units) for i in one.parts.contrasts]
+    pairs = [min(groups[i].sample.units) for i in one.parts.contrasts]
     return ScanBank(
         bank=bank_record(one.parts.layout, one.parts.clusters),
         screening=len(one.parts.screening.positions),
         confirming=len(one.parts.confirming.positions),
         fewest=min(units, default=0),
+        fewest_of_groups=min(pairs, default=0),
         entropy=float(one.looked.entropy.mean()),
         concepts=list(one.parts.concepts),
         contrasts=[groups[i].subject for i in one.parts.contrasts],

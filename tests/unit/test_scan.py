@@ -633,7 +633,7 @@ def test_arrays_of_another_scan_are_refused(plain: tuple[Scan, Path], tmp_path: 
 def test_many_classes_keep_the_answers_of_what_was_selected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auditor.scan.run.MOST_KEPT", 100)
+    monkeypatch.setattr("auditor.scan.arrays.MOST_KEPT", 100)
     scan = scanned(tmp_path / "s", by=model(60))
     arrays = load_arrays(tmp_path / "s" / "arrays.npz")
     assert arrays["colours/response/class"].tolist() == sorted({f.class_index for f in scan.findings}) == [0]

@@ -59,7 +59,7 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         out = root / f"{name} {kept} {sorted(more.items())}"
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(auditor.scan.lots, "DRAWS", 1)
-            patch.setattr("auditor.scan.run.MOST_KEPT", kept)
+            patch.setattr("auditor.scan.arrays.MOST_KEPT", kept)
             scanned(out, bank(), people(shift=40.0, count=48), by=MODELS[name](), **more)
         return out
 
@@ -130,10 +130,10 @@ def test_without_kept_answers_two_separate_effects_are_compared(scan: Callable[.
 def test_images_that_confirm_in_one_release_only_count_for_nothing(scan: Callable[..., Path]) -> None:
     old, new = read_scan(scan("v1")), read_scan(scan("v2"))
     before, after = read_effects(scan("v1"), old), read_effects(scan("v2"), new)
-    place = before["colours/position"]
+    place = before["colours/image"]
     kept = np.arange(len(place)) % 4 != 1
     fewer = before | {
-        "colours/position": place[kept],
+        "colours/image": place[kept],
         "colours/response": before["colours/response"][:, kept],
     }
     one = change(compare_scans(old, new, fewer, after), 1, "green")
@@ -142,13 +142,13 @@ def test_images_that_confirm_in_one_release_only_count_for_nothing(scan: Callabl
     means = np.array([moved[label == k].mean() for k in range(3)])
     assert one.difference == pytest.approx(means[1] - means[[0, 2]].mean(), abs=1e-6)
 
-    none = before | {"colours/position": place + 1000}
+    none = before | {"colours/image": place + np.uint64(1)}
     apart = change(compare_scans(old, new, none, after), 1, "green")
     assert apart.difference == pytest.approx(apart.new - apart.old, abs=1e-6)
 
-    place = before["faces/position"]
+    place = before["faces/image"]
     kept = np.arange(len(place)) % 5 != 0
-    fewer = before | {"faces/position": place[kept], "faces/response": before["faces/response"][:, kept]}
+    fewer = before | {"faces/image": place[kept], "faces/response": before["faces/response"][:, kept]}
     pair = change(compare_scans(old, new, fewer, after), 0, "women/men")
     moved = after["faces/response"][0].astype(float) - before["faces/response"][0]
     more, less = (np.where(kept, side, -1) for side in after["faces/groups/0"])
