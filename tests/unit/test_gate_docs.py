@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from auditor.policy import Association, Contrast, Policy, Trust, Waiver, parse_policy
+from auditor.policy.rules import ScanRule
 from auditor.policy.verdict import EXIT_STATUS
 from tests.unit.test_policy_judge import FORBIDS, NUMBERS, TRUTH, counts_as
 
@@ -16,17 +17,18 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "gate.md").read_text(enco
 
 
 def test_the_policy_shown_is_valid() -> None:
-    (text,) = re.findall(r"^```toml\n(.*?)^```", PAGE, re.M | re.S)
-    policy, problems, _ = parse_policy(text)
-    assert problems == []
-    assert policy is not None
-    assert len(policy.waiver) == 1
+    whole, rule = re.findall(r"^```toml\n(.*?)^```", PAGE, re.M | re.S)
+    for text, scans in ((whole, 0), (f"{whole}\n{rule}", 1)):
+        policy, problems, _ = parse_policy(text)
+        assert problems == []
+        assert policy is not None
+        assert (len(policy.waiver), len(policy.scan)) == (1, scans)
 
 
-@pytest.mark.parametrize("table", [Policy, Trust, Association, Contrast, Waiver])
+@pytest.mark.parametrize("table", [Policy, Trust, Association, Contrast, ScanRule, Waiver])
 def test_every_key_is_explained(table: type) -> None:
     for key in table.model_fields:  # type: ignore[attr-defined]
-        if key not in ("trust", "association", "contrast", "waiver"):
+        if key not in ("trust", "association", "contrast", "scan", "waiver"):
             assert f"`{key}`" in PAGE, key
 
 
