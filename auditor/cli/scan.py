@@ -78,7 +78,7 @@ def summary(scan: Scan, settings: ScanSettings) -> list[str]:
     from auditor.report.words import clean
 
     lines = [family_sentence(family, len(scan.classes)) for family in scan.families if family.looked_at]
-    lines.append(lots_sentence(scan.lots))
+    lines.append(lots_sentence(scan))
     worst = scan.confirmed[:SHOWN]
     if worst:
         rows = [

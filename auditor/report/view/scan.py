@@ -13,7 +13,7 @@ from auditor.report.view.prose import SCAN_LIMITS, TWO_CLASSES
 from auditor.report.view.scan_charts import MAP_ROWS, STRIP_ROWS, MapView, StripView, maps, strips
 from auditor.report.view.scan_rows import ClassRow, Namer, ScanRow, class_rows, shown_name
 from auditor.report.words import clean, count, duration_words, listing, moment, quoted
-from auditor.scan_records import Lots, Scan, ScanBank, ScanFamily
+from auditor.scan_records import Scan, ScanBank, ScanFamily
 
 KINDS = {"association": ("association", "concepts"), "contrast": ("contrast", "contrasts of groups")}
 
@@ -35,12 +35,20 @@ def family_sentence(family: ScanFamily, classes: int) -> str:
     )
 
 
-def lots_sentence(lots: Lots) -> str:
+def lots_sentence(scan: Scan) -> str:
     """What the scan finds in labels drawn by lot."""
-    return (
-        f"with labels drawn by lot, {lots.associations} of {lots.draws} scans confirm an association and "
-        f"{lots.contrasts} a contrast before its checks"
-    )
+    looked = {family.kind for family in scan.families if family.looked_at}
+    of, lots = f"of {scan.lots.draws} scans", scan.lots
+    said = []
+    if "association" in looked:
+        said.append(f"{lots.associations} {of} {_confirm(lots.associations)} an association")
+    if "contrast" in looked:
+        said.append(f"{lots.contrasts} {of} {_confirm(lots.contrasts)} a contrast, before its checks")
+    return f"with labels drawn by lot, {listing(said)}"
+
+
+def _confirm(number: int) -> str:
+    return "confirms" if number == 1 else "confirm"
 
 
 @dataclass(frozen=True)
@@ -148,7 +156,7 @@ def build_scan_view(
         looked=_looked(scan),
         tallies=_tallies(scan),
         selection=_selection(scan),
-        lots=f"Check on the scan itself: {lots_sentence(scan.lots)}.",
+        lots=f"Check on the scan itself: {lots_sentence(scan)}.",
         notes=_notes(scan),
         limits=SCAN_LIMITS,
         maps=maps(scan, effects, most=map_rows),
