@@ -36,18 +36,19 @@ def fetch_lacking(banks: Sequence[str], *, accept_terms: bool) -> None:
     why = next(filter(None, map(lacking_images, banks)), "")
     if not why:
         return
-    if not accept_terms:
-        if not on_terminal():
-            raise InputError(f"{why}; or --accept-terms, which fetches it here")
-        from auditor.banks.fetch.run import offer_of
+    if not accept_terms and not on_terminal():
+        raise InputError(f"{why}; or --accept-terms, which fetches it here")
+    from auditor.banks.fetch.run import offer_of
 
-        try:
-            offer = offer_of(FETCHED)
-        except InputError as error:  # a package is missing, so there is nothing to offer
-            raise InputError(f"{why}; {error}") from error
-        print(why.partition(";")[0], file=sys.stderr)
-        if not typer.confirm(f"{offer}: fetch now?", default=False, err=True):
-            raise InputError(f"{why}; nothing was fetched")
+    try:
+        offer = offer_of(FETCHED)
+    except InputError as error:  # a package is missing, so there is nothing to offer
+        raise InputError(f"{why}; {error}") from error
+    print(why.partition(";")[0], file=sys.stderr)
+    if accept_terms:
+        print(f"{offer}: accepted by --accept-terms", file=sys.stderr)
+    elif not typer.confirm(f"{offer}: fetch now?", default=False, err=True):
+        raise InputError(f"{why}; nothing was fetched")
     imported = fetch(FETCHED)
     print(f"{FETCHED}: {len(imported.lock.images)} images in {imported.folder}", file=sys.stderr)
 

@@ -211,6 +211,11 @@ def test_wrong_digest(hub: Hub, tmp_path: Path, files: dict[str, bytes]) -> None
             b'[{"type": "file", "path": "0.25/train-0.parquet", "lfs": {"oid": "../../x", "size": 3}}]',
             r"sha256 of 0.25/train-0.parquet is '../../x'",
         ),
+        (
+            b'[{"type": "file", "path": "0.25/train\\\\..\\\\x.parquet", "lfs": {"oid": "%s", "size": 3}}]'
+            % (b"0" * 64),
+            "name is 'train",
+        ),
         (b"x" * (2**22 + 1), "answered more than"),
     ],
 )
@@ -308,6 +313,8 @@ def test_accepted_terms_fetch_without_a_question(
 ) -> None:
     assert main([*words, "gender", "--accept-terms"]) != 0
     said = capsys.readouterr().err
+    assert "CC BY 4.0 (annotations)" in said
+    assert "accepted by --accept-terms" in said
     assert "fairface: 112 images in " in said  # all there are of 200
     assert "nowhere.pt" in said.splitlines()[-1]  # next came the model
     before = len(hub.asked)

@@ -13,6 +13,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ def fetch_fairface(folder: Path, choice: Choice, progress: Progress) -> Fetched:
     facts = {
         "repository": REPOSITORY,
         "revision": REVISION,
-        "files": {remote.url.rpartition("/")[2]: remote.sha256 for _, remote in remotes[: len(paths)]},
+        "files": {remote.name: remote.sha256 for _, remote in remotes[: len(paths)]},
         "images of each group": choice.per_group or "all",
         "seed": choice.seed,
         "only images labelled adult": choice.adults_only,
@@ -152,8 +153,11 @@ def _listed() -> list[tuple[str, RemoteFile]]:
 def _remote_file(path: str, sha256: str, size: int) -> RemoteFile:
     if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
         raise ValueError(f"sha256 of {path} is '{sha256[:80]}'")
+    name = path.rpartition("/")[2]
+    if not re.fullmatch(r"\w[\w.-]{0,199}", name, re.ASCII):
+        raise ValueError(f"name is '{name[:80]}'")
     url = f"{_hub()}/datasets/{REPOSITORY}/resolve/{REVISION}/{quote(path)}"
-    return RemoteFile(url, f"{sha256[:16]}.parquet", sha256=sha256, size_bytes=size)
+    return RemoteFile(url, name, sha256=sha256, size_bytes=size)
 
 
 def _labels(path: Path, split: str, *, first: int) -> _Labels:
