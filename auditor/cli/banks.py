@@ -25,9 +25,9 @@ MinorsFlag = Annotated[
 _HELP = """Concept banks: images that carry a label, with where they come from.
 
 `textures` is made by auditor itself. Any folder with one folder of images per concept is a bank too.
-`gender` and `race` select from face sets that you import:
+`gender` and `race` select from face sets that are fetched or imported:
 
-    auditor banks import utkface ~/UTKFace
+    auditor banks fetch fairface
 
     auditor run --model bundled:efficientnet_lite0 --classes "ping-pong ball" --banks gender
 """
@@ -39,9 +39,14 @@ def list_() -> None:
     """List the banks that ship with auditor and those imported here."""
     from auditor.banks import list_banks
     from auditor.banks.places import imported_root
+    from auditor.banks.read.loading import FETCHED, lacking_images
 
-    rows = [(b.name, b.kind, len(b.manifest.concepts), b.manifest.title) for b in list_banks()]
+    found = list_banks()
+    rows = [(b.name, b.kind, len(b.manifest.concepts), b.manifest.title) for b in found]
     show_lines(columns(("bank", "images", "concepts", "title"), rows))
+    lacking = [b.name for b in found if b.kind == "needs images" and lacking_images(b.name)]
+    if lacking:
+        print(f"\nno images yet: {', '.join(lacking)}; get some: auditor banks fetch {FETCHED}")
     print(f"\nimported banks lie in {imported_root()} (or AUDITOR_BANKS)")
 
 
@@ -121,7 +126,17 @@ def import_(
 
 @banks.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="dtd, lfw, celeba or fairface.")],
+    name: Annotated[str, typer.Argument(help="fairface, dtd, lfw or celeba.")],
+    per_group: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="fairface: images of each perceived gender within each perceived race; 0 for all. "
+            "Default: 200.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="fairface: of the draw.")] = 0,
     accept_terms: Annotated[
         bool, typer.Option("--accept-terms", help="Accept licence and terms without being asked.")
     ] = False,
@@ -129,28 +144,24 @@ def fetch(
 ) -> None:
     """Download an image set whose owners allow it, check it and import it.
 
-    Shows licence and terms and asks first. A transfer that broke off goes on where it stopped.
+    Shows licence and terms and asks first. A transfer that broke off goes on where it stopped. FairFace is
+    what the banks `gender`, `race` and `gender-race` need; a balanced part of it is kept.
 
-        auditor banks fetch dtd
+        auditor banks fetch fairface
     """
     import sys
 
-    from auditor.banks.fetch.run import fetch_bank, terms_of
-    from auditor.banks.importing import Options
-    from auditor.banks.places import cache_root, imported_root
+    from auditor.banks.fetch.choice import PER_GROUP, Choice
+    from auditor.banks.fetch.run import need_ready, terms_of
+    from auditor.cli.fetching import fetch
 
-    show_lines(terms_of(name))
+    choice = Choice(PER_GROUP if per_group is None else per_group, seed, adults_only=not with_minors)
+    terms = terms_of(name, choice)
+    need_ready(name, part=per_group is not None)
+    show_lines(terms)
     asked = sys.stdin.isatty() and not accept_terms
     accepted = accept_terms or (asked and typer.confirm("Do you accept these terms?"))
-    imported = fetch_bank(
-        name,
-        accepted=accepted,
-        into=imported_root(),
-        downloads=cache_root() / "downloads",
-        options=Options(adults_only=not with_minors),
-        progress=_progress(),
-    )
-    _tell(imported)
+    _tell(fetch(name, choice, accepted=accepted))
 
 
 @banks.command()

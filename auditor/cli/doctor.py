@@ -23,7 +23,7 @@ NEEDED_PACKAGES = (
     *("jinja2", "matplotlib", "weasyprint", "pypdf", "typer", "rich", "platformdirs"),
 )
 OPTIONAL_PACKAGES = {
-    "datasets": "pip install 'auditor[datasets]' for --images hf:DATASET",
+    "datasets": "pip install 'auditor[datasets]' for --images hf:DATASET and auditor banks fetch fairface",
     "cryptography": "pip install 'auditor[sign]' for signed audits",
 }
 BUNDLED = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
@@ -210,6 +210,20 @@ def check_demo_weights() -> Iterator[Condition]:
         yield Condition("demo weights", "ok", ", ".join(f"bundled:{name}" for name in there))
 
 
+def check_faces() -> Iterator[Condition]:
+    """Whether the banks of faces have images."""
+    from auditor.banks import list_banks
+    from auditor.banks.read.loading import FETCHED, lacking_images
+
+    banks = [bank.name for bank in list_banks() if bank.kind == "needs images"]
+    lacking = [name for name in banks if lacking_images(name)]
+    if lacking:
+        advice = f"auditor banks fetch {FETCHED}"
+        yield Condition("face banks", "note", f"no images for {', '.join(lacking)}", advice)
+    if there := [name for name in banks if name not in lacking]:
+        yield Condition("face banks", "ok", f"images for {', '.join(there)}")
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message: enough to name the cause."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -225,4 +239,5 @@ CHECKS: tuple[Callable[[], Iterator[Condition]], ...] = (
     check_fonts,
     check_cache,
     check_demo_weights,
+    check_faces,
 )

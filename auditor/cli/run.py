@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from auditor.cli.fetching import ACCEPT_TERMS, fetch_lacking
 from auditor.cli.flags import keyword, parameters, settings_from_flags
 from auditor.cli.gate import in_actions, print_verdict
 from auditor.cli.output import require_policy
@@ -66,6 +67,7 @@ def _with_flags() -> Any:
         baseline: Path | None,
         log: str | None,
         top: int | None,
+        accept_terms: bool | None,
         **flags: Any,
     ) -> int:
         from auditor.policy.releases import gate_release
@@ -75,6 +77,7 @@ def _with_flags() -> Any:
         # Files and servers that cannot be used are better found before an audit of an hour than after it.
         policy = _policy(gate, baseline)
         tracker = open_log(log) if log is not None else None
+        fetch_lacking(settings.banks, accept_terms=bool(accept_terms))
         audit = _audit(settings)
         verdict = None
         if policy is not None:  # before a word is printed, which may fail
@@ -95,6 +98,8 @@ def _with_flags() -> Any:
     every = [keyword("config", Path, CONFIG), *parameters(), keyword("log", str, LOG), *gating]
     place = next(i for i, parameter in enumerate(every) if parameter.name == "from_scan")
     every.insert(place + 1, keyword("top", int, TOP))
+    place = next(i for i, parameter in enumerate(every) if parameter.name == "banks")
+    every.insert(place + 1, keyword("accept_terms", bool, ACCEPT_TERMS))
     run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
     # Typer reads types from here as well; the strings that this module's annotations are must not mislead it.
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in every}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from auditor.cli.fetching import ACCEPT_TERMS, fetch_lacking
 from auditor.cli.flags import GROUPS, keyword, parameters, settings_from_flags
 from auditor.cli.text import columns, show_lines
 from auditor.progress import duration, progress_for
@@ -53,11 +54,13 @@ def _groups() -> dict[str, tuple[str, ...]]:
 
 
 def _with_flags() -> Any:
-    def scan(*, config: Path | None, **flags: Any) -> int:
+    def scan(*, config: Path | None, accept_terms: bool | None, **flags: Any) -> int:
         from auditor.cli.run import refuse_skipped
-        from auditor.scan import run_scan
 
         settings = load_settings(config, settings_from_flags(flags), ScanSettings)
+        fetch_lacking(settings.banks, accept_terms=bool(accept_terms))
+        from auditor.scan import run_scan
+
         found = run_scan(settings, progress=progress_for(sys.stderr))
         show_lines(summary(found, settings))
         if settings.strict:
@@ -66,6 +69,8 @@ def _with_flags() -> Any:
 
     scan.__doc__ = DESCRIPTION
     every = [keyword("config", Path, CONFIG), *parameters(_groups(), ScanSettings)]
+    place = next(i for i, parameter in enumerate(every) if parameter.name == "banks")
+    every.insert(place + 1, keyword("accept_terms", bool, ACCEPT_TERMS))
     scan.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
     scan.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
     return scan

@@ -16,8 +16,10 @@ from unittest import mock
 
 import pytest
 
-from auditor.banks.fetch import run as fetch
-from auditor.banks.fetch.run import REMOTES, ConsentError, Remote, RemoteFile, download, fetch_bank, terms_of
+from auditor.banks.fetch import transfer
+from auditor.banks.fetch.run import REMOTES, ConsentError, Remote, fetch_bank, terms_of
+from auditor.banks.fetch.transfer import RemoteFile, download
+from auditor.banks.importing.run import Imported
 from auditor.errors import AuditorError, InputError, StorageError
 from tests.bank_data import picture
 
@@ -94,7 +96,7 @@ def known(server: Server, *, md5: str = "") -> AbstractContextManager[object]:
     return mock.patch.dict(REMOTES, dtd=Remote("Textures", "research", "cite", (file,)))
 
 
-def get(server: Server, tmp_path: Path, *, md5: str = "", accepted: bool = True) -> fetch.Imported:
+def get(server: Server, tmp_path: Path, *, md5: str = "", accepted: bool = True) -> Imported:
     with known(server, md5=md5):
         return fetch_bank("dtd", accepted=accepted, into=tmp_path / "banks", downloads=tmp_path / "down")
 
@@ -152,7 +154,7 @@ def test_full_disk_is_said_before_anything_is_written(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _: usage(100, 90, 10))
+    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: usage(100, 90, 10))
     with pytest.raises(StorageError, match="10 bytes free, need"):
         get(server, tmp_path)
     assert not (tmp_path / "down/dtd.tar.gz.part").exists()
@@ -164,7 +166,7 @@ def test_disk_that_fills_up_keeps_what_came(
     def full(*_: object, **__: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fetch, "_copy", full)
+    monkeypatch.setattr(transfer, "_copy", full)
     with pytest.raises(StorageError, match=r"disk full while fetching 'dtd.tar.gz'"):
         get(server, tmp_path)
 

@@ -17,8 +17,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from auditor.banks.fetch import run as fetch
-from auditor.banks.fetch.run import REMOTES, Remote, RemoteFile, fetch_bank, terms_of
+from auditor.banks.fetch import transfer
+from auditor.banks.fetch.run import REMOTES, Remote, fetch_bank, terms_of
+from auditor.banks.fetch.transfer import RemoteFile
 from auditor.banks.importing.run import Imported
 from auditor.errors import AuditorError, InputError, StorageError
 from auditor.models.torchvision_import import prepare_torchvision
@@ -114,7 +115,7 @@ def test_lfw_broken_in_its_second_file(lfw: Server, tmp_path: Path) -> None:
 
 def test_lfw_full_disk(lfw: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _: usage(100, 90, 10))
+    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: usage(100, 90, 10))
     with pytest.raises(StorageError, match="10 bytes free, need"):
         get(remote_lfw(lfw), tmp_path)
     assert not (tmp_path / "banks").exists()
@@ -192,51 +193,3 @@ def test_celeba_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "gdown", None)
     with pytest.raises(AuditorError, match="pip install gdown"):
         get(small("celeba"), tmp_path, "celeba")
-
-
-def test_fairface_through_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    datasets = pytest.importorskip("datasets")
-    features = datasets.Features(
-        {
-            "image": datasets.Image(),
-            "age": datasets.ClassLabel(names=["0-2", "3-9", "10-19", "20-29", "30-39", "more than 70"]),
-            "gender": datasets.ClassLabel(names=["Male", "Female"]),
-            "race": datasets.ClassLabel(names=["East Asian", "Indian", "Black", "Latino_Hispanic"]),
-        }
-    )
-
-    def load(name: str, configuration: str, *, split: str) -> object:
-        assert (name, configuration) == ("HuggingFaceM4/FairFace", "0.25")
-        first = {"train": 0, "validation": 10}[split]
-        made = [
-            {"bytes": jpeg(first + i, tmp_path / "made"), "path": None}
-            for i in range(2 if split == "validation" else 4)
-        ]
-        columns = {"image": made, "age": [3, 5, 2, 4], "gender": [0, 1, 0, 1], "race": [3, 0, 1, 2]}
-        return datasets.Dataset.from_dict(
-            {key: values[: len(made)] for key, values in columns.items()}, features=features
-        )
-
-    monkeypatch.setattr(datasets, "load_dataset", load)
-    found = get(small("fairface"), tmp_path, "fairface")
-    assert {i.file: (i.labels["gender"], i.labels["race"]) for i in found.lock.images} == {
-        "train/1.jpg": ("man", "latino hispanic"),
-        "train/2.jpg": ("woman", "east asian"),
-        "train/4.jpg": ("woman", "black"),
-        "val/1.jpg": ("man", "latino hispanic"),
-        "val/2.jpg": ("woman", "east asian"),
-    }
-    assert [s.reason for s in found.lock.left_out] == ["labelled 10-19 years, adults only"]
-    kept = (tmp_path / "down/fairface/train/1.jpg").read_bytes()
-    assert kept == jpeg(0, tmp_path / "made")  # as it came, not saved again
-
-
-def test_fairface_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    datasets = pytest.importorskip("datasets")
-
-    def refuse(*_: object, **__: object) -> object:
-        raise ConnectionError("Couldn't reach 'HuggingFaceM4/FairFace' on the Hub")
-
-    monkeypatch.setattr(datasets, "load_dataset", refuse)
-    with pytest.raises(AuditorError, match=r"could not get train \(Couldn't reach .*\); repeat to go on"):
-        get(small("fairface"), tmp_path, "fairface")

@@ -155,7 +155,8 @@ def test_cache_can_be_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_face_bank_without_an_imported_set_says_what_to_do() -> None:
-    with pytest.raises(InputError, match="bank 'race': no imported set has labels 'race'; import one"):
+    said = "bank 'race': no imported set has labels 'race'; needed: 'auditor banks fetch fairface', or"
+    with pytest.raises(InputError, match=said):
         load_bank("race")
 
 

@@ -51,7 +51,8 @@ def _named(file: str, options: Options) -> Row | Skipped:
 
 _FAIRFACE_TABLES = ("fairface_label_train.csv", "fairface_label_val.csv")
 _FAIRFACE_AGES = {"0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "more than 70"}
-_MINORS = {"0-2", "3-9", "10-19"}
+FAIRFACE_MINORS = {"0-2", "3-9", "10-19"}
+"""Age bands of FairFace that hold, or may hold, images labelled younger than 18."""
 
 
 def fairface(source: Path, options: Options) -> Table:
@@ -77,7 +78,7 @@ def _rated(cells: Mapping[str, str], options: Options, where: str) -> Row | Skip
         raise InputError(f"{where}: gender '{cells['gender']}', need Male or Female")
     if age not in _FAIRFACE_AGES:
         raise InputError(f"{where}: age '{age}', need one of {', '.join(sorted(_FAIRFACE_AGES))}")
-    if options.adults_only and age in _MINORS:
+    if options.adults_only and age in FAIRFACE_MINORS:
         return left_out(file, f"labelled {age} years, adults only")
     labels = {"gender": gender, "race": cells["race"].lower().replace("_", " ")}
     band = "70 and over" if age == "more than 70" else age

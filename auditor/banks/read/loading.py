@@ -78,23 +78,15 @@ def _view(manifest: Manifest, chosen: str, *, min_images: int) -> ConceptBank:
     Raises:
         InputError: no such set, none with the labels, or several and none was chosen.
     """
-    imported = {name: folder for name, folder in places.imported().items() if has_lock(folder)}
-    needed = set(manifest.labels)
-    able = {
-        name: folder
-        for name, folder in imported.items()
-        if needed <= {label for image in read_lock(folder).images for label in image.labels}
-    }
+    imported, able = _able(manifest)
     labels = " and ".join(f"'{label}'" for label in manifest.labels)
     if chosen and chosen not in able:
         why = f"has no label {labels}" if chosen in imported else "is not an imported set"
         those = ", ".join(sorted(able)) or "none"
-        raise InputError(f"bank '{manifest.name}:{chosen}': '{chosen}' {why}; those that do: {those}")
+        get = f"; needed: 'auditor banks fetch {FETCHED}'" if chosen == FETCHED and not able else ""
+        raise InputError(f"bank '{manifest.name}:{chosen}': '{chosen}' {why}; those that do: {those}{get}")
     if not able:
-        raise InputError(
-            f"bank '{manifest.name}': no imported set has labels {labels}; import one, for instance with "
-            "'auditor banks import utkface DIR' (or fairface, lfw, celeba, csv)"
-        )
+        raise InputError(_lacking(manifest))
     if not chosen and len(able) > 1:
         raise InputError(
             f"bank '{manifest.name}': {len(able)} imported sets have labels {labels}; "
@@ -109,6 +101,47 @@ def _view(manifest: Manifest, chosen: str, *, min_images: int) -> ConceptBank:
     }
     least = max(min_images, manifest.min_images)
     return _locked(manifest.model_copy(update=update), able[name], min_images=least)
+
+
+def lacking_images(spec: str) -> str:
+    """Why the bank cannot be used and what to do, if no imported set has the labels it selects by.
+
+    Empty for a bank that has images, and for what is no bank. Reads no image.
+    """
+    name, _, chosen = spec.partition(":")
+    folder = places.shipped().get(name)
+    if folder is None or chosen not in ("", FETCHED):
+        return ""
+    manifest = read_manifest(folder)
+    if not manifest.labels:
+        return ""
+    _, able = _able(manifest)
+    return _lacking(manifest) if not able or (chosen and chosen not in able) else ""
+
+
+FETCHED = "fairface"
+"""The set to fetch for a bank without images: it has every label that the shipped banks select by."""
+
+
+def _able(manifest: Manifest) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Imported sets, and those of them that have the labels that the bank selects by."""
+    imported = {name: folder for name, folder in places.imported().items() if has_lock(folder)}
+    needed = set(manifest.labels)
+    able = {
+        name: folder
+        for name, folder in imported.items()
+        if needed <= {label for image in read_lock(folder).images for label in image.labels}
+    }
+    return imported, able
+
+
+def _lacking(manifest: Manifest) -> str:
+    labels = " and ".join(f"'{label}'" for label in manifest.labels)
+    return (
+        f"bank '{manifest.name}': no imported set has labels {labels}; needed: "
+        f"'auditor banks fetch {FETCHED}', or a set of your own with 'auditor banks import utkface DIR' "
+        "(or fairface, lfw, celeba, csv)"
+    )
 
 
 def _locked(manifest: Manifest, folder: Path, *, min_images: int) -> ConceptBank:
