@@ -148,7 +148,7 @@ def test_the_head_counts_as_the_record_does(root: Any) -> None:
         "1 contrast confirmed, of 2 selected and 6 looked at in 6 classes",
         "“Drawn textures”: 20 images screening, 40 confirming.",
         "the expected share of false ones is at most alpha = 0.05",
-        "1 of 20 scans confirm an association and 0 a contrast",
+        "1 of 20 scans confirms an association and 0 of 20 scans confirm a contrast",
         "Images of “Faces by perceived gender” may not be shown",
         "a label is not a fact about a person",
         "Nothing confirmed does not mean that there is no association.",

@@ -339,7 +339,7 @@ def test_impressions_are_announced(audit: Audit, view: ReportView) -> None:
     (banner,) = [b for b in view.banners if b.tone == "warn"]
     assert "“lipstick” and “golf ball”" in banner.text
     assert "do not rest on them; the occluder, importance and the layers do" in banner.text
-    assert "correlates 0.60 in the last third" in banner.text
+    assert "correlates 0.61 in the last third" in banner.text
     assert "change the prediction on 97% of unseen photos or more" in banner.text
     assert [c.from_impressions for c in view.classes] == [False, True, True]
     photos = audit.model_copy(update={"classes": audit.classes[:1], "findings": audit.of_class(340)})
