@@ -93,21 +93,21 @@ def reproducible() -> Iterator[None]:
     """Deterministic algorithms where torch has them, put back afterwards.
 
     torch would also fill every new tensor with NaN, so that reading memory before it is written shows. Nothing
-    here does that, and filling takes an eighth of a forward pass.
+    here reads such memory, and filling takes an eighth of a forward pass.
     """
     before, warn, fill = (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
-        torch.utils.deterministic.fill_uninitialized_memory,
+        torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
     )
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warn)
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+        torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
 
 
 def _check_out(settings: Settings) -> None:
