@@ -303,8 +303,8 @@ class ScanSettings(Settings):
     out: Path = Field(Path("scan"), description="Directory that receives the scan.")
     precision: Precision = Field(
         "float32",
-        description="Arithmetic of the forward pass. bfloat16 is faster where the processor has it, and moves "
-        "effects by up to about 0.01.",
+        description="Arithmetic of the forward pass. bfloat16 is faster where the processor has it, and "
+        "moves effects by up to about 0.01.",
     )
     scan_formats: tuple[ScanFormat, ...] = Field(
         ("html", "pdf", "csv"), description="Report formats to write."

@@ -92,8 +92,8 @@ def load_banks(settings: Settings, progress: Progress) -> tuple[ConceptBank, ...
 def reproducible() -> Iterator[None]:
     """Deterministic algorithms where torch has them, put back afterwards.
 
-    torch would also fill every new tensor with NaN, so that reading memory before it is written shows. Nothing
-    here reads such memory, and filling takes an eighth of a forward pass.
+    torch would also fill every new tensor with NaN, so that reading memory before it is written shows.
+    Nothing here reads such memory, and filling takes an eighth of a forward pass.
     """
     before, warn, fill = (
         torch.are_deterministic_algorithms_enabled(),

@@ -49,7 +49,7 @@ def test_help_shows_every_setting_of_a_scan_and_no_other(capsys: pytest.CaptureF
         assert flag in shown
     for flag in ("--classes", "--runs", "--reference-classes", "--images", "--scan-formats"):
         assert flag not in shown
-    given = set(inspect.signature(command).parameters) - {"config"}
+    given = set(inspect.signature(command).parameters) - {"config", "accept_terms"}
     assert given == set(SCANNED)
 
 
