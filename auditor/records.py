@@ -525,6 +525,7 @@ class ClassResult(Record):
 class ScannedRow(Record):
     """Something that a scan confirmed."""
 
+    kind: Literal["association", "contrast"]
     class_index: Count
     class_name: str
     bank: str

@@ -107,7 +107,10 @@ def scan_summary(path: Path, model: ModelRecord, audited: Collection[int]) -> Sc
         classes_confirmed=len(scan.worst()),
         strongest=[
             ScannedRow(
-                **{name: getattr(one, name) for name in ("class_index", "class_name", "bank", "subject")},
+                **{
+                    name: getattr(one, name)
+                    for name in ("kind", "class_index", "class_name", "bank", "subject")
+                },
                 effect=one.effect or 0.0,
                 low=one.low or 0.0,
                 high=one.high or 0.0,

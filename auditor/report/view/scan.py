@@ -248,9 +248,10 @@ def _bank_facts(one: ScanBank) -> list[Fact]:
     shown = "may be shown" if bank.report_images else "may not be shown"
     facts = [
         Fact("Images", f"{one.screening:,} screening, {one.confirming:,} confirming; {shown}"),
+        Fact("Fewest independent", f"{one.fewest:,} confirming images of a concept" * (one.fewest > 0)),
         Fact(
-            "Fewest independent",
-            f"{one.fewest:,} confirming images or pairs of anything measured" * (one.fewest > 0),
+            "Fewest of groups",
+            f"{one.fewest_of_groups:,} confirming pairs or images of a group" * (one.fewest_of_groups > 0),
         ),
         Fact("Concepts measured", f"{len(one.concepts):,}"),
         Fact("Contrasts", listing([clean(name) for name in one.contrasts])),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from auditor.records import Audit, ScanSummary
 from auditor.report.view.summary import Title, titles
-from auditor.report.words import clean, count, interval, listing, moment, number
+from auditor.report.words import clean, count, digits_of, interval, listing, moment, number
 
 WORD = "in this audit"
 
@@ -48,22 +48,19 @@ def _sentence(scan: ScanSummary) -> str:
         f"{listing([clean(bank) for bank in scan.banks])}: {scan.looked_at:,} pairs, "
         f"{count(scan.confirmed, 'finding')} confirmed in "
         f"{count(scan.classes_confirmed, 'class', 'classes')}. "
-        f"Below are the {shown} strongest, in multiples of the margin; "
-        f"{count(audited, 'of their classes is', 'of their classes are')} audited here."
+        f"Of the classes of its {shown} strongest findings, in multiples of the margin, {audited} "
+        f"{'is' if audited == 1 else 'are'} audited here."
     )
 
 
 def _rows(scan: ScanSummary, title: Title) -> list[ScannedRowView]:
-    rows = []
-    for row in scan.strongest:
-        digits = 3 if "/" in row.subject else 2
-        rows.append(
-            ScannedRowView(
-                name=clean(row.class_name),
-                about=clean(title(row.bank, row.subject)),
-                effect=number(row.effect, digits=digits),
-                ends=interval(row.low, row.high, digits=digits),
-                audited=WORD if row.audited else "",
-            )
+    return [
+        ScannedRowView(
+            name=clean(row.class_name),
+            about=clean(title(row.bank, row.subject)),
+            effect=number(row.effect, digits=digits_of(row.kind)),
+            ends=interval(row.low, row.high, digits=digits_of(row.kind)),
+            audited=WORD if row.audited else "",
         )
-    return rows
+        for row in scan.strongest
+    ]
