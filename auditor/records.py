@@ -290,11 +290,8 @@ class Variant(Record):
     """By effect and interval alone."""
 
 
-class Finding(Record):
-    """One statement about one class: the numbers, the checks, and what may be said.
-
-    Every report, gate and comparison reads the conclusion from here and decides nothing.
-    """
+class Subject(Record):
+    """What a finding is about: a class, and a concept or two groups of a bank."""
 
     kind: Literal["association", "contrast"]
     """``association``: of a concept. ``contrast``: of one group against another."""
@@ -309,6 +306,14 @@ class Finding(Record):
     """... than with this one."""
     matched: bool | None = None
     """Of a contrast: whether groups were matched on what should not differ."""
+
+
+class Finding(Subject):
+    """One statement about one class: the numbers, the checks, and what may be said.
+
+    Every report, gate and comparison reads the conclusion from here and decides nothing.
+    """
+
     n: Count
     """Images of the concept, or of the first group, that were used."""
     n_other: Count

@@ -22,6 +22,7 @@ from auditor.records import (
     Record,
     Share,
     Skipped,
+    Subject,
 )
 
 SCAN_VERSION = 1
@@ -41,23 +42,13 @@ class Driver(Record):
     """Picture, relative to the scan's directory."""
 
 
-class ScanFinding(Record):
+class ScanFinding(Subject):
     """A class and a concept, or a class and two groups, that the screening half pointed at.
 
     ``effect`` comes from the confirming images alone. Over everything selected it neither shrinks nor grows
     when it is measured again. Among the confirmed alone it shrinks a little: these also had to pass the test.
     """
 
-    kind: Kind
-    class_index: Count
-    class_name: str
-    bank: str
-    subject: str
-    """The concept's name, or ``MORE/LESS`` of a contrast."""
-    more: str = ""
-    less: str = ""
-    matched: bool | None = None
-    """Of a contrast: whether groups were matched on what should not differ."""
     screened_effect: float
     """The same effect on the screening images, by which it was selected: too large on average."""
     effect: float | None

@@ -30,7 +30,7 @@ from auditor.audit.forward import show_bank
 from auditor.audit.importance import late_layers
 from auditor.banks.places import cache_root
 from auditor.context import AuditContext
-from auditor.errors import AuditorError, InputError
+from auditor.errors import InputError
 from auditor.explain import occluder as occ
 from auditor.explain.channels import channel_importance, neuron_scores
 from auditor.explain.reference_classes import choose_classes
@@ -58,6 +58,7 @@ from auditor.statistics.probability import log_scaled
 from benchmarks.associations_banks import find_bank
 from benchmarks.associations_pairs import Pair, check_concepts, rank_of, read_pairs
 from benchmarks.impressions import lost
+from benchmarks.timed import timed
 
 BANK = "textures"
 LOTS = 20
@@ -74,15 +75,7 @@ BRIEF: dict[str, object] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; 0, or 2 with one line on the error stream."""
-    asked = _parse(arguments)
-    started, busy = time.perf_counter(), time.process_time()
-    try:
-        asked.run(asked)
-    except AuditorError as failure:
-        print(f"afi: {failure}", file=sys.stderr)
-        return failure.exit_status
-    print(f"{time.perf_counter() - started:.0f} s, processor {time.process_time() - busy:.0f} s")
-    return 0
+    return timed("afi", _parse(arguments))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

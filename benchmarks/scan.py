@@ -19,8 +19,8 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from itertools import combinations
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations, islice
 from pathlib import Path
 
 import numpy as np
@@ -30,26 +30,25 @@ from scipy.stats import false_discovery_control
 
 from auditor.audit.forward import forward_pass
 from auditor.audit.layout import shown_images
-from auditor.audit.prepare import load_audited, load_banks
+from auditor.audit.prepare import load_banks
 from auditor.banks.places import cache_root
 from auditor.context import AuditContext
-from auditor.errors import AuditorError
 from auditor.images.inputs import preprocessing
 from auditor.progress import progress_for, silent
 from auditor.randomness import stream
 from auditor.scan import lots as lots_of
 from auditor.scan.answers import Answers, look_at
-from auditor.scan.confirm import ScannedBank, confirmed_of
-from auditor.scan.estimates import estimate
+from auditor.scan.confirm import ScannedBank, selected_of
+from auditor.scan.estimates import Both, estimate
 from auditor.scan.parts import divided
-from auditor.scan.run import run_scan
+from auditor.scan.run import prepare_scan, run_scan
 from auditor.settings import ScanSettings
 from auditor.statistics.arrays import FloatArray, IntArray
-from auditor.statistics.effects import Errors
 from auditor.statistics.probability import log_scaled
 from auditor.statistics.samples import ConceptSample
-from auditor.statistics.selection import beyond_margin_p, confirm, divide, same_side, select
+from auditor.statistics.selection import SCREENING, beyond_margin_p, confirm, divide, select
 from auditor.store.scans import read_effects, read_scan
+from benchmarks.timed import timed
 
 ALPHA = float(ScanSettings.model_fields["alpha"].default)
 MARGIN = float(ScanSettings.model_fields["margin"].default)
@@ -58,15 +57,7 @@ Mask = NDArray[np.bool_]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; 0, or 2 with one line on the error stream."""
-    asked = _parse(arguments)
-    started, busy = time.perf_counter(), time.process_time()
-    try:
-        asked.run(asked)
-    except AuditorError as failure:
-        print(f"scan: {failure}", file=sys.stderr)
-        return failure.exit_status
-    print(f"\n{time.perf_counter() - started:.0f} s, processor {time.process_time() - busy:.0f} s")
-    return 0
+    return timed("scan", _parse(arguments))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -93,26 +84,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _context(asked: argparse.Namespace, **settings: object) -> AuditContext:
-    values = {"model": asked.model, "arch": asked.arch, "banks": (asked.bank,), **settings}
-    chosen = ScanSettings.model_validate(values)
-    model = load_audited(chosen, silent)
-    return AuditContext(
-        model=model,
-        settings=chosen,
-        classes=tuple(model.labels),
-        layers=(),
-        precision="float32",
-        progress=progress_for(sys.stderr),
-        cache=cache_root(),
-    )
+def _settings(asked: argparse.Namespace) -> ScanSettings:
+    return ScanSettings.model_validate({"model": asked.model, "arch": asked.arch, "banks": (asked.bank,)})
 
 
 def _scanned(asked: argparse.Namespace) -> tuple[AuditContext, ScannedBank]:
     """One bank, scanned; the model's answers are kept in auditor's cache."""
-    context = _context(asked)
-    settings = context.settings
-    assert isinstance(settings, ScanSettings)
+    settings = _settings(asked)
+    context = prepare_scan(settings, progress_for(sys.stderr))
     (bank,) = load_banks(settings.model_copy(update={"min_images": 2}), context.progress)
     looked = look_at(context, bank, cache_root() / "benchmarks" / "scan")
     parts = divided(bank, looked, settings)
@@ -162,33 +141,28 @@ def _two(share: float, correct: Callable[[FloatArray], Mask]) -> Design:
     """Select on one part, confirm on the other."""
 
     def design(values: FloatArray, labels: IntArray, rng: np.random.Generator) -> Mask:
-        screening, confirming = _halves(values, labels, rng, share)
-        chosen = select(screening, MARGIN)
-        p = beyond_margin_p(confirming, MARGIN)
-        p = np.where(same_side(screening.effect, confirming.effect), p, 1.0)
-        said = np.zeros(p.shape, np.bool_)
-        said[chosen] = correct(p[chosen])
-        return said
+        return _confirmed(_halves(values, labels, rng, share), correct)
 
     return design
 
 
-def _halves(
-    values: FloatArray, labels: IntArray, rng: np.random.Generator, share: float
-) -> tuple[Errors, Errors]:
-    scores = rng.random(len(labels))
-    screens = divide(labels, np.arange(len(labels)), scores)
-    if share != 1 / 3:
-        screens = np.zeros(len(labels), np.bool_)
-        for label in np.unique(labels):
-            own = np.flatnonzero(labels == label)
-            screens[own[np.argsort(scores[own])[: round(len(own) * share)]]] = True
-    parts = (
-        ConceptSample(labels[keep], np.arange(keep.sum())).errors(values[:, keep], floor=True)
-        for keep in (screens, ~screens)
+def _confirmed(both: Both, correct: Callable[[FloatArray], Mask]) -> Mask:
+    """[classes, concepts] What is selected and passes a correction."""
+    chosen = selected_of(both, MARGIN)
+    said = np.zeros(both.confirming.effect.shape, np.bool_)
+    said[chosen.rows, chosen.columns] = correct(chosen.p_values)
+    return said
+
+
+def _halves(values: FloatArray, labels: IntArray, rng: np.random.Generator, share: float) -> Both:
+    """Effects of concepts compared with each other, in two parts of the images."""
+    screens = divide(labels, np.arange(len(labels)), rng.random(len(labels)), share=share)
+    return Both(
+        *(
+            ConceptSample(labels[keep], np.arange(keep.sum())).errors(values[:, keep], floor=True)
+            for keep in (screens, ~screens)
+        )
     )
-    first, second = parts
-    return first, second
 
 
 def _one(correct: Callable[[FloatArray], Mask]) -> Design:
@@ -203,7 +177,7 @@ def _one(correct: Callable[[FloatArray], Mask]) -> Design:
 
 
 def _bh(p: FloatArray) -> Mask:
-    return np.asarray(confirm(p, ALPHA).q_value <= ALPHA)
+    return confirm(p, ALPHA).passed
 
 
 def _by(p: FloatArray) -> Mask:
@@ -215,9 +189,9 @@ def _bonferroni(p: FloatArray) -> Mask:
 
 
 DESIGNS: dict[str, Design] = {
-    "**a third selects, Benjamini-Hochberg**": _two(1 / 3, _bh),
-    "a third selects, Benjamini-Yekutieli": _two(1 / 3, _by),
-    "a third selects, Bonferroni": _two(1 / 3, _bonferroni),
+    "**a third selects, Benjamini-Hochberg**": _two(SCREENING, _bh),
+    "a third selects, Benjamini-Yekutieli": _two(SCREENING, _by),
+    "a third selects, Bonferroni": _two(SCREENING, _bonferroni),
     "a half selects, Benjamini-Hochberg": _two(0.5, _bh),
     "a half selects, Benjamini-Yekutieli": _two(0.5, _by),
     "all images, Benjamini-Hochberg over all pairs": _one(_bh),
@@ -229,18 +203,11 @@ def _shrinking(
     values: FloatArray, labels: IntArray, truth: FloatArray, rng: np.random.Generator
 ) -> list[list[float]]:
     """[selected, confirmed][screening, confirming, truth] Mean effects, in the direction of selection."""
-    screening, confirming = _halves(values, labels, rng, 1 / 3)
-    chosen = select(screening, MARGIN)
-    said = np.zeros(truth.shape, np.bool_)
-    said[chosen] = _bh(beyond_margin_p(confirming, MARGIN)[chosen])
-    side = np.sign(screening.effect)
-    rows = []
-    for mask in (chosen, said & same_side(screening.effect, confirming.effect)):
-        means = [
-            float((one * side)[mask].mean()) if mask.any() else float("nan")
-            for one in (screening.effect, confirming.effect, truth)
-        ]
-        rows.append(means)
+    both = _halves(values, labels, rng, SCREENING)
+    side, rows = np.sign(both.screening.effect), []
+    for mask in (select(both.screening, MARGIN), _confirmed(both, _bh)):
+        effects = (both.screening.effect, both.confirming.effect, truth)
+        rows.append([float((one * side)[mask].mean()) if mask.any() else float("nan") for one in effects])
     return rows
 
 
@@ -308,11 +275,8 @@ def _planted_scan(
             partner = np.concatenate([count + np.arange(count), np.full(count, -1)])
             both = np.concatenate([data[:, keep], np.zeros_like(data[:, keep])], axis=1)
             sides.append(ConceptSample(twice, np.arange(2 * count), partner).errors(both, floor=True))
-    chosen = select(sides[0], MARGIN)
-    p = np.where(same_side(sides[0].effect, sides[1].effect), beyond_margin_p(sides[1], MARGIN), 1.0)
-    said = np.zeros(p.shape)
-    said[chosen] = np.where(_bh(p[chosen]), np.sign(sides[1].effect[chosen]), 0.0)
-    return said
+    both = Both(*sides)
+    return np.where(_confirmed(both, _bh), np.sign(both.confirming.effect), 0.0)
 
 
 # --- labels drawn by lot ---
@@ -334,7 +298,7 @@ def lots(asked: argparse.Namespace) -> None:
             found = estimate(parts, bank.looked.answers)
             both = (found.concepts, found.contrasts)
             claimed += [
-                confirmed_of([one], margin, settings.alpha)[0] > 0
+                confirm(selected_of(one, margin).p_values, settings.alpha).passed.any()
                 for one, margin in zip(both, (chosen.margin, chosen.contrast_margin), strict=True)
             ]
         shares = " | ".join(f"{count / asked.tries:.3f}" for count in claimed)
@@ -346,9 +310,8 @@ def lots(asked: argparse.Namespace) -> None:
 
 def cost(asked: argparse.Namespace) -> None:
     """Print what a scan costs beyond bare forward passes, and the memory that many classes take."""
-    context = _context(asked)
-    settings = context.settings
-    assert isinstance(settings, ScanSettings)
+    settings = _settings(asked)
+    context = prepare_scan(settings, silent)
     (bank,) = load_banks(settings, silent)
     images, transform = list(shown_images(bank)), preprocessing(context.model)
     bare = time.process_time()
@@ -367,14 +330,8 @@ def cost(asked: argparse.Namespace) -> None:
         _many(scanned, classes, settings)
 
 
-def _batches(pictures: object, size: int) -> object:
-    batch: list[torch.Tensor] = []
-    for picture in pictures:  # type: ignore[attr-defined]
-        batch.append(picture)
-        if len(batch) == size:
-            yield torch.stack(batch)
-            batch = []
-    if batch:
+def _batches(pictures: Iterator[torch.Tensor], size: int) -> Iterator[torch.Tensor]:
+    while batch := list(islice(pictures, size)):
         yield torch.stack(batch)
 
 
@@ -391,7 +348,8 @@ def _many(bank: ScannedBank, classes: int, settings: ScanSettings) -> None:
         begun, before = time.process_time(), _peak()
         answers = Answers(tuple(files), totals)
         found = estimate(bank.parts, answers)
-        confirmed, _ = confirmed_of([found.concepts], settings.margin, settings.alpha)
+        chosen = selected_of(found.concepts, settings.margin)
+        confirmed = int(confirm(chosen.p_values, settings.alpha).passed.sum())
         spent = time.process_time() - begun
     print(
         f"{classes} classes: statistics {spent:.1f} s, peak memory {_peak():.2f} GB "

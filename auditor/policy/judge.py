@@ -18,9 +18,18 @@ from auditor.compare import Change, Comparison, release
 from auditor.findings import Judged, Numbers, Range, conclude, numbers_of
 from auditor.policy.coverage import Gap, targets, untested
 from auditor.policy.load import LoadedPolicy
-from auditor.policy.rules import Association, Contrast, Policy, Waiver, class_matches, matches, pair_matches
+from auditor.policy.rules import (
+    Association,
+    Contrast,
+    Policy,
+    Waiver,
+    class_matches,
+    matches,
+    pair_matches,
+    waiver_notes,
+)
 from auditor.policy.trust import never_run, unmet, weakness
-from auditor.policy.verdict import AppliedWaiver, Outcome, Ruling, Verdict
+from auditor.policy.verdict import AppliedWaiver, Outcome, Ruling, Verdict, outcome_of
 from auditor.records import Audit, ClassResult, Finding
 from auditor.statistics.multiplicity import smallest_p
 
@@ -57,11 +66,8 @@ def judge(
     loaded = policy if isinstance(policy, LoadedPolicy) else LoadedPolicy(policy, "", {})
     court = _Court(audit, loaded, today, comparison, baseline)
     rulings = court.rulings()
-    outcomes = {r.outcome for r in rulings}
-    # No ruling at all means that nothing was tested, which is no reason to let a release pass.
-    outcome: Outcome = "fail" if "fail" in outcomes else "pass" if outcomes == {"pass"} else "inconclusive"
     return Verdict(
-        outcome=outcome,
+        outcome=outcome_of(rulings),
         policy=loaded.policy.name or loaded.path or "policy",
         policy_path=loaded.path,
         audit=release(audit),
@@ -178,13 +184,7 @@ class _Court:
 
     def notes(self) -> list[str]:
         """What became of the waivers, and whether the audit could establish anything."""
-        found = []
-        for number, waiver in enumerate(self.policy.waiver):
-            if waiver.expires < self.today:
-                found.append(f"the waiver of {waiver.owner} expired on {waiver.expires} and was not applied")
-            elif number not in self.used:
-                found.append(f"the waiver of {waiver.owner} (until {waiver.expires}) was not needed")
-        return [*found, *self._out_of_reach()]
+        return [*waiver_notes(self.policy.waiver, self.used, self.today), *self._out_of_reach()]
 
     def _out_of_reach(self) -> Iterator[str]:
         permutations = int(self.audit.settings.get("permutations", 0))

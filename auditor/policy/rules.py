@@ -6,6 +6,7 @@ A policy is written in TOML and read by :mod:`auditor.policy.load`. Every name i
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self
@@ -169,6 +170,17 @@ class Policy(PolicyRecord):
         if not self.association and not self.contrast and not self.scan:
             raise ValueError("needs at least one [[association]], [[contrast]] or [[scan]]")
         return self
+
+
+def waiver_notes(waivers: Sequence[Waiver], used: Collection[int], today: date) -> list[str]:
+    """What became of the waivers that were not applied; ``used`` are positions of those that were."""
+    found = []
+    for number, waiver in enumerate(waivers):
+        if waiver.expires < today:
+            found.append(f"the waiver of {waiver.owner} expired on {waiver.expires} and was not applied")
+        elif number not in used:
+            found.append(f"the waiver of {waiver.owner} (until {waiver.expires}) was not needed")
+    return found
 
 
 def matches(name: str, patterns: list[str]) -> bool:

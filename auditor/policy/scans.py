@@ -16,8 +16,8 @@ from auditor.compare.scans import ScanChange, ScanComparison, scan_release
 from auditor.errors import InputError
 from auditor.findings import Judged, Numbers, Range, conclude
 from auditor.policy.load import LoadedPolicy
-from auditor.policy.rules import Policy, ScanRule, Waiver, matches, pair_matches
-from auditor.policy.verdict import AppliedWaiver, Outcome, Ruling, Verdict
+from auditor.policy.rules import Policy, ScanRule, Waiver, matches, pair_matches, waiver_notes
+from auditor.policy.verdict import AppliedWaiver, Outcome, Ruling, Verdict, outcome_of
 from auditor.records import CLAIMS, Skipped
 from auditor.scan_records import Scan, ScanBank, ScanFinding
 
@@ -46,10 +46,8 @@ def judge_scan(
     rulings = [
         ruling for number, rule in enumerate(loaded.policy.scan) for ruling in court.rulings(number, rule)
     ]
-    outcomes = {ruling.outcome for ruling in rulings}
-    outcome: Outcome = "fail" if "fail" in outcomes else "pass" if outcomes == {"pass"} else "inconclusive"
     return Verdict(
-        outcome=outcome,
+        outcome=outcome_of(rulings),
         policy=loaded.policy.name or loaded.path or "policy",
         policy_path=loaded.path,
         audit=scan_release(scan),
@@ -89,13 +87,8 @@ class _Court:
             yield self._new(rule, about, rule.most_new)
 
     def notes(self) -> list[str]:
-        found = ["a scan shows what is there; what it does not confirm may be there all the same"]
-        for number, waiver in enumerate(self.policy.waiver):
-            if waiver.expires < self.today:
-                found.append(f"the waiver of {waiver.owner} expired on {waiver.expires} and was not applied")
-            elif number not in self.used:
-                found.append(f"the waiver of {waiver.owner} (until {waiver.expires}) was not needed")
-        return found
+        limit = "a scan shows what is there; what it does not confirm may be there all the same"
+        return [limit, *waiver_notes(self.policy.waiver, self.used, self.today)]
 
     def _held(self, rule: ScanRule) -> list[str]:
         """What was scanned of the things that the rule names."""

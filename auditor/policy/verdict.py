@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Literal
 
@@ -76,6 +77,12 @@ class Ruling(Record):
         """What it is about: ``zebra × textures/banded``."""
         about = "/".join(part for part in (self.bank, self.subject) if part)
         return " × ".join(part for part in (self.class_name, about) if part) or self.rule
+
+
+def outcome_of(rulings: Sequence[Ruling]) -> Outcome:
+    """One failure fails. No ruling at all means that nothing was tested, which is no reason to pass."""
+    outcomes = {ruling.outcome for ruling in rulings}
+    return "fail" if "fail" in outcomes else "pass" if outcomes == {"pass"} else "inconclusive"
 
 
 class Verdict(Record):

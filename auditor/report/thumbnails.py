@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,12 @@ class Encoded:
     width: int
     """Pixels."""
     height: int
+
+    @property
+    def embedded(self) -> dict[str, object]:
+        """Source and size, for an element of a page that holds the picture itself."""
+        src = f"data:{self.media_type};base64,{base64.b64encode(self.data).decode()}"
+        return {"src": src, "width": self.width, "height": self.height}
 
 
 def picture_paths(view: ReportView) -> list[str]:

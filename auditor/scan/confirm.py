@@ -15,13 +15,14 @@ from auditor.context import AuditContext
 from auditor.findings import Numbers, Range, conclude
 from auditor.records import Check
 from auditor.scan.answers import Looked
-from auditor.scan.estimates import Both, Estimates, class_shares_of, logarithm
+from auditor.scan.estimates import Both, Estimates, logarithm
 from auditor.scan.parts import Parts
 from auditor.scan_records import Kind, ScanFamily, ScanFinding
 from auditor.settings import Settings
 from auditor.statistics.arrays import FloatArray, IntArray
+from auditor.statistics.effects import class_shares
 from auditor.statistics.samples import ConceptSample
-from auditor.statistics.selection import Confirmed, beyond_margin_p, confirm, same_side, select
+from auditor.statistics.selection import beyond_margin_p, confirm, same_side, select
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,10 @@ class _OfBank:
             1.0 - corrected.level / 2.0, both.confirming.df[columns]
         )
         self._screened = both.screening.effect[rows, columns]
-        self._shares = class_shares_of(both.confirming.effect, rows, columns)
+        effects = both.confirming.effect
+        self._shares = [
+            class_shares(effects[:, [column]], int(row))[0] for row, column in zip(rows, columns, strict=True)
+        ]
 
     def finding(self, k: int, q_value: float) -> ScanFinding:
         """One finding, concluded."""
@@ -151,7 +155,7 @@ class _OfBank:
             high=effect + half,
             p_value=float(self._selected.p_values[k]),
             q_value=q_value,
-            class_share=float(self._shares[k]),
+            class_share=self._shares[k],
             alpha=settings.alpha,
             margin=margin,
             checks=checks,
@@ -212,10 +216,3 @@ def _compared(sample: ConceptSample, own: int) -> IntArray:
     labels = sample.labels[sample.used]
     references = sample.used[labels < 0]
     return references if len(references) else sample.used[labels != own]
-
-
-def confirmed_of(both: Sequence[Both], margin: float, alpha: float) -> tuple[int, Confirmed]:
-    """How many pairs pass both parts, before any check; what draws by lot are counted with."""
-    selected = [selected_of(one, margin) for one in both]
-    corrected = confirm(np.concatenate([one.p_values for one in selected]), alpha)
-    return int((corrected.q_value <= alpha).sum()), corrected

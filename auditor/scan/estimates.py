@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from auditor.scan.answers import Answers
 from auditor.scan.parts import Part, Parts
-from auditor.statistics.arrays import FloatArray, IntArray, standardise_rows
+from auditor.statistics.arrays import FloatArray, standardise_rows
 from auditor.statistics.classwise import FEWEST_CLASSES
 from auditor.statistics.effects import Errors
 
@@ -48,7 +48,7 @@ def estimate(parts: Parts, answers: Answers, advance: Callable[[int], None] = la
         answers: To all its images.
         advance: Told how many classes have been done.
     """
-    found: list[list[Errors]] = []
+    found: list[tuple[Both, Both]] = []
     constant = []
     many = answers.classes >= FEWEST_CLASSES and bool(parts.contrasts)
     others = np.zeros(len(parts.confirming.positions)) if many else None
@@ -60,19 +60,16 @@ def estimate(parts: Parts, answers: Answers, advance: Callable[[int], None] = la
             logs = answers.logarithms(start, stop)[:, parts.confirming.positions]
             others += standardise_rows(logs).sum(axis=0)
         advance(stop - start)
-    stacked = [_stacked([block[k] for block in found]) for k in range(4)]
-    return Estimates(
-        Both(stacked[0], stacked[1]), Both(stacked[2], stacked[3]), np.concatenate(constant), others
-    )
+    concepts, contrasts = (_stacked([block[kind] for block in found]) for kind in (0, 1))
+    return Estimates(concepts, contrasts, np.concatenate(constant), others)
 
 
-def effects_of(parts: Parts, values: FloatArray) -> list[Errors]:
-    """Concepts screening, confirming, contrasts screening, confirming; ``values`` are [rows, images]."""
-    sides = (parts.screening, parts.confirming)
-    return [
-        *(_concepts(side, parts.concepts, values[:, side.positions]) for side in sides),
-        *(_contrasts(side, parts.contrasts, values[:, side.positions]) for side in sides),
-    ]
+def effects_of(parts: Parts, values: FloatArray) -> tuple[Both, Both]:
+    """Of concepts, and of contrasts; ``values`` are [rows, images]."""
+    sides = [(side, values[:, side.positions]) for side in (parts.screening, parts.confirming)]
+    concepts = (_concepts(side, parts.concepts, own) for side, own in sides)
+    contrasts = (_contrasts(side, parts.contrasts, own) for side, own in sides)
+    return Both(*concepts), Both(*contrasts)
 
 
 def logarithm(parts: Parts, answers: Answers, others: FloatArray | None, index: int) -> FloatArray:
@@ -104,16 +101,11 @@ def _none(rows: int) -> Errors:
     return Errors(np.zeros((rows, 0)), np.zeros((rows, 0)), np.zeros(0))
 
 
-def _stacked(blocks: Sequence[Errors]) -> Errors:
-    effect, error = (np.vstack([getattr(one, name) for one in blocks]) for name in ("effect", "error"))
-    return Errors(effect, error, blocks[0].df)
+def _stacked(blocks: Sequence[Both]) -> Both:
+    """The classes of all blocks below one another."""
 
+    def one(sides: Sequence[Errors]) -> Errors:
+        effect, error = (np.vstack([getattr(side, name) for side in sides]) for name in ("effect", "error"))
+        return Errors(effect, error, sides[0].df)
 
-def class_shares_of(effects: FloatArray, rows: IntArray, columns: IntArray) -> FloatArray:
-    """[pairs] Share of the other classes whose effect is at least as extreme on the same side."""
-    shares = np.empty(len(rows))
-    others = max(1, len(effects) - 1)
-    for k, (row, column) in enumerate(zip(rows, columns, strict=True)):
-        own, every = effects[row, column], effects[:, column]
-        shares[k] = ((every >= own if own >= 0.0 else every <= own).sum() - 1) / others
-    return shares
+    return Both(one([b.screening for b in blocks]), one([b.confirming for b in blocks]))

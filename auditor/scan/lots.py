@@ -11,7 +11,7 @@ from auditor.audit.groups import Groups
 from auditor.randomness import stream
 from auditor.records import Check
 from auditor.scan.confirm import ScannedBank, selected_of
-from auditor.scan.estimates import Both, effects_of
+from auditor.scan.estimates import effects_of
 from auditor.scan.parts import Part, Parts
 from auditor.scan_records import Kind, Lots
 from auditor.settings import Settings
@@ -35,12 +35,7 @@ def lots(
     drawn = [_p_values(bank, settings, advance) for bank in banks]
     claimed = [
         sum(
-            bool(
-                (
-                    confirm(np.concatenate([one[draw][kind] for one in drawn]), settings.alpha).q_value
-                    <= settings.alpha
-                ).any()
-            )
+            bool(confirm(np.concatenate([one[draw][kind] for one in drawn]), settings.alpha).passed.any())
             for draw in range(DRAWS)
         )
         for kind in (0, 1)
@@ -58,9 +53,9 @@ def _p_values(
     for start, stop in bank.looked.answers.blocks():
         values = bank.looked.answers.log_scaled(start, stop)
         for parts, (associations, contrasts) in zip(dealt, found, strict=True):
-            one = effects_of(parts, values)
-            associations.append(selected_of(Both(one[0], one[1]), settings.margin).p_values)
-            contrasts.append(selected_of(Both(one[2], one[3]), settings.contrast_margin).p_values)
+            concepts, groups = effects_of(parts, values)
+            associations.append(selected_of(concepts, settings.margin).p_values)
+            contrasts.append(selected_of(groups, settings.contrast_margin).p_values)
         advance(stop - start)
     return [(np.concatenate(first), np.concatenate(second)) for first, second in found]
 

@@ -55,7 +55,7 @@ def run_scan(settings: ScanSettings, *, progress: Progress = silent) -> Scan:
     """
     started = time.monotonic()
     _check_out(settings)
-    context = _prepare(settings, progress)
+    context = prepare_scan(settings, progress)
     with reproducible():
         banks = _scanned(context, settings)
     everything: list[ScanFinding] = []
@@ -104,8 +104,12 @@ def _check_out(settings: ScanSettings) -> None:
         raise InputError(f"out '{out}': holds a scan; needed: another --out, or --overwrite")
 
 
-def _prepare(settings: ScanSettings, progress: Progress) -> AuditContext:
-    """The model, on its device."""
+def prepare_scan(settings: ScanSettings, progress: Progress) -> AuditContext:
+    """The model, on its device.
+
+    Raises:
+        InputError: There is no such model, or it has fewer than two classes.
+    """
     model = load_audited(settings, progress)
     if len(model.labels) < 2:
         raise InputError(f"model '{model.name}': {len(model.labels)} class, need 2 or more to scan")

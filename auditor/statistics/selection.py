@@ -28,15 +28,18 @@ ROUNDING = 1e-9
 """Distances from the margin that are rounding, where nothing varies."""
 
 
-def divide(strata: ArrayLike, clusters: ArrayLike, scores: ArrayLike) -> NDArray[np.bool_]:
+def divide(
+    strata: ArrayLike, clusters: ArrayLike, scores: ArrayLike, *, share: float = SCREENING
+) -> NDArray[np.bool_]:
     """[images] Whether an image screens; the others confirm. Clusters stay together.
 
     Args:
-        strata: [images] Integers, such as concepts. Each gives :data:`SCREENING` of its clusters, at least 1
-            if it has 2. A cluster belongs to the stratum of its first image.
+        strata: [images] Integers, such as concepts. Each gives ``share`` of its clusters, at least 1 if it
+            has 2. A cluster belongs to the stratum of its first image.
         clusters: [images] Integers.
         scores: [images] Random numbers. Those clusters screen whose first image has the lowest. An image
             keeps its number, so that two releases are divided alike.
+        share: Of the clusters that screen, 0 to 1.
 
     Raises:
         InputError: Shapes that do not fit.
@@ -51,7 +54,7 @@ def divide(strata: ArrayLike, clusters: ArrayLike, scores: ArrayLike) -> NDArray
     screens = np.zeros(len(first), dtype=np.bool_)
     for value in np.unique(stratum[first]):
         own = np.flatnonzero(stratum[first] == value)
-        count = max(1, round(len(own) * SCREENING)) if len(own) > 1 else 0
+        count = max(1, round(len(own) * share)) if len(own) > 1 else 0
         screens[own[np.argsort(score[first[own]], kind="stable")[:count]]] = True
     return np.asarray(screens[member.ravel()])
 
@@ -81,6 +84,8 @@ class Confirmed:
 
     q_value: FloatArray
     """[selected] Benjamini-Hochberg."""
+    passed: NDArray[np.bool_]
+    """[selected] Whether it is at most alpha."""
     level: float
     """1 minus the coverage of intervals that hold after selection."""
 
@@ -97,10 +102,9 @@ def confirm(p_values: ArrayLike, alpha: float) -> Confirmed:
         alpha: Largest tolerated share, 0 to 1.
     """
     p = np.asarray(p_values, dtype=np.float64)
-    if not len(p):
-        return Confirmed(p, alpha)
-    q = np.asarray(false_discovery_control(p, method="bh"), dtype=np.float64)
-    return Confirmed(q, alpha * max(1, int((q <= alpha).sum())) / len(p))
+    q = np.asarray(false_discovery_control(p, method="bh"), dtype=np.float64) if len(p) else p
+    passed = np.asarray(q <= alpha)
+    return Confirmed(q, passed, alpha * max(1, int(passed.sum())) / max(1, len(p)))
 
 
 def same_side(first: FloatArray, second: FloatArray) -> NDArray[np.bool_]:

@@ -95,10 +95,15 @@ def parse_audit(raw: bytes, *, where: str) -> Audit:
     try:
         return Audit.model_validate_json(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise InputError(f"audit '{where}': field '{field}': {first['msg']}{more}") from None
+        raise InputError(f"audit '{where}': {first_fault(error)}") from None
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first field that a format does not allow, and how many more there are."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"field '{field}': {first['msg']}{more}"
 
 
 def _decoded(raw: bytes, where: str) -> Document:

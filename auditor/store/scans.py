@@ -15,7 +15,7 @@ from auditor.errors import InputError, one_line
 from auditor.files import load_arrays, write_bytes
 from auditor.records import ModelRecord, ScannedRow, ScanSummary
 from auditor.scan_records import SCAN_VERSION, Scan
-from auditor.store.directory import inside, settled_json
+from auditor.store.directory import first_fault, inside, settled_json
 
 SCAN_FILE = "scan.json"
 
@@ -71,9 +71,7 @@ def read_scan(path: Path) -> Scan:
     try:
         return Scan.model_validate_json(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"scan '{file}': field '{field}': {first['msg']}") from None
+        raise InputError(f"scan '{file}': {first_fault(error)}") from None
 
 
 STRONGEST = 20

@@ -110,18 +110,12 @@ def comparison_html(comparison: Comparison) -> str:
 
 def comparison_pdf(comparison: Comparison) -> bytes:
     """For print and for the file; tagged, with the comparison attached as JSON."""
-    from auditor.report.formats.pdf import printed, stated_time
+    from auditor.report.formats.pdf import drawn_into, printed, stated_time
 
     numbers = comparison_json(comparison).encode()
     content: dict[str, tuple[bytes, str]] = {}
 
-    def drawn(chart: Chart) -> Markup:
-        name = f"report:/chart/{chart.key}"
-        content[name] = (chart.svg.encode(), "image/svg+xml")
-        words = f"{chart.title}. {chart.description}"
-        return Markup('<img class="plot" src="{}" alt="{}">').format(name, words)
-
-    page = _page(comparison, PRINT, style="", policy="", draw=drawn)
+    page = _page(comparison, PRINT, style="", policy="", draw=drawn_into(content))
     return printed(
         page,
         styles=[static("print.css"), static("comparison-print.css")],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 from auditor.policy.kept import kept_verdict
@@ -26,22 +25,13 @@ def render(audit: Audit, directory: Path) -> str:
         directory: Where its pictures lie, and the gate's verdict if there is one.
     """
     view = build_view(audit, kept_verdict(directory, audit), stored=stored_bytes(audit, directory))
-    pictures = {
-        path: {
-            "src": f"data:{picture.media_type};base64,{base64.b64encode(picture.data).decode()}",
-            "width": picture.width,
-            "height": picture.height,
-        }
-        for path, picture in encode(
-            directory, picture_paths(view), kind="WEBP", budget=PICTURE_BUDGET
-        ).items()
-    }
+    encoded = encode(directory, picture_paths(view), kind="WEBP", budget=PICTURE_BUDGET)
     style, script = static("report.css"), static("report.js")
     return rendered(
         "report.html.j2",
         view=view,
         charts=report_charts(view, colours=SCREEN),
-        pictures=pictures,
+        pictures={path: picture.embedded for path, picture in encoded.items()},
         style=style,
         script=script,
         policy=content_policy(style=style, script=script, pictures=True),

@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import weasyprint
+from markupsafe import Markup
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
 from auditor.policy.kept import VERDICT_FILE, kept_verdict, verdict_bytes
@@ -77,18 +79,13 @@ def render(audit: Audit, directory: Path) -> bytes:
     names = {path: f"{_SCHEME}picture/{i}" for i, path in enumerate(encoded)}
     content = {names[path]: (picture.data, picture.media_type) for path, picture in encoded.items()}
 
-    def source(chart: Chart) -> str:
-        name = f"{_SCHEME}chart/{chart.key}"
-        content[name] = (chart.svg.encode(), "image/svg+xml")
-        return name
-
     created = stated_time(audit.created)
     page = rendered(
         "print.html.j2",
         view=view,
         charts=report_charts(view, colours=PRINT, side_by_side=True),
         pictures=names,
-        source=source,
+        source=partial(source_of, content),
         created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         digest=digest,
         has_schema=not older_format(stored),
@@ -111,6 +108,23 @@ def _attachments(stored: bytes, verdict: Verdict | None) -> list[Attachment]:
     if verdict is not None:
         files.append((VERDICT_FILE, verdict_bytes(verdict), "The verdict of the release gate", "Data"))
     return files
+
+
+def source_of(content: dict[str, tuple[bytes, str]], chart: Chart) -> str:
+    """The address of a chart, which joins what the document may read."""
+    name = f"{_SCHEME}chart/{chart.key}"
+    content[name] = (chart.svg.encode(), "image/svg+xml")
+    return name
+
+
+def drawn_into(content: dict[str, tuple[bytes, str]]) -> Callable[..., Markup]:
+    """A function that makes the element which shows a chart, of a class that may be named."""
+
+    def draw(chart: Chart, kind: str = "plot") -> Markup:
+        words = f"{chart.title}. {chart.description}"
+        return Markup('<img class="{}" src="{}" alt="{}">').format(kind, source_of(content, chart), words)
+
+    return draw
 
 
 def printed(

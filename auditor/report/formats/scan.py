@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import hashlib
 import io
 from collections.abc import Callable, Iterable
 from pathlib import Path
-
-from markupsafe import Markup
 
 from auditor.errors import InputError
 from auditor.files import write_bytes
@@ -115,14 +112,7 @@ def _pictures(view: ScanView, directory: Path) -> dict[str, dict[str, object]]:
     room = PICTURE_BUDGET if words < MANY else PICTURE_BUDGET // 2
     budget = room * len(paths) // max(1, len(places))
     encoded = encode(directory, paths, kind="WEBP", budget=budget, side=PICTURE_SIDE)
-    return {
-        path: {
-            "src": f"data:{picture.media_type};base64,{base64.b64encode(picture.data).decode()}",
-            "width": picture.width,
-            "height": picture.height,
-        }
-        for path, picture in encoded.items()
-    }
+    return {path: picture.embedded for path, picture in encoded.items()}
 
 
 def scan_pdf(scan: Scan, directory: Path) -> bytes:
@@ -135,7 +125,7 @@ def scan_pdf(scan: Scan, directory: Path) -> bytes:
     Raises:
         InputError: The arrays are missing, or are not those of the scan.
     """
-    from auditor.report.formats.pdf import printed, stated_time
+    from auditor.report.formats.pdf import drawn_into, printed, stated_time
 
     stored, content = _stored(scan, directory), dict[str, tuple[bytes, str]]()
     digest = _digest(stored)
@@ -155,7 +145,7 @@ def scan_pdf(scan: Scan, directory: Path) -> bytes:
         drawn_map=map_chart(view.maps[0], Sheet("", PRINT), PRINT_MAP, linked=False) if view.maps else None,
         strips=[_printed_strip(view, i) for i in range(len(view.strips[: 1 if mapped else 2]))],
         most=PRINTED_FINDINGS,
-        draw=_drawer(content),
+        draw=drawn_into(content),
         fit=fitted,
     )
     return printed(
@@ -170,18 +160,6 @@ def scan_pdf(scan: Scan, directory: Path) -> bytes:
 
 def _printed_strip(view: ScanView, position: int) -> Chart:
     return strip_chart(view.strips[position], Sheet("", PRINT, PRINT_WIDTH), linked=False)
-
-
-def _drawer(content: dict[str, tuple[bytes, str]]) -> Callable[[Chart, str], Markup]:
-    """A function that puts a chart into ``content`` and gives the element that shows it."""
-
-    def draw(chart: Chart, kind: str) -> Markup:
-        name = f"report:/chart/{chart.key}"
-        content[name] = (chart.svg.encode(), "image/svg+xml")
-        words = f"{chart.title}. {chart.description}"
-        return Markup('<img class="{}" src="{}" alt="{}">').format(kind, name, words)
-
-    return draw
 
 
 def _stored(scan: Scan, directory: Path) -> bytes:

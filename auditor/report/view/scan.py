@@ -15,8 +15,6 @@ from auditor.report.view.scan_rows import ClassRow, Namer, ScanRow, class_rows, 
 from auditor.report.words import clean, count, duration_words, listing, moment, quoted
 from auditor.scan_records import Scan, ScanBank, ScanFamily
 
-KINDS = {"association": ("association", "concepts"), "contrast": ("contrast", "contrasts of groups")}
-
 SELECTED_ON = (
     "The effect on the screening images comes second on purpose. By it a pair was selected, so it is too "
     "large on average: of many effects the largest are partly luck. The confirming images selected nothing. "
@@ -28,9 +26,8 @@ CONSTANT = "the probability is the same for every image"
 
 def family_sentence(family: ScanFamily, classes: int) -> str:
     """How many pairs of a kind were looked at, selected and confirmed."""
-    one, _ = KINDS[family.kind]
     return (
-        f"{count(family.confirmed, one)} confirmed, of {family.selected:,} selected and "
+        f"{count(family.confirmed, family.kind)} confirmed, of {family.selected:,} selected and "
         f"{family.looked_at:,} looked at in {classes:,} classes"
     )
 
