@@ -6,8 +6,11 @@ channel 2 to brightness. Class 0 is "vertical", class 1 "horizontal", class 2 "b
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from auditor.models.loaded import ClassLabel, LoadedModel, freeze, weights_sha256
@@ -62,3 +65,12 @@ def striped(n: int, *, vertical: bool, rng: np.random.Generator, noise: float = 
     if not vertical:
         images = images.swapaxes(2, 3).copy()
     return torch.from_numpy((images + rng.normal(0, noise, images.shape)).clip(-1, 1).astype(np.float32))
+
+
+def save_striped(model: LoadedModel, folder: Path, count: int, *, vertical: bool, start: int = 0) -> None:
+    """Photos of stripes, numbered from ``start``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images = model.pixels(striped(count, vertical=vertical, rng=np.random.default_rng(start)))
+    for i, image in enumerate(images):
+        array = (image.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+        Image.fromarray(array).save(folder / f"{start + i:03d}.png")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,11 @@ import pytest
 
 from auditor.report.formats.scan import scan_html
 from auditor.scan_records import Scan
+from tests.browser.pages import NARROW, Opened
 from tests.scan_pages import CLASSES, findings, scan_of, stored
 
-sync_api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-NARROW = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
 
 
 def written(directory: Path, scan: Scan | None = None) -> str:
@@ -48,29 +35,11 @@ def opened(browser: Any, report: str) -> Iterator[Any]:
         yield page
 
 
-class page_of:
+@contextmanager
+def page_of(browser: Any, address: str, **context: Any) -> Iterator[Any]:
     """A page that complains about nothing and asks the network for nothing."""
-
-    def __init__(self, browser: Any, address: str, **context: Any) -> None:
-        self.context = browser.new_context(**context)
-        self.page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
-        self.page.on("request", lambda request: self._asked(request.url))
-        self.page.goto(address)
-
-    def _asked(self, url: str) -> None:
-        if not url.startswith(("file:", "data:")):
-            self.complaints.append(url)
-
-    def __enter__(self) -> Any:
-        return self.page
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
-        assert self.complaints == []
+    with Opened(browser, address, **context) as opened:
+        yield opened.page
 
 
 def shown(page: Any) -> list[str]:

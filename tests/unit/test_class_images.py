@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from auditor.errors import InputError
 from auditor.images.class_images import ImageRequest, ImageSet, collect
 from auditor.images.folder import class_folder
 from auditor.images.impressions import ImpressionSettings, make_impressions
 from auditor.models.loaded import ClassLabel
-from tests.tiny import SIDE, striped, tiny_model
+from tests.tiny import SIDE, save_striped, tiny_model
 
 MODEL = tiny_model()
-
-
-def save(folder: Path, count: int, *, vertical: bool, start: int = 0) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    images = MODEL.pixels(striped(count, vertical=vertical, rng=np.random.default_rng(start)))
-    for i, image in enumerate(images):
-        array = (image.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
-        Image.fromarray(array).save(folder / f"{start + i:03d}.png")
+save = partial(save_striped, MODEL)
 
 
 def gather(root: Path | str, *, most: int = 60, heldout: float = 0.25, index: int = 0) -> ImageSet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +23,10 @@ from auditor.progress import silent
 from auditor.records import Audit
 from auditor.report.view.audit import build_view
 from auditor.settings import Settings
-from tests.tiny import SIDE, striped, tiny_model
+from tests.tiny import SIDE, save_striped, tiny_model
 
 MODEL = tiny_model()
-
-
-def save(folder: Path, count: int, *, vertical: bool, start: int = 0) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    images = MODEL.pixels(striped(count, vertical=vertical, rng=np.random.default_rng(start)))
-    for i, image in enumerate(images):
-        array = (image.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
-        Image.fromarray(array).save(folder / f"{start + i:03d}.png")
+save = partial(save_striped, MODEL)
 
 
 @pytest.fixture
