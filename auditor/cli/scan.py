@@ -94,7 +94,7 @@ def summary(scan: Scan, settings: ScanSettings) -> list[str]:
             )
             for f in worst
         ]
-        lines += ["", *columns(("class", "associated with", "effect"), rows), ""]
+        lines += ["", *columns(("class", "concept or groups", "effect"), rows), ""]
     if scan.skipped:
         lines.append(f"skipped: {len(scan.skipped)}; first: {scan.skipped[0].what}: {scan.skipped[0].reason}")
     lines.append(f"done in {duration(scan.duration_s)}")
