@@ -16,6 +16,8 @@ from auditor.statistics.multiplicity import benjamini_yekutieli, holm
 
 ENOUGH = "enough independent images"
 """Name of the check that an effect and an importance share."""
+SCREENING = "photos"
+"""Name of the check that a bank of rendered pictures fails."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,16 @@ def conclude(seen: Numbers, *, irrelevant: Range, alpha: float, checks: Sequence
             return Judged("inconclusive", _reasons(against), withheld=True)
         if p_adjusted > alpha:
             return Judged("inconclusive", "the test does not reject, although the interval would")
+        if screens := _against(checks, "verdict"):
+            return Judged("screening", _reasons(screens))
         return Judged(claim, "the whole interval lies beyond the margin, and the test rejects")
     if irrelevant.low <= low and high <= irrelevant.high:
         if against := _against(checks, "absence"):
             return Judged("inconclusive", _reasons(against), withheld=True)
+        if screens := _against(checks, "verdict"):
+            return Judged(
+                "inconclusive", f"the whole interval lies within the margin, but {_reasons(screens)}"
+            )
         return Judged("not associated", "the whole interval lies within the margin")
     if against := _against(checks, "either"):
         return Judged("inconclusive", _reasons(against), withheld=True)
@@ -141,7 +149,7 @@ def conclude_importances(measured: Sequence[tuple[Importance, Finding]]) -> list
             Numbers(one.effect, one.adjusted_low, one.adjusted_high, float(adjusted)),
             irrelevant=Range.within(one.margin),
             alpha=one.alpha,
-            checks=[check for check in finding.checks if check.name == ENOUGH],
+            checks=[check for check in finding.checks if check.name in (ENOUGH, SCREENING)],
         )
         settled.append(
             one.model_copy(
@@ -261,8 +269,9 @@ def conclude_moved(claims: Claims, change: Numbers, *, tolerance: float, alpha: 
 
 
 def _against(checks: Sequence[Check], said: str) -> list[Check]:
-    """Failed checks that forbid what would be said: an ``effect``, an ``absence``, or ``either``."""
-    return [c for c in checks if c.passed is False and c.forbids in (said, "both")]
+    """Failed checks that forbid what would be said: ``effect``, ``absence``, ``either`` or ``verdict``."""
+    also = () if said == "verdict" else ("both",)
+    return [c for c in checks if c.passed is False and c.forbids in (said, *also)]
 
 
 def _reasons(checks: Iterable[Check]) -> str:

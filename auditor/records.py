@@ -23,13 +23,16 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 PValue = Annotated[float, Field(gt=0, le=1)]
 
-Conclusion = Literal["associated", "negatively associated", "not associated", "inconclusive", "not measured"]
+Conclusion = Literal[
+    "associated", "negatively associated", "not associated", "screening", "inconclusive", "not measured"
+]
 """What may be said of a finding. :func:`auditor.findings.conclude` decides it, once.
 
 ``associated``: the whole adjusted interval lies above the margin, the corrected p-value is at most
 alpha, and no check forbids the claim. Of two groups: associated more with the first. ``negatively
 associated``: the same below minus the margin. ``not associated``: the whole adjusted interval lies
-within the margin, and no check forbids it. ``not measured``: there is no number to conclude from.
+within the margin, and no check forbids it. ``screening``: what would be claimed, on a bank that only screens;
+look with photos. ``not measured``: there is no number to conclude from.
 ``inconclusive``: everything else.
 """
 
@@ -163,6 +166,8 @@ class BankRecord(Record):
     """Which images count as one, and how that is known."""
     groups: list[str] = []
     """Concepts that the bank sets against each other. Alone they make no finding."""
+    screening: bool = False
+    """Whether the bank only screens: what it finds has to be looked at with photos."""
     report_images: bool
     """Whether a report may show the bank's images."""
     concepts: list[BankConcept]
@@ -270,8 +275,9 @@ class Check(Record):
     name: str
     passed: bool | None
     """``None``: could not be tested, which forbids nothing."""
-    forbids: Literal["effect", "absence", "both"]
-    """What may not be said where the check failed: that there is an effect, that there is none, either."""
+    forbids: Literal["effect", "absence", "both", "verdict"]
+    """What may not be said where the check failed: that there is an effect, that there is none, either; of a
+    ``verdict``, either, but an effect beyond the margin is a reason to look with other images."""
     reason: str
     """With what was seen and what was needed."""
 
@@ -465,6 +471,18 @@ class CovariateBalance(Record):
     """And after."""
 
 
+class Probe(Record):
+    """How well a linear probe on the model's last features tells two groups apart, on images held out."""
+
+    auc: Share
+    """Chance that it ranks an image of the first group above one of the second; 0.5: no better than lot."""
+    low: Share
+    """Lower end of the interval at 1 - alpha, for the scores as they are."""
+    high: Share
+    p_value: PValue
+    """Against labels drawn by lot. Nothing is measured of groups unless it is at most alpha."""
+
+
 class ContrastDetail(Record):
     """How two groups of a bank were made comparable."""
 
@@ -472,6 +490,8 @@ class ContrastDetail(Record):
     more: str
     less: str
     balance: list[CovariateBalance] = []
+    apart: Probe | None = None
+    """``None``: too few independent images to learn a probe from."""
 
 
 class SanityCheck(Record):

@@ -103,9 +103,9 @@ class Settings(BaseModel):
         "its images. Classes with fewer than 8 get impressions.",
     )
     banks: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
-        ("textures",),
-        min_length=1,
-        description="Concept banks: names, or folders of one folder per concept.",
+        (),
+        description="Concept banks: names, or folders of one folder per concept. None: textures, and for "
+        "perceived gender and race an imported set of photos, else rendered people, which only screen.",
     )
     benchmark: Path | None = Field(
         None,

@@ -68,6 +68,7 @@ def bank_record(layout: BankLayout, clusters: str) -> BankRecord:
         groups=sorted(bank.groups),
         licence=bank.licence,
         terms=bank.terms,
+        screening=bank.screening,
         report_images=bank.report_images,
         concepts=[
             BankConcept(

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.audit.layout import BankLayout
-from auditor.findings import ENOUGH, conclude_variant
+from auditor.banks.bank import ConceptBank
+from auditor.findings import ENOUGH, SCREENING, conclude_variant
 from auditor.models.loaded import ClassLabel
 from auditor.randomness import stream
 from auditor.records import Check, Finding, SanityCheck, Variant
@@ -105,7 +106,11 @@ def associations(
             rank=order.index(name) + 1,
             class_share=shares[name],
             taken_for_class=int(response.taken[own].sum()),
-            checks=[enough(effect.units, settings), *_relevant(sanity, layout.bank.name)],
+            checks=[
+                enough(effect.units, settings),
+                *screens(layout.bank),
+                *_relevant(sanity, layout.bank.name),
+            ],
             variants=variants[name],
         )
     return [found.get(finding.subject, finding) for finding in missing]
@@ -154,6 +159,12 @@ def enough(units: int, settings: Settings, *, what: str = "independent images") 
         forbids="both",
         reason=f"{units} {what}, need {settings.min_images}",
     )
+
+
+def screens(bank: ConceptBank) -> list[Check]:
+    """The check that a bank fails which only screens; none for other banks."""
+    reason = "the bank only screens: look with photos"
+    return [Check(name=SCREENING, passed=False, forbids="verdict", reason=reason)] if bank.screening else []
 
 
 def variants_of(

@@ -1,7 +1,8 @@
 """Contrasts: whether the model sees more of a class in one group's images than in another's.
 
 Groups are matched, picture by picture, on the covariates that the bank names; pictures that belong together
-count as one. A difference is claimed only if four things hold: the log-scaled probability differs by
+count as one. Nothing is measured where the model's features do not tell the groups apart. A difference is
+claimed only if four things hold: the log-scaled probability differs by
 more than the margin; the class's logarithm differs too, against all other classes; the groups' pictures
 can be compared in sharpness, light and compression; and the difference stands once these are removed.
 Arrays in, findings out; no tensors.
@@ -17,20 +18,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.audit.concepts import MOVED, Response, enough, numbers, share, variants_of
+from auditor.audit.concepts import MOVED, Response, enough, numbers, screens, share, variants_of
 from auditor.audit.forward import Shown
 from auditor.audit.layout import BankLayout
 from auditor.banks.balance import is_numeric, match_groups
 from auditor.banks.bank import BankImage, GroupContrast
 from auditor.models.loaded import ClassLabel
 from auditor.randomness import stream
-from auditor.records import Check, ContrastDetail, CovariateBalance, Finding, Variant
+from auditor.records import Check, ContrastDetail, CovariateBalance, Finding, Probe, Variant
 from auditor.settings import Settings
 from auditor.statistics.arrays import FloatArray, IntArray
 from auditor.statistics.classwise import FEWEST_CLASSES, AgainstClasses
 from auditor.statistics.effects import Inference, class_shares
 from auditor.statistics.nuisance import without_nuisance
 from auditor.statistics.probability import log_probabilities, log_scaled
+from auditor.statistics.probe import FEWEST_UNITS, ToldApart, tell_apart
 from auditor.statistics.samples import GroupSample, group_sample
 from auditor.statistics.units import joined
 
@@ -41,6 +43,7 @@ MOST_EXPLAINED = 0.5
 """Largest share of "which group" that technical properties may tell if groups are to be compared."""
 QUALITY = "at equal image quality"
 UNMATCHED = "groups not matched"
+APART = "groups told apart"
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ class Groups:
     """Why the groups cannot be compared; empty if they can."""
     unmatched: Groups | None = None
     """Of matched groups: all their images, to show what matching changed."""
+    apart: ToldApart | None = None
+    """How well the model's last features tell the groups apart; ``None`` before anyone asked, or where there
+    are too few units to learn a probe."""
 
     @property
     def subject(self) -> str:
@@ -77,6 +83,31 @@ def sample_groups(layout: BankLayout, *, settings: Settings) -> list[Groups]:
         _matched(layout, contrast, settings) if contrast.match else plain_groups(layout, contrast)
         for contrast in layout.declared_contrasts()
     ]
+
+
+def with_probe(groups: Groups, features: NDArray[np.floating], bank: str, settings: Settings) -> Groups:
+    """The groups, and whether the model tells them apart; if it does not, they cannot be compared.
+
+    Args:
+        groups: Of one contrast.
+        features: [images, features] The model's last features of the layout's images.
+        bank: Name of the bank.
+        settings: Level, seed.
+    """
+    if not groups.measurable or min(groups.sample.units) < FEWEST_UNITS:
+        return groups
+    rng = stream(settings.seed, "probe", bank, groups.subject)
+    apart = tell_apart(features, groups.sample.more, groups.sample.less, alpha=settings.alpha, rng=rng)
+    seen = apart.p_value <= settings.alpha
+    why = "" if seen else f"the model does not see the difference: {_apart_words(apart, settings.alpha)}"
+    return replace(groups, apart=apart, reason=why)
+
+
+def _apart_words(apart: ToldApart, alpha: float) -> str:
+    return (
+        f"a probe on its last features tells the groups apart with AUC {apart.auc:.2f} [{apart.low:.2f}, "
+        f"{apart.high:.2f}], p = {apart.p_value:.3f} against labels drawn by lot, need {alpha:g} or less"
+    )
 
 
 def plain_groups(layout: BankLayout, contrast: GroupContrast) -> Groups:
@@ -218,7 +249,8 @@ def contrast(
     few = enough(min(sample.units), settings, what=units)
     if not groups.measurable:
         check = few.model_copy(update={"passed": False, "reason": groups.reason or few.reason})
-        return Finding(**about, **numbers(None), family=0, class_share=None, checks=[check])
+        unseen = probe_checks(groups, settings.alpha)
+        return Finding(**about, **numbers(None), family=0, class_share=None, checks=unseen or [check])
     inference = Inference(settings.permutations, settings.bootstrap, settings.alpha, family)
     purpose = ("contrast", shown.layout.bank.name, groups.subject, label.index)
     effect = sample.effect(response.plain, inference=inference, rng=stream(settings.seed, *purpose))
@@ -238,7 +270,7 @@ def contrast(
         log_difference=found.logs[0],
         log_difference_low=found.logs[1],
         log_difference_high=found.logs[2],
-        checks=[few, *found.checks],
+        checks=[few, *screens(shown.layout.bank), *probe_checks(groups, settings.alpha), *found.checks],
         variants=[
             *variants_of(MOVED, sample.errors(response.moved), **judged_at),
             *found.variants,
@@ -288,6 +320,14 @@ def contrast_checks(
     return ContrastChecks(logs, [*_log_checks(effect, logs, against=seen.against), *checks], variants)
 
 
+def probe_checks(groups: Groups, alpha: float) -> list[Check]:
+    """Whether the model tells the groups apart; nothing where no probe was learned."""
+    if groups.apart is None:
+        return []
+    reason = groups.reason or _apart_words(groups.apart, alpha)
+    return [Check(name=APART, passed=groups.apart.p_value <= alpha, forbids="both", reason=reason)]
+
+
 def _about(groups: Groups, layout: BankLayout, label: ClassLabel, settings: Settings) -> dict[str, Any]:
     sample = groups.sample
     return {
@@ -315,6 +355,7 @@ def detail(groups: Groups, layout: BankLayout) -> ContrastDetail:
         more=groups.contrast.more,
         less=groups.contrast.less,
         balance=list(groups.balance),
+        apart=Probe(**vars(groups.apart)) if groups.apart else None,
     )
 
 

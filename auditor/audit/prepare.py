@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from auditor.audit.forward import random_photos
 from auditor.banks import ConceptBank, load_bank
 from auditor.banks.places import cache_root
+from auditor.banks.read.loading import default_banks
 from auditor.context import AuditContext
 from auditor.errors import InputError
 from auditor.images.decode import list_images
@@ -27,6 +29,8 @@ from auditor.settings import IMPRESSIONS, Settings, parse_arguments
 from auditor.statistics.multiplicity import check_permutations
 from auditor.store.directory import AUDIT_FILE, read_audit
 from auditor.store.scans import SCAN_FILE, scan_summary
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,11 @@ def prepare(settings: Settings, progress: Progress) -> Ready:
     if settings.from_scan is not None:
         scan = scan_summary(settings.from_scan, model.record(), {label.index for label in classes})
     return Ready(context, banks, benchmark, scan)
+
+
+def with_banks(settings: AnySettings) -> AnySettings:
+    """The settings with the banks that they name, or those of an audit that names none."""
+    return settings if settings.banks else settings.model_copy(update={"banks": default_banks()})
 
 
 def load_banks(settings: Settings, progress: Progress) -> tuple[ConceptBank, ...]:

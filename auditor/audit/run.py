@@ -14,7 +14,7 @@ from auditor.audit.assemble import METHOD, albums_of, bank_record, class_results
 from auditor.audit.explanations import explain
 from auditor.audit.forward import show_bank, show_benchmark
 from auditor.audit.occluders import learn_occluders
-from auditor.audit.prepare import prepare, reproducible
+from auditor.audit.prepare import prepare, reproducible, with_banks
 from auditor.audit.score import score
 from auditor.findings import conclude_all, family_words
 from auditor.policy.kept import VERDICT_FILE
@@ -45,6 +45,7 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
         StorageError: The directory cannot be written.
     """
     started = time.monotonic()
+    settings = with_banks(settings)
     ready = prepare(settings, progress)
     context, banks = ready.context, ready.banks
     with reproducible():

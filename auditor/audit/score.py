@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from auditor.audit.checks import random_concept, randomised_weights
 from auditor.audit.concepts import Response, associations
 from auditor.audit.forward import Randomised, Shown
-from auditor.audit.groups import EveryClass, Groups, contrast, detail, sample_groups
+from auditor.audit.groups import EveryClass, Groups, contrast, detail, sample_groups, with_probe
 from auditor.audit.layout import BankLayout
 from auditor.context import AuditContext
 from auditor.models.loaded import ClassLabel
@@ -68,7 +68,7 @@ def score(context: AuditContext, shown: Sequence[Shown]) -> Scores:
         context: The audit.
         shown: The banks, as the model saw them.
     """
-    groups = [sample_groups(one.layout, settings=context.settings) for one in shown]
+    groups = [_groups(one, context) for one in shown]
     tested = sum(len(set(one.layout.findable) & set(one.layout.measurable)) for one in shown)
     contrasted = sum(one.measurable for of_bank in groups for one in of_bank)
     count = len(context.classes)
@@ -87,6 +87,13 @@ def score(context: AuditContext, shown: Sequence[Shown]) -> Scores:
     for into in classes:  # associations before contrasts, over all banks
         into.findings.sort(key=lambda finding: finding.kind)
     return Scores(classes, tested, contrasted, arrays)
+
+
+def _groups(shown: Shown, context: AuditContext) -> list[Groups]:
+    """The groups of every contrast of a bank, once the model is known to tell them apart."""
+    settings, layout = context.settings, shown.layout
+    found = sample_groups(layout, settings=settings)
+    return [with_probe(one, shown.forward.last, layout.bank.name, settings) for one in found]
 
 
 class _Bank:

@@ -63,6 +63,8 @@ class ConceptBank:
     """SHA-256 over every image's name, label and sha256."""
     skipped: tuple[Skipped, ...] = ()
     contrasts: tuple[GroupContrast, ...] = ()
+    screening: bool = False
+    """Whether what it finds has to be looked at with photos."""
     report_images: bool = True
     """False: a report shows counts and averages, never the images."""
     report_averages: bool = True

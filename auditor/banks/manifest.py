@@ -151,6 +151,9 @@ class Manifest(_Part):
     title: Text
     min_images: Annotated[int, Field(ge=2)] = 30
     """Concepts with fewer images are skipped, and the report says so."""
+    screening: bool = False
+    """Whether the bank only screens, such as rendered people: nothing is claimed from it, and what it finds
+    has to be looked at with photos."""
     report_images: bool = True
     """Whether a report may show this bank's images. False for faces."""
     report_averages: bool = True

@@ -23,18 +23,20 @@ ACCEPT_TERMS = typer.Option(
 
 
 def fetch_lacking(banks: Sequence[str], *, accept_terms: bool) -> None:
-    """Offers the face set that named banks lack, and fetches it once its terms are accepted.
+    """Offers the face set that banks lack, and fetches it once its terms are accepted.
 
-    A question is asked on a terminal only, and Enter means no.
+    A question is asked on a terminal only, and Enter means no. Where no bank is named, rendered people stand
+    in for photos, so that nothing has to be fetched.
 
     Raises:
         InputError: a bank lacks images and nothing may be fetched.
         AuditorError: the set cannot be fetched.
     """
-    from auditor.banks.read.loading import FETCHED, lacking_images
+    from auditor.banks.read.loading import FETCHED, IN_PLACE_OF, lacking_images
 
-    why = next(filter(None, map(lacking_images, banks)), "")
-    if not why:
+    named = bool(banks)
+    why = next(filter(None, map(lacking_images, banks or IN_PLACE_OF)), "")
+    if not why or (not named and not accept_terms and not on_terminal()):
         return
     if not accept_terms and not on_terminal():
         raise InputError(f"{why}; or --accept-terms, which fetches it here")
@@ -43,11 +45,18 @@ def fetch_lacking(banks: Sequence[str], *, accept_terms: bool) -> None:
     try:
         offer = offer_of(FETCHED)
     except InputError as error:  # a package is missing, so there is nothing to offer
+        if not named:
+            return
         raise InputError(f"{why}; {error}") from error
     print(why.partition(";")[0], file=sys.stderr)
     if accept_terms:
         print(f"{offer}: accepted by --accept-terms", file=sys.stderr)
     elif not typer.confirm(f"{offer}: fetch now?", default=False, err=True):
+        if not named:
+            print(
+                "nothing was fetched; rendered people are taken instead, which only screen", file=sys.stderr
+            )
+            return
         raise InputError(f"{why}; nothing was fetched")
     imported = fetch(FETCHED)
     print(f"{FETCHED}: {len(imported.lock.images)} images in {imported.folder}", file=sys.stderr)

@@ -28,6 +28,7 @@ from auditor.policy.rules import (
     pair_matches,
     waiver_notes,
 )
+from auditor.policy.screening import for_gate, warnings
 from auditor.policy.trust import never_run, unmet, weakness
 from auditor.policy.verdict import AppliedWaiver, Outcome, Ruling, Verdict, outcome_of
 from auditor.records import Audit, ClassResult, Finding
@@ -64,7 +65,9 @@ def judge(
         comparison: ``compare(baseline, audit)``; without it limits on growth are not tested.
     """
     loaded = policy if isinstance(policy, LoadedPolicy) else LoadedPolicy(policy, "", {})
-    court = _Court(audit, loaded, today, comparison, baseline)
+    allowed = loaded.policy.allow_screening
+    judged = [for_gate(one, allowed=allowed) if one else None for one in (audit, baseline)]
+    court = _Court(judged[0] or audit, loaded, today, comparison, judged[1])
     rulings = court.rulings()
     return Verdict(
         outcome=outcome_of(rulings),
@@ -74,7 +77,11 @@ def judge(
         baseline=release(baseline) if baseline else None,
         day=today,
         rulings=rulings,
-        notes=[*court.notes(), *(comparison.notes if comparison else [])],
+        notes=[
+            *court.notes(),
+            *([] if allowed else warnings(audit)),
+            *(comparison.notes if comparison else []),
+        ],
     )
 
 

@@ -158,6 +158,8 @@ class Policy(PolicyRecord):
     inconclusive: Inconclusive = "warn"
     baseline: Literal["required", "optional"] = "required"
     """Whether limits on growth may go unchecked when no baseline is given."""
+    allow_screening: bool = False
+    """Whether rules judge banks that only screen, such as rendered people; else what they find is a note."""
     trust: Trust = Trust()
     association: list[Association] = []
     contrast: list[Contrast] = []

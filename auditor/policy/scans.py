@@ -17,6 +17,7 @@ from auditor.errors import InputError
 from auditor.findings import Judged, Numbers, Range, conclude
 from auditor.policy.load import LoadedPolicy
 from auditor.policy.rules import Policy, ScanRule, Waiver, matches, pair_matches, waiver_notes
+from auditor.policy.screening import scan_for_gate, warnings
 from auditor.policy.verdict import AppliedWaiver, Outcome, Ruling, Verdict, outcome_of
 from auditor.records import CLAIMS, Skipped
 from auditor.scan_records import Scan, ScanBank, ScanFinding
@@ -42,7 +43,8 @@ def judge_scan(
     """
     if not loaded.policy.scan:
         raise InputError(f"policy '{loaded.path}': has no rule for a scan; needed: {EXAMPLE}")
-    court = _Court(scan, loaded, today, comparison)
+    allowed = loaded.policy.allow_screening
+    court = _Court(scan_for_gate(scan, allowed=allowed), loaded, today, comparison)
     rulings = [
         ruling for number, rule in enumerate(loaded.policy.scan) for ruling in court.rulings(number, rule)
     ]
@@ -54,7 +56,11 @@ def judge_scan(
         baseline=comparison.old if comparison else None,
         day=today,
         rulings=rulings,
-        notes=[*court.notes(), *(comparison.notes if comparison else [])],
+        notes=[
+            *court.notes(),
+            *([] if allowed else warnings(scan)),
+            *(comparison.notes if comparison else []),
+        ],
     )
 
 

@@ -36,6 +36,7 @@ CONCLUSIONS: dict[Conclusion, Word] = {
     "associated": Word("associated", "▲", "found"),
     "negatively associated": Word("negatively associated", "▼", "against"),
     "not associated": Word("not associated", "●", "none"),
+    "screening": Word("look with photos", "◇", "open"),
     "inconclusive": Word("inconclusive", "○", "open"),
     "not measured": Word("not measured", DASH, "open"),
 }
@@ -51,10 +52,12 @@ def said(finding: Finding | Importance | ScanFinding) -> Word:
     word = CONCLUSIONS[finding.conclusion]
     if isinstance(finding, Importance) or finding.kind == "association":
         return word
+    further = clean(finding.less if (finding.effect or 0.0) < 0.0 else finding.more)
     texts: dict[Conclusion, str] = {
         "associated": f"more with {clean(finding.more)}",
         "negatively associated": f"more with {clean(finding.less)}",
         "not associated": "no difference",
+        "screening": f"more with {further}: look with photos",
     }
     return Word(texts.get(finding.conclusion, word.text), word.symbol, word.tone)
 

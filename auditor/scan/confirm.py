@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from auditor.audit.concepts import enough
-from auditor.audit.groups import ImageByImage, contrast_checks
+from auditor.audit.concepts import enough, screens
+from auditor.audit.groups import ImageByImage, contrast_checks, probe_checks
 from auditor.context import AuditContext
 from auditor.findings import Numbers, Range, conclude
 from auditor.records import Check
@@ -133,6 +133,8 @@ class _OfBank:
         units = "independent images" if not about["matched"] else "independent pairs"
         checks = [
             self._control,
+            *screens(self._bank.parts.layout.bank),
+            *self._seen(column),
             enough(min(about["independent"], about["independent_other"]), settings, what=units),
         ]
         if (self._kind == "contrast" and abs(effect) - half > margin) or abs(effect) + half <= margin:
@@ -191,6 +193,13 @@ class _OfBank:
             "independent": groups.sample.units[0],
             "independent_other": groups.sample.units[1],
         }
+
+    def _seen(self, column: int) -> list[Check]:
+        if self._kind != "contrast":
+            return []
+        parts = self._bank.parts
+        groups = parts.confirming.groups[parts.contrasts[column]]
+        return probe_checks(groups, self._context.settings.alpha)
 
     def _contrast_checks(self, row: int, column: int, effect: float) -> list[Check]:
         if self._kind != "contrast":

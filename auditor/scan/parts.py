@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.audit.groups import Groups, sample_groups
+from auditor.audit.groups import Groups, sample_groups, with_probe
 from auditor.audit.layout import BankLayout, lay_out, shown_images
 from auditor.banks.bank import Concept, ConceptBank
 from auditor.banks.clusters import clusters_of
@@ -97,7 +97,11 @@ def divided(bank: ConceptBank, looked: Looked, settings: Settings) -> Parts:
     ]
     screens = divide(layout.labels, _kept_together(layout), scores)
     few = settings.model_copy(update={"min_images": 2})
-    return _measured(layout, found.words, _part(layout, screens, few), _part(layout, ~screens, settings))
+    confirming = _part(layout, ~screens, settings)
+    features = looked.last[confirming.positions]
+    seen = [with_probe(one, features, bank.name, settings) for one in confirming.groups]
+    confirming = replace(confirming, groups=seen)
+    return _measured(layout, found.words, _part(layout, screens, few), confirming)
 
 
 def _measured(layout: BankLayout, clusters: str, screening: Part, confirming: Part) -> Parts:

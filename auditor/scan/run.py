@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.audit.assemble import bank_record, environment
-from auditor.audit.prepare import load_audited, load_banks, reproducible
+from auditor.audit.prepare import load_audited, load_banks, reproducible, with_banks
 from auditor.banks.places import cache_root
 from auditor.context import AuditContext
 from auditor.errors import InputError
@@ -54,6 +54,7 @@ def run_scan(settings: ScanSettings, *, progress: Progress = silent) -> Scan:
         StorageError: The directory cannot be written.
     """
     started = time.monotonic()
+    settings = with_banks(settings)
     _check_out(settings)
     context = prepare_scan(settings, progress)
     with reproducible():

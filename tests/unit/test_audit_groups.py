@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 from auditor.audit.concepts import Response
 from auditor.audit.forward import ForwardPass, Shown
 from auditor.audit.groups import (
+    APART,
     LOG_MARGIN,
     MOST_EXPLAINED,
     QUALITY,
     UNMATCHED,
     EveryClass,
     contrast,
+    detail,
     plain_groups,
     sample_groups,
+    with_probe,
 )
 from auditor.audit.layout import lay_out
 from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast
@@ -320,3 +323,41 @@ def test_margin_zero_claims_what_differs_from_nothing(alpha: float) -> None:
     assert finding.conclusion == "associated"
     none = told(two_groups(many_classes(np.random.default_rng(16))), contrast_margin=0.0, alpha=alpha)
     assert none.conclusion == "inconclusive"  # no interval lies within a margin of nothing
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_nothing_is_measured_of_groups_that_the_model_does_not_tell_apart(seen: bool) -> None:
+    """The class answers differently, but its features, which are given here, say whether anything is seen."""
+    rng = np.random.default_rng(3)
+    logits = rng.normal(0.0, 0.3, (120, FEWEST_CLASSES))
+    logits[:60, 0] += 2.0
+    shown = two_groups(logits)
+    features = rng.standard_normal((120, 12))
+    if seen:
+        features[:60] += 2.0
+    [plain] = sample_groups(shown.layout, settings=SETTINGS)
+    groups = with_probe(plain, features, "faces", SETTINGS)
+    found = contrast(
+        groups,
+        shown,
+        ClassLabel(0, "zebra"),
+        Response(Tempered(shown.logits).log_scaled(0), shown.logits.argmax(axis=1) == 0),
+        EveryClass.of(shown.logits),
+        settings=SETTINGS,
+        family=1,
+    )
+    [finding] = conclude_all([found])
+    recorded = detail(groups, shown.layout).apart
+    assert recorded is not None
+    if seen:
+        assert recorded.low > 0.9
+        assert finding.conclusion == "associated"
+        assert "AUC 1.00 [0.9" in next(c.reason for c in finding.checks if c.name == APART)
+    else:
+        assert recorded.low < 0.5 < recorded.high
+        assert finding.conclusion == "not measured"
+        assert finding.p_value is None
+        assert finding.effect is None
+        assert finding.reason.startswith(
+            "the model does not see the difference: a probe on its last features"
+        )

@@ -35,7 +35,7 @@ def _photos(*findings: Finding, **fields: object) -> Audit:
 
 
 def _scores(audit: Audit) -> Standing:
-    scores, explanations = standings(audit)
+    scores, explanations, _ = standings(audit)
     assert (scores.kind, explanations.kind) == ("Scores", "Explanations")
     return scores
 
@@ -158,7 +158,7 @@ def _verdict(folder: Path, tolerance: float, audit: Audit | None = None) -> Verd
 @pytest.mark.parametrize(("tolerance", "word"), [(0.3, "failed"), (0.6, "passed"), (0.5, "inconclusive")])
 def test_the_gate_comes_first_and_names_what_decided(tmp_path: Path, tolerance: float, word: str) -> None:
     audit = _photos()
-    gate, scores, explanations = standings(audit, _verdict(tmp_path, tolerance, audit))
+    gate, scores, explanations, _ = standings(audit, _verdict(tmp_path, tolerance, audit))
     assert (gate.kind, gate.word) == ("Release gate", word)
     assert (scores.kind, explanations.kind) == ("Scores", "Explanations")
     assert "23 November 2026" in gate.text
@@ -170,7 +170,7 @@ def test_the_gate_comes_first_and_names_what_decided(tmp_path: Path, tolerance: 
 
 def test_the_gate_decides_nothing_about_what_a_check_withholds(tmp_path: Path) -> None:
     audit = _photos(WITHHELD)
-    gate, scores, _ = standings(audit, _verdict(tmp_path, 0.3, audit))
+    gate, scores, *_ = standings(audit, _verdict(tmp_path, 0.3, audit))
     assert (gate.word, scores.word) == ("inconclusive", "not usable")
     assert "the sanity check 'random concept' failed" in gate.details[0]
 
@@ -251,3 +251,24 @@ def test_hostile_names_in_a_verdict_stay_text(text: str, tmp_path: Path) -> None
     assert "<script>alert(1)" not in page
     assert "<img src=x" not in page
     assert "\x07" not in page
+
+
+def test_the_banks_say_whether_groups_were_compared_and_with_what(audit: Audit) -> None:
+    grouped = {bank.name for bank in audit.banks if bank.groups}
+
+    def banks(*, kept: bool = True, screening: bool = False) -> Standing:
+        of = [
+            bank.model_copy(update={"screening": screening and bank.name in grouped})
+            for bank in audit.banks
+            if kept or bank.name not in grouped
+        ]
+        return standings(audit.model_copy(update={"banks": of}))[-1]
+
+    assert (banks().word, banks().tone) == ("groups compared", "good")
+    assert "“Perceived gender”" in banks().text
+    none = banks(kept=False)
+    assert (none.word, none.tone) == ("no groups compared", "warn")
+    assert none.text.endswith("No groups were compared: nothing is said of perceived gender or race.")
+    screened = banks(screening=True)
+    assert (screened.word, screened.tone) == ("groups screened only", "warn")
+    assert screened.text.endswith("“Perceived gender” only screens: what shows there needs photos.")

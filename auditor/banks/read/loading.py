@@ -119,6 +119,24 @@ def lacking_images(spec: str) -> str:
     return _lacking(manifest) if not able or (chosen and chosen not in able) else ""
 
 
+IN_PLACE_OF = {"gender": "presentation", "race": "appearance"}
+"""Bank of photos to the bank of rendered people that screens where there are no photos."""
+
+
+def default_banks() -> tuple[str, ...]:
+    """The banks of an audit that names none: textures, and the best there is for perceived gender and race.
+
+    That is an imported set of photos with the labels, the set :data:`FETCHED` before others; else rendered
+    people.
+    """
+    chosen = ["textures"]
+    for name, rendered in IN_PLACE_OF.items():
+        _, able = _able(read_manifest(places.shipped()[name]))
+        sets = sorted(able, key=lambda one: (one != FETCHED, one))
+        chosen.append(f"{name}:{sets[0]}" if sets else rendered)
+    return tuple(name for name in chosen if ":" in name or name in places.shipped())
+
+
 FETCHED = "fairface"
 """The set to fetch for a bank without images: it has every label that the shipped banks select by."""
 
@@ -203,6 +221,7 @@ def _assembled(
             for c in manifest.contrasts
             if {c.more, c.less} <= names
         ),
+        screening=manifest.screening,
         report_images=manifest.report_images,
         report_averages=manifest.report_averages,
         licence="; ".join(dict.fromkeys(s.licence for s in manifest.sources)),

@@ -65,7 +65,7 @@ def _finding_case(finding: Finding, importance: Importance | None) -> Case:
     )
     if importance:
         text += f"; {importance_text(importance)}"
-    if finding.conclusion in ("inconclusive", "not measured"):
+    if finding.conclusion in ("screening", "inconclusive", "not measured"):
         _add(case, "skipped", f"{text}. {finding.reason}".strip())
     else:
         ElementTree.SubElement(case, "system-out").text = clean(text)

@@ -56,7 +56,7 @@ def _row(finding: Finding, detail: ContrastDetail | None, anchor: str, title: Ti
         anchor=anchor,
         title=f"{more} against {less}",
         finding=finding,
-        how=_how(finding, balance),
+        how=_how(finding, balance) + _apart(detail),
         n=f"{finding.n:,} / {finding.n_other:,}",
         means=" / ".join(means),
         logarithm=number(finding.log_difference),
@@ -78,6 +78,13 @@ def _how(finding: Finding, balance: Sequence[CovariateBalance]) -> str:
     names = listing(list(dict.fromkeys(clean(b.covariate.partition(":")[0]) for b in balance)))
     how = f"matched on {names}" if names else "matched"
     return f"{how}, {count(finding.independent, 'independent pair')}"
+
+
+def _apart(detail: ContrastDetail | None) -> str:
+    if detail is None or detail.apart is None:
+        return ""
+    auc, low, high = (number(end) for end in (detail.apart.auc, detail.apart.low, detail.apart.high))
+    return f"; the model tells the groups apart with AUC {auc} [{low}, {high}]"
 
 
 def _balanced(smd: float | None) -> str:

@@ -88,7 +88,7 @@ class FindingRow:
     @property
     def reason(self) -> str:
         """The reason, where the conclusion alone does not say it."""
-        open_ended = self.finding.conclusion in ("inconclusive", "not measured")
+        open_ended = self.finding.conclusion in ("screening", "inconclusive", "not measured")
         return clean(self.finding.reason) if open_ended else ""
 
     @property

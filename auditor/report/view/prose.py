@@ -76,6 +76,11 @@ GLOSSARY = (
         "Widened so that all intervals of one kind in the audit hold together in 95 of 100 audits. "
         "Every conclusion rests on it.",
     ),
+    (
+        "AUC of a contrast",
+        "Chance that a probe on the model's last features ranks a held-out image of the first group above "
+        "one of the second. At 0.5 the model does not see the difference, and nothing is measured.",
+    ),
     ("Bank", "A collection of images sorted by label, with a datasheet on where they come from."),
     (
         "Class impression",
@@ -139,6 +144,12 @@ GLOSSARY = (
         "Sanity check",
         "A measurement whose outcome is known beforehand. Where it fails, the findings that it tests are "
         "withheld.",
+    ),
+    (
+        "Screening",
+        "A bank of rendered people can show that a model responds to how a person is styled or rendered. It "
+        "says nothing about people. So nothing is claimed from it: an effect beyond the margin is a reason "
+        "to look with photos.",
     ),
     (
         "Seen in",

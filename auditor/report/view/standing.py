@@ -18,7 +18,7 @@ class Standing:
     """One verdict: a word, why, and what it rests on."""
 
     kind: str
-    """``Release gate``, ``Scores`` or ``Explanations``."""
+    """``Release gate``, ``Scores``, ``Explanations`` or ``Banks``."""
     word: str
     symbol: str
     tone: str
@@ -29,7 +29,7 @@ class Standing:
 def standings(audit: Audit, verdict: Verdict | None = None) -> tuple[Standing, ...]:
     """The gate's verdict first, where a policy was given; then what of the audit can be used."""
     gate = [_gate(verdict)] if verdict is not None else []
-    return (*gate, _scores(audit), _explanations(audit))
+    return (*gate, _scores(audit), _explanations(audit), _banks(audit))
 
 
 def _gate(verdict: Verdict) -> Standing:
@@ -85,6 +85,23 @@ def _explanations(audit: Audit) -> Standing:
     text = "Importance, layers and detector pictures are not shown; scores do not rest on them."
     word = "usable in part" if usable else "not measured"
     return Standing("Explanations", word, "!", "warn", text, tuple(details))
+
+
+def _banks(audit: Audit) -> Standing:
+    """What the model was tested with, and whether groups were compared."""
+    tested = listing([quoted(bank.title) for bank in audit.banks])
+    grouped = [bank for bank in audit.banks if bank.groups]
+    if not grouped:
+        text = f"Tested with {tested}. No groups were compared: nothing is said of perceived gender or race."
+        return Standing("Banks", "no groups compared", "!", "warn", text)
+    screening = [bank for bank in grouped if bank.screening]
+    text = f"Tested with {tested}."
+    if not screening:
+        return Standing("Banks", "groups compared", "✓", "good", text)
+    names = listing([quoted(bank.title) for bank in screening])
+    text += f" {names} only screen{'s' if len(screening) == 1 else ''}: what shows there needs photos."
+    word = "groups screened only" if len(screening) == len(grouped) else "groups screened in part"
+    return Standing("Banks", word, "!", "warn", text)
 
 
 def _named(classes: Sequence[ClassResult], audit: Audit) -> str:

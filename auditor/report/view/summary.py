@@ -72,6 +72,8 @@ def class_summary(findings: Sequence[Finding], title: Title) -> ClassSummary:
         return ClassSummary("association found", "▲", "found", sentence)
     if claims:
         return ClassSummary("negative association found", "▼", "against", sentence)
+    if any(f.conclusion == "screening" for f in findings):
+        return ClassSummary("look with photos", "◇", "open", sentence)
     if all(f.withheld or f.conclusion == "not measured" for f in findings):
         return ClassSummary("withheld", "✗", "bad", sentence)
     if any(f.conclusion == "inconclusive" for f in findings):
@@ -94,6 +96,10 @@ def _claimed(findings: Sequence[Finding], title: Title) -> list[str]:
     for finding in [f for f in findings if f.kind == "contrast" and f.claimed][:2]:
         words = contrast_words(finding, title)
         parts.append(f"{capital(words)}{'' if finding.matched else ' (groups not matched)'}.")
+    screened = [f for f in findings if f.kind == "contrast" and f.conclusion == "screening"]
+    screened.sort(key=lambda f: -abs(f.effect or 0.0))
+    for finding in screened[:2]:
+        parts.append(f"Screening: {contrast_words(finding, title)}; look with photos.")
     return parts
 
 
@@ -209,6 +215,6 @@ def variants_text(finding: Finding) -> str:
 def contrast_words(finding: Finding, title: Title) -> str:
     """Which group a class is associated with more."""
     first, second = title(finding.bank, finding.more), title(finding.bank, finding.less)
-    if finding.conclusion == "negatively associated":
+    if (finding.effect or 0.0) < 0.0:
         first, second = second, first
     return f"associated more with images labelled {quoted(first)} than with images labelled {quoted(second)}"
