@@ -104,8 +104,8 @@ class Settings(BaseModel):
     )
     banks: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (),
-        description="Concept banks: names, or folders of one folder per concept. None: textures, and for "
-        "perceived gender and race an imported set of photos, else rendered people, which only screen.",
+        description="Concept banks: names, or folders of one folder per concept. By default textures, and "
+        "for perceived gender and race an imported set of photos, else rendered people, which only screen.",
     )
     benchmark: Path | None = Field(
         None,

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from auditor.audit.forward import show_bank
 from auditor.audit.importance import late_layers
+from auditor.audit.occluders import learn_occluders
 from auditor.banks.places import cache_root
 from auditor.context import AuditContext
 from auditor.errors import InputError
@@ -83,7 +84,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m benchmarks.afi", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     commands = parser.add_subparsers(required=True)
-    for name, run in (("importance", importance), ("occluders", occluders)):
+    runs = (("importance", importance), ("occluders", occluders), ("another", another))
+    for name, run in runs:
         command = commands.add_parser(name)
         command.set_defaults(run=run)
         command.add_argument("--model", default="bundled:efficientnet_lite0")
@@ -95,6 +97,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         if name == "importance":
             command.add_argument("--pairs", type=Path, required=True, help="CSV: class,bank,concept")
             command.add_argument("--references", type=int, default=8, help="reference classes")
+        elif name == "another":
+            command.add_argument("--count", type=int, default=12, help="classes drawn by lot")
         else:
             command.add_argument("--images", type=Path, required=True, help="one folder of photos per class")
             command.add_argument(
@@ -312,6 +316,32 @@ def occluders(asked: argparse.Namespace) -> None:
             print(f"| {label.name} | {row} |", flush=True)
     print("\nAgreement: rank correlation of channel importance with that learned on the other half of")
     print("the photos, mean over the last third of the layers.")
+
+
+def another(asked: argparse.Namespace) -> None:
+    """Print how often occluders of other classes change the answer on a class, for classes drawn by lot."""
+    context = _context(asked)
+    labels = context.model.labels
+    drawn = stream(asked.seed, "benchmark another").choice(len(labels), asked.count, replace=False)
+    context = replace(context, classes=tuple(labels[i] for i in drawn))
+    found = learn_occluders(context)
+    print("| class | held out | changed by its own | by a random one | by other classes' | check |")
+    print("|---|---|---|---|---|---|")
+    failed = tested = 0
+    for label, one in zip(context.classes, found.classes, strict=True):
+        checks = {check.name: check for check in one.checks}
+        others = checks.get("another class's occluder")
+        if one.stage_one is None or others is None:
+            print(f"| {label.name} | no usable images | | | | |")
+            continue
+        own, held = one.stage_one.occluder.success_heldout, one.stage_one.images.record.heldout
+        random = checks["random occluder"].observed
+        shares = " | ".join("" if v is None else f"{v:.2f}" for v in (own, random, others.observed))
+        said = {True: "passed", False: "failed", None: "not run"}[others.passed]
+        tested += others.passed is not None
+        failed += others.passed is False
+        print(f"| {label.name} | {held} | {shares} | {said} |")
+    print(f"\nThe check 'another class's occluder' failed for {failed} of {tested} classes.")
 
 
 def _of_class(context: AuditContext, label: ClassLabel, *, as_they_are: bool) -> list[str]:

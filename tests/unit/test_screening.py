@@ -10,6 +10,7 @@ from auditor.findings import SCREENING, Numbers, Range, conclude, concluded
 from auditor.policy.judge import judge
 from auditor.policy.rules import Contrast, Policy
 from auditor.records import Audit, Check, Conclusion, Finding
+from auditor.report.formats.policy import policy_template
 from auditor.report.view.summary import class_summary, titles
 from auditor.report.words import said
 
@@ -81,6 +82,14 @@ def test_a_gate_judges_screening_banks_where_the_policy_allows_it(audit: Audit) 
     assert not [note for note in verdict.notes if note.startswith("screening")]
     within = judge(screened(audit, 0.01), policy, today=DAY).rulings
     assert [r.measured for r in within if r.kind == "contrast"] == ["pass"] * len(contrasts(audit))
+
+
+def test_a_first_policy_leaves_screening_banks_out(audit: Audit) -> None:
+    held = screened(audit)
+    text = policy_template(held)
+    assert contrasts(held)[0].bank not in text
+    assert "# allow_screening = true" in text
+    assert f'"{SCREENING}"' not in text, "a check that no judged finding has would never be met"
 
 
 def test_a_rule_that_names_a_screening_bank_is_not_met_in_silence(audit: Audit) -> None:

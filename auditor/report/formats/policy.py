@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from auditor.policy.rules import Trust
+from auditor.policy.screening import for_gate
 from auditor.records import Audit, ClassResult
 from auditor.report.words import clean
 
@@ -20,6 +21,7 @@ def policy_template(audit: Audit) -> str:
     Its tolerances are a start for a discussion, not a recommendation: associations up to twice the
     audit's equivalence margin, contrasts up to :data:`DEFAULT_CONTRAST`.
     """
+    audit = for_gate(audit, allowed=False)
     margin = float(audit.settings.get("margin", 0.1))
     name = f"release policy for {clean(audit.model.name)}"
     parts = [_HEAD.format(name=_string(name), alpha=f"{float(audit.settings.get('alpha', 0.05)):g}")]
@@ -106,6 +108,9 @@ inconclusive = "warn"
 
 # Whether limits on growth may go unchecked where no --baseline is given: "required" or "optional".
 baseline = "required"
+
+# Banks that only screen, such as rendered people, are left out. To hold rules against them, too:
+# allow_screening = true
 """
 
 _TRUST = """\
