@@ -6,7 +6,7 @@ SOURCES := auditor tests benchmarks scripts
 SHARED ?= $(if $(AUDITOR_SHARED),$(AUDITOR_SHARED),../shared)
 DEMO_OUT ?= demo-audit
 SCAN_OUT ?= demo-scan
-SCAN_BANKS ?= textures
+SCAN_BANKS ?=
 WORKERS ?= 2
 PYTEST = $(LIBRARIES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
@@ -38,12 +38,12 @@ demo: $(VENV)/.demo-installed  ## Audit a real ImageNet classifier on this machi
 	@$(LIBRARIES) $(BIN)/auditor doctor >/dev/null || { $(LIBRARIES) $(BIN)/auditor doctor; exit 1; }
 	@start=$$(date +%s); \
 	$(LIBRARIES) $(BIN)/auditor run --model bundled:efficientnet_lite0 --classes zebra,"spider web" \
-	    --banks textures --occluder-iterations 120 --refits 1 --reference-classes 5 --out $(DEMO_OUT) --overwrite && \
+	    --occluder-iterations 120 --refits 1 --reference-classes 5 --out $(DEMO_OUT) --overwrite && \
 	echo "the audit took $$(( $$(date +%s) - start )) s" && \
 	echo "the report lies at $$(pwd)/$(DEMO_OUT)/report.html and report.pdf"
 
-scan: $(VENV)/.demo-installed  ## Scan all 1,000 classes of the same classifier against the drawn textures
-	$(LIBRARIES) $(BIN)/auditor scan --model bundled:efficientnet_lite0 --banks $(SCAN_BANKS) --out $(SCAN_OUT) --overwrite
+scan: $(VENV)/.demo-installed  ## Scan all 1,000 classes of the same classifier against the default banks
+	$(LIBRARIES) $(BIN)/auditor scan --model bundled:efficientnet_lite0 $(if $(SCAN_BANKS),--banks $(SCAN_BANKS)) --out $(SCAN_OUT) --overwrite
 	@echo "the page lies at $$(pwd)/$(SCAN_OUT)/scan.html"
 
 test: $(VENV)/.dev-installed  ## Run the fast tests (the first time: set up everything)

@@ -24,11 +24,16 @@ from auditor.images.transforms import warped
 from auditor.models.loaded import LoadedModel
 from auditor.models.precision import learning
 
-RECIPE = "2"
+RECIPE = "3"
 """Changes whenever the same settings and seed give other images, so that no old ones are reused."""
 
 PRIOR = 100.0
 """Cost of one unit of departure from the batch norms' statistics, in logits."""
+
+MOST_AT_START = 100.0
+"""Largest cost, in logits, of the departure of the random images that the optimisation starts from. Where
+batch norms record hardly any variance, departures are many times larger, and the class would never be
+reached."""
 
 # Square root of the colour covariance of natural images (Olah et al.), each row scaled to at most 1.
 _COLOUR = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]]) / 0.3852
@@ -48,7 +53,8 @@ class ImpressionSettings:
     zoom: float = 0.12
     """Largest relative change of scale."""
     prior: float = PRIOR
-    """Cost of one unit of departure from the batch norms' statistics, in logits; 0: no prior."""
+    """Cost of one unit of departure from the batch norms' statistics, in logits, or less
+    (:data:`MOST_AT_START`); 0: no prior."""
     batch: int = 16
     precision: str = "float32"
 
@@ -88,6 +94,7 @@ def _batch(
     start = torch.randn(count, channels, height, width // 2 + 1, 2, generator=generator) * 0.3
     spectrum = start.to(device).requires_grad_(True)
     optimiser = torch.optim.Adam([spectrum], lr=settings.learning_rate)
+    weight: Tensor | None = None
     with departures(model) if settings.prior else nullcontext(lambda: None) as departure:
         for _ in range(settings.steps):
             inputs = model.normalise(_decode(spectrum, scale, (height, width)))
@@ -97,7 +104,10 @@ def _batch(
             loss = -logits[:, class_index].float().mean()
             departed = departure()
             if departed is not None:
-                loss = loss + settings.prior * departed
+                if weight is None:
+                    most = MOST_AT_START / departed.detach().clamp(min=1e-6)
+                    weight = most.clamp(max=settings.prior)
+                loss = loss + weight * departed
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

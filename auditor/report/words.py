@@ -36,7 +36,7 @@ CONCLUSIONS: dict[Conclusion, Word] = {
     "associated": Word("associated", "▲", "found"),
     "negatively associated": Word("negatively associated", "▼", "against"),
     "not associated": Word("not associated", "●", "none"),
-    "screening": Word("look with photos", "◇", "open"),
+    "screening": Word("screening", "◇", "open"),
     "inconclusive": Word("inconclusive", "○", "open"),
     "not measured": Word("not measured", DASH, "open"),
 }
@@ -57,7 +57,7 @@ def said(finding: Finding | Importance | ScanFinding) -> Word:
         "associated": f"more with {clean(finding.more)}",
         "negatively associated": f"more with {clean(finding.less)}",
         "not associated": "no difference",
-        "screening": f"more with {further}: look with photos",
+        "screening": f"screening: more with {further}",
     }
     return Word(texts.get(finding.conclusion, word.text), word.symbol, word.tone)
 

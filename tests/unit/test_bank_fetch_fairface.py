@@ -358,6 +358,26 @@ def test_a_terminal_is_asked_and_enter_means_no(hub: Hub, tmp_path: Path) -> Non
     assert not (tmp_path / "banks").exists()
 
 
+@pytest.mark.parametrize("words", [RUN, SCAN], ids=["run", "scan"])
+def test_without_a_named_bank_a_script_fetches_nothing_and_goes_on(
+    hub: Hub, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words[:-1]) != 0
+    assert "nowhere.pt" in capsys.readouterr().err.splitlines()[-1]
+    assert hub.asked == []
+    assert main([*words[:-1], "--accept-terms"]) != 0
+    assert "fairface: 112 images in " in capsys.readouterr().err
+
+
+def test_without_a_named_bank_a_terminal_is_asked_and_no_means_rendered_people(hub: Hub) -> None:
+    status, shown = on_a_terminal(RUN[:-1], "\n")
+    assert status != 0
+    assert "fetch now?" in shown
+    assert "nothing was fetched; rendered people stand in, which only screen" in shown
+    assert "nowhere.pt" in shown.rpartition("error:")[2]
+    assert hub.asked == []
+
+
 @pytest.mark.slow
 def test_a_terminal_that_says_yes_gets_the_images(hub: Hub, tmp_path: Path) -> None:
     status, shown = on_a_terminal([*SCAN, "gender"], "y\n")

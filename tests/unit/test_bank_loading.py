@@ -207,3 +207,29 @@ def test_a_csv_may_name_clusters(tmp_path: Path) -> None:
     manifest.write_text(manifest.read_text().replace("min_images = 30", "min_images = 2"))
     bank = load_bank(str(found.folder), min_images=2)
     assert [i.cluster for i in bank.concepts[0].images] == ["p0", "p0", "p1", "p1"]
+
+
+@pytest.mark.parametrize(
+    ("imported", "expected"),
+    [
+        ({}, ("textures", "presentation", "appearance")),
+        ({"mine": {"gender": "woman"}}, ("textures", "gender:mine", "appearance")),
+        ({"mine": {"gender": "woman", "race": "white"}}, ("textures", "gender:mine", "race:mine")),
+        (
+            {"a": {"gender": "woman"}, "fairface": {"gender": "woman", "race": "white"}},
+            ("textures", "gender:fairface", "race:fairface"),
+        ),
+    ],
+)
+def test_an_audit_that_names_no_bank_takes_the_best_there_is(
+    monkeypatch: pytest.MonkeyPatch, imported: dict[str, dict[str, str]], expected: tuple[str, ...]
+) -> None:
+    """Photos before rendered people, and the set that is fetched before others."""
+
+    def able(manifest: Manifest) -> tuple[dict[str, Path], dict[str, Path]]:
+        needed = set(manifest.labels)
+        having = {name: Path(name) for name, labels in imported.items() if needed <= set(labels)}
+        return having, having
+
+    monkeypatch.setattr(loading, "_able", able)
+    assert loading.default_banks() == expected

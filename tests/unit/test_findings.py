@@ -254,7 +254,7 @@ def test_every_conclusion_says_why(numbers: tuple[float, ...], reason: str) -> N
 
 def test_claims_are_the_conclusions_that_say_that_there_is_something() -> None:
     assert {POS, NEG} == CLAIMS
-    assert {POS, NEG, NIL, OPEN, "not measured"} == set(get_args(Conclusion))
+    assert {POS, NEG, NIL, OPEN, "screening", "not measured"} == set(get_args(Conclusion))
 
 
 # --- findings ---

@@ -115,7 +115,7 @@ def test_names_that_others_rely_on_are_in_the_schema() -> None:
     assert {"paper_score", "paper_score_sd"} <= set(definitions["ConceptDetail"]["properties"])
     # What may be said is closed: a reader can rely on there being no other word.
     assert definitions["Finding"]["properties"]["conclusion"]["enum"] == [
-        "associated", "negatively associated", "not associated", "inconclusive", "not measured"
+        "associated", "negatively associated", "not associated", "screening", "inconclusive", "not measured"
     ]  # fmt: skip
 
 

@@ -106,11 +106,11 @@ def test_words_name_the_group_and_ask_for_photos(audit: Audit, effect: float) ->
     audit = screened(audit, effect)
     finding = contrasts(audit)[0]
     more, less = (finding.more, finding.less) if effect > 0 else (finding.less, finding.more)
-    assert said(finding).text == f"more with {more}: look with photos"
+    assert said(finding).text == f"screening: more with {more}"
     own = [f for f in audit.of_class(finding.class_index) if f.kind == "contrast"]
     title = titles(audit)
     summary = class_summary(own, title)
-    assert summary.word == "look with photos"
+    assert summary.word == "screening: look with photos"
     first, second = title(finding.bank, more), title(finding.bank, less)
     assert f"“{first}” than with images labelled “{second}”; look with photos." in summary.sentence
     assert "associated more" in summary.sentence

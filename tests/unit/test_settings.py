@@ -97,7 +97,7 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> N
             "config '{config}', line 1, device: got 'gpu', needed one of auto, cpu, cuda, mps",
         ),
         ("\n\nrums = 3\n", {}, "config '{config}', line 3, rums: no such setting; did you mean runs?"),
-        ('banks = "zebra"\n', {}, "needed a list of at least one, each text that is not empty"),
+        ('banks = "zebra"\n', {}, "line 1, banks: got 'zebra', needed a list, each text that is not empty"),
         ("[occluder]\nlr = 1\n", {}, "config '{config}', line 1, occluder: no such setting; did you mean"),
         ("", {"alpha": 2.0}, "--alpha: got 2.0, needed a number above 0 below 0.5"),
         ("alpha = 2\n", {"max_images": 1}, "--max-images: got 1, needed a whole number from 4 to 100000"),

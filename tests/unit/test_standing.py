@@ -265,10 +265,11 @@ def test_the_banks_say_whether_groups_were_compared_and_with_what(audit: Audit) 
         return standings(audit.model_copy(update={"banks": of}))[-1]
 
     assert (banks().word, banks().tone) == ("groups compared", "good")
-    assert "“Perceived gender”" in banks().text
+    assert banks().text == "Tested with “Generated textures” and “Portraits by perceived gender”."
     none = banks(kept=False)
     assert (none.word, none.tone) == ("no groups compared", "warn")
     assert none.text.endswith("No groups were compared: nothing is said of perceived gender or race.")
     screened = banks(screening=True)
     assert (screened.word, screened.tone) == ("groups screened only", "warn")
-    assert screened.text.endswith("“Perceived gender” only screens: what shows there needs photos.")
+    said = "“Portraits by perceived gender” only screens: what shows there needs photos."
+    assert screened.text.endswith(said)
