@@ -117,6 +117,7 @@ def grow(body: Body, style: Style, distance: Distance) -> list[Floats]:
     comb = _comb(roots, style, random) @ body.head_rotation.T
     lines = _fall(roots, comb, length, style, distance, body, random)
     lines = _shaped(lines, roots, length, style, random)
+    lines = lines[~_in_the_way(lines, body, style)]
     if style.comb == "tie":
         lines = np.concatenate([lines, _gathered(body, style, lines, distance, random)])
     shade = random.permutation(len(lines))
@@ -150,7 +151,7 @@ def _comb(roots: Roots, style: Style, random: np.random.Generator) -> Floats:
     down = np.array([0.0, 0.0, -1.0])
     if style.comb == "part":
         ahead = smooth(-0.06, -0.13, place[:, 1])
-        across = np.stack([side, 0.25 + 0.25 * ahead, -0.35 * np.ones(len(place))], axis=1)
+        across = np.stack([side, 0.25 + 0.55 * ahead, -0.35 * np.ones(len(place))], axis=1)
         wish = unit(across) * 0.9 + unit(place - CROWN) * 0.25
     elif style.comb == "back":
         wish = np.stack([0.35 * np.sign(place[:, 0]) * smooth(0.0, 0.05, np.abs(place[:, 0])),
@@ -199,7 +200,8 @@ def _fall(
         new = at + heading * step
         rise = np.minimum(1.0, gone / 0.03)
         if style.comb != "out":
-            new = _drawn_in(new, thick * rise + 0.0015, step, distance)
+            above = smooth(-0.10, -0.05, (new - middle) @ head[:, 2])[:, None]
+            new = _drawn_in(new, thick * rise + 0.0015, step * above, distance)
         new = _kept_out(new, thick * rise + 0.0008, distance)
         if not style.fringe or style.comb != "whorl":
             new = _off_the_face(new, head, middle, style, random)
@@ -243,8 +245,9 @@ def _off_the_face(
     """Hair hangs beside the face, not before it."""
     local = (points - middle) @ head
     wide = style.extra.get("face", 0.060)
-    ellipse = np.hypot(local[:, 0] / wide, (local[:, 2] + 0.075) / 0.105)
-    before = (local[:, 1] < -0.030) & (ellipse < 1) & (local[:, 2] < 0.045)
+    below = local[:, 2] < -0.075
+    ellipse = np.hypot(local[:, 0] / wide, np.where(below, 0.0, local[:, 2] + 0.075) / 0.118)
+    before = (local[:, 1] < -0.030 + 0.03 * below) & (ellipse < 1) & (local[:, 2] > -0.24)
     if not before.any():
         return points
     sign = np.where(local[:, 0] >= 0.0, 1.0, -1.0)
@@ -253,6 +256,18 @@ def _off_the_face(
     shift[:, 1] = 0.02 * (1 - ellipse)
     local = np.where(before[:, None], local + shift, local)
     return np.asarray(local @ head.T + middle)
+
+
+def _in_the_way(lines: Floats, body: Body, style: Style) -> np.ndarray:
+    """[strands] Whether a strand strays before the face or the throat."""
+    local = (lines - _head_middle(body)) @ body.head_rotation
+    x, y, z = np.abs(local[..., 0]), local[..., 1], local[..., 2]
+    throat = (x < 0.040) & (y < 0.0) & (z < -0.085) & (z > -0.26)
+    forehead = -0.03 if style.fringe else 0.020
+    face = (x < 0.050) & (y < -0.045) & (z < forehead) & (z > -0.15)
+    # A coil may turn below its root.
+    face &= z < z[:, :1] - (0.030 if style.comb == "out" else 0.016 if style.curl else 0.010)
+    return np.asarray((throat | face).any(axis=1))
 
 
 def _shaped(lines: Floats, roots: Roots, length: Floats, style: Style, random: np.random.Generator) -> Floats:
@@ -353,13 +368,14 @@ def beard(body: Body, *, length: float, count: int, shape: str, seed: int) -> Fl
     if shape == "chin":
         density = density * smooth(0.040, 0.030, np.abs(place[:, 0]))
     if shape == "moustache":
-        density = density * (place[:, 2] > MOUTH_TOP)
+        density = density * (place[:, 2] > MOUTH_TOP) * (np.abs(place[:, 0]) < 0.032)
     density = density * np.clip(0.8 + 0.35 * noise3(place, 0.015, seed), 0.2, 1)
     roots = sample_roots(body, density, count, random)
     x = roots.places[:, 0]
     lip = roots.places[:, 2] > MOUTH_TOP
     down = np.stack([np.where(lip, np.sign(x) * 0.9, 0.10 * np.sign(x)), np.full(count, -0.15), np.full(count, -1.0)], 1)
-    size = length * random.uniform(0.5, 1.0, count) * np.where(lip, 0.6, 1.0)
+    low = 0.25 + 0.75 * smooth(0.606, 0.640, roots.places[:, 2])
+    size = length * random.uniform(0.5, 1.0, count) * np.where(lip, 0.6, low)
     return _lying(roots, down @ body.head_rotation.T, size, 0.45, random)
 
 

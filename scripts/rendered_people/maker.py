@@ -25,7 +25,7 @@ from scripts.rendered_people.styling import Styling, styling_of
 
 CROPS = ("head", "bust")
 SIDE = 224
-SAMPLES = 9
+SAMPLES = 6
 
 
 class Maker:
@@ -37,7 +37,7 @@ class Maker:
 
     def _made_body(self, who: Identity, group: str) -> tuple[Body, Distance, Distance]:
         body = self.model.body(shape_of(who, group, self.model.labels))
-        return body, distance_from(body, torso=0.0), distance_from(body, torso=0.018)
+        return body, *distance_from(body, torso=0.018)
 
     def pictures(self, who: Identity, group: str, styling_name: str) -> dict[str, bytes]:
         """JPEG files by crop."""
@@ -81,7 +81,7 @@ def _strands(body: Body, who: Identity, group: str, styling: Styling, clothed: D
     found.append(_tinted(lash, np.array([0.012, 0.010, 0.009]), 0.0, random))
     if styling.beard != "none":
         kind = "full" if styling.beard == "stubble" else styling.beard
-        count = {"stubble": 2600, "full": 9000, "chin": 4500, "moustache": 1800}[styling.beard]
+        count = {"stubble": 2600, "full": 9000, "chin": 4500, "moustache": 3000}[styling.beard]
         hairs = beard(body, length=styling.beard_length, count=count, shape=kind, seed=seed)
         found.append(_tinted(hairs, dark, 0.3, random))
     return found
@@ -101,7 +101,7 @@ def _finished(linear: Floats, middle: Floats, view: View, who: Identity) -> dict
     y -= 0.012 / view.width * scene.SIDE
     x, y = np.clip([x, y], half, scene.SIDE - half)
     boxes = {"head": (x - half, y - half, x + half, y + half), "bust": (0.0, 0.0, scene.SIDE, scene.SIDE)}
-    mapped = to_srgb(scene.tone_mapped(linear, picture.exposure))
+    mapped = to_srgb(scene.tone_mapped(linear, 1.22 * picture.exposure))
     whole = Image.fromarray((np.clip(mapped, 0, 1) * 255).round().astype(np.uint8))
     files = {}
     for number, (crop, box) in enumerate(boxes.items()):

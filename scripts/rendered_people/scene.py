@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 os.environ.setdefault("DRJIT_LIBLLVM_PATH", "/usr/lib/x86_64-linux-gnu/libLLVM-19.so")
@@ -24,6 +24,8 @@ drjit.set_thread_count(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 SIDE = 400
 """Pixels of a side."""
+BACK = 2.2
+"""Lights are described at 1.6 metres and stand behind the camera: larger by this factor, and so much further."""
 
 
 @dataclass(frozen=True)
@@ -188,19 +190,39 @@ def _lights(view: View) -> dict[str, Any]:
     turn = mitsuba.ScalarTransform4f().rotate([1, 0, 0], 90)
     found["sky"] = {"type": "envmap", "bitmap": mitsuba.Bitmap(np.ascontiguousarray(sky)), "to_world": turn}
     # Always three lights: Mitsuba compiles a scene's program once for each number of lights.
-    unlit = Light(0.0, 60.0, 0.1, 1e-6, (1.0, 1.0, 1.0))
-    for number, light in enumerate((*view.lights, unlit, unlit)[:3]):
+    for number, light in enumerate(three_lights(view.lights)):
         away = _direction(view.yaw + light.yaw, light.pitch)
-        place = view.target + away * 1.6
-        up = [0.0, 0.0, 1.0] if abs(light.pitch) < 80 else [0.0, 1.0, 0.0]
-        to_world = mitsuba.ScalarTransform4f().look_at(list(place), list(view.target), up)
         radiance = light.power / (light.size**2) * np.asarray(light.colour)
-        found[f"light{number}"] = {
-            "type": "rectangle",
-            "to_world": to_world @ mitsuba.ScalarTransform4f().scale(light.size / 2),
-            "emitter": {"type": "area", "radiance": _one_pixel(radiance)},
-        }
+        found[f"light{number}"] = _panel(view.target + away * 1.6 * BACK, away, light.size * BACK, radiance, number)
     return found
+
+
+def three_lights(lights: tuple[Light, ...]) -> list[Light]:
+    """The same light from three panels: the first is split where there are fewer."""
+    parts = 4 - len(lights)
+    first = lights[0]
+    shifts = [0.0] if parts == 1 else list(np.linspace(-3.0, 3.0, parts))
+    split = [replace(first, yaw=first.yaw + shift, power=first.power / parts) for shift in shifts]
+    return [*split, *lights[1:]]
+
+
+def _panel(place: Floats, away: Floats, size: float, radiance: Floats, number: int) -> Any:
+    """A square light as two triangles: Mitsuba's own square would be compiled into the scene's program."""
+    first = np.cross(away, np.array([0.05, 0.1, 1.0]))
+    first *= size / 2 / np.linalg.norm(first)
+    second = np.cross(first, away)
+    corners = np.array([place - first - second, place + first - second, place + first + second, place - first + second])
+    properties = mitsuba.Properties()
+    properties["emitter"] = mitsuba.load_dict({"type": "area", "radiance": _one_pixel(radiance)})
+    made = mitsuba.Mesh(f"light{number}", 4, 2, has_vertex_texcoords=True, props=properties)
+    values = mitsuba.traverse(made)
+    values["vertex_positions"] = corners.astype(np.float32).ravel()
+    values["vertex_texcoords"] = np.array([0, 0, 1, 0, 1, 1, 0, 1], dtype=np.float32)
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
+    values["faces"] = (faces if normal @ away < 0 else faces[:, ::-1]).astype(np.uint32).ravel()
+    values.update()
+    return made
 
 
 def _one_pixel(colour: Floats) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def skin_colours(body: Body, tone: Tone, paint: Paint, hair: Floats, scalp: Floa
     uneven = noise3(place, 0.012, tone.seed) * 0.5 + noise3(place, 0.035, tone.seed + 1) * 0.5
     colour *= (1 + 0.014 * tone.spots * uneven)[:, None]
     fine = np.random.default_rng([tone.seed, 5]).normal(size=len(place))
-    colour *= (1 + 0.02 * fine)[:, None]
+    colour *= (1 + 0.012 * fine)[:, None]
     speck = smooth(1.0, 2.2, noise3(place, 0.0045, tone.seed + 2) + 0.5 * noise3(place, 0.03, tone.seed + 3))
     colour = _mix(colour, spot, tone.freckles * speck * smooth(0.64, 0.69, place[:, 2]) * (place[:, 1] < -0.07))
     colour = _eyes_surround(colour, place, spot, blood, tone)

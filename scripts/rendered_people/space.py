@@ -60,8 +60,8 @@ def _between(values, where):  # type: ignore[no-untyped-def]
     return found
 
 
-def distance_from(body: Body, *, torso: float) -> Distance:
-    """The grid about head, neck and shoulders; the torso counts as ``torso`` thicker, for its clothes."""
+def distance_from(body: Body, *, torso: float) -> tuple[Distance, Distance]:
+    """Grids about head, neck and shoulders: of the body, and with a torso ``torso`` thicker, for its clothes."""
     top = body.vertices[:, 2].max()
     low = np.array([-0.30, -0.26, top - 0.58])
     high = np.array([0.30, 0.24, top + 0.16])
@@ -77,5 +77,6 @@ def distance_from(body: Body, *, torso: float) -> Distance:
     far = np.linalg.norm(offset, axis=1)
     along = (offset * body.normals[which]).sum(axis=1)
     value = np.where(far < 0.02, along, np.sign(along) * far)
-    value -= torso * np.clip((0.60 - body.neutral[which, 2]) / 0.03, 0, 1)
-    return Distance(value.reshape(grid.shape[:3]), low)
+    below = np.clip((0.60 - body.neutral[which, 2]) / 0.03, 0, 1)
+    shape = grid.shape[:3]
+    return Distance(value.reshape(shape), low), Distance((value - torso * below).reshape(shape), low)

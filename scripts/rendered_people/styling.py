@@ -57,7 +57,7 @@ def styling_of(style_set: int, name: str, group: str) -> Styling:
     hair = _woman_hair(style_set, random) if woman else _man_hair(style_set, random)
     hair = replace(hair, seed=1000 * int(woman) + style_set)
     if group == "rendered-african":
-        hair = _coiled(hair, woman, random)
+        hair = _coiled(hair, woman, np.random.default_rng([20_28, style_set, int(woman)]))
     if group == "rendered-asian":
         hair = replace(hair, wave=hair.wave * 0.35, frizz=hair.frizz * 0.7)
     return (_woman if woman else _man)(style_set, hair, random)
