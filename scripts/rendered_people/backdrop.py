@@ -9,8 +9,18 @@ from scripts.rendered_people.arrays import Floats, smooth
 from scripts.rendered_people.colour import from_srgb
 
 KINDS = ("wall", "room", "park", "street", "bokeh", "shelves")
-_COLOURS = ((196, 186, 170), (150, 168, 178), (120, 140, 110), (178, 130, 100), (92, 104, 128), (210, 200, 190),
-            (136, 96, 92), (168, 176, 140), (84, 88, 90), (206, 170, 120))  # fmt: skip
+_COLOURS = (
+    (196, 186, 170),
+    (150, 168, 178),
+    (120, 140, 110),
+    (178, 130, 100),
+    (92, 104, 128),
+    (210, 200, 190),
+    (136, 96, 92),
+    (168, 176, 140),
+    (84, 88, 90),
+    (206, 170, 120),
+)
 
 
 def backdrop(kind: str, side: int, random: np.random.Generator) -> Floats:
@@ -27,7 +37,12 @@ def backdrop(kind: str, side: int, random: np.random.Generator) -> Floats:
     share = smooth(0.1, 0.9, rows + 0.1 * (columns - 0.5))[..., None]
     picture = top * (1 - share) + bottom * share
     if kind == "wall":
-        picture = top * (0.75 + 0.4 * smooth(1.2, 0.0, np.hypot(rows - random.uniform(), columns - random.uniform())))[..., None]
+        picture = (
+            top
+            * (0.75 + 0.4 * smooth(1.2, 0.0, np.hypot(rows - random.uniform(), columns - random.uniform())))[
+                ..., None
+            ]
+        )
     count = {"wall": 2, "room": 9, "park": 26, "street": 16, "bokeh": 30, "shelves": 0}[kind]
     for _ in range(count):
         y, x = random.uniform(-0.1, 1.1, size=2)

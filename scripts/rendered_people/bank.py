@@ -12,7 +12,15 @@ from pathlib import Path
 
 from auditor.banks.lock import FILE_NAME, Lock, LockedImage
 from auditor.banks.measure import measured
-from scripts.rendered_people.identity import GROUPS, Identity, hair_colour_of, identity, picture_of, shape_of, tone_of
+from scripts.rendered_people.identity import (
+    GROUPS,
+    Identity,
+    hair_colour_of,
+    identity,
+    picture_of,
+    shape_of,
+    tone_of,
+)
 from scripts.rendered_people.styling import STYLINGS, styling_of
 
 COLUMNS = ("image", "identity", "style_set", "crop", "hair", "clothes", "pose", "light", "skin")

@@ -46,7 +46,7 @@ class Body:
 
     @cached_property
     def normals(self) -> Floats:
-        """[vertices, 3]"""
+        """[vertices, 3] Unit normals."""
         return vertex_normals(self.vertices, self.faces)
 
 

@@ -87,7 +87,9 @@ def colours_of(cloth: Cloth, place: Floats) -> Floats:
     elif cloth.pattern in ("floral", "dots"):
         share = _spots(place, cloth)
     elif cloth.pattern == "knit":
-        share = 0.6 * smooth(-1, 1, np.cos(2 * np.pi * x / (0.013 * size))) + 0.10 * noise3(place, 0.01, cloth.seed)
+        share = 0.6 * smooth(-1, 1, np.cos(2 * np.pi * x / (0.013 * size))) + 0.10 * noise3(
+            place, 0.01, cloth.seed
+        )
     else:
         return np.asarray(cloth.colour * (1 + 0.03 * noise3(place, 0.02, cloth.seed))[:, None])
     share = np.clip(share, 0, 1)[:, None]
@@ -156,11 +158,17 @@ class Torso:
         both = np.stack(found, axis=1)
         return both[:, :3], unit(both[:, 3:])
 
-    def garment(self, pieces: Pieces, level: Floats, offset: float, cloth: Cloth, folds: float = 0.002) -> None:
+    def garment(
+        self, pieces: Pieces, level: Floats, offset: float, cloth: Cloth, folds: float = 0.002
+    ) -> None:
         """Cloth where ``level`` [vertices] is positive, with a hem that turns in."""
         plain = cloth.pattern in ("plain", "knit")
         fold = noise3(self.place * np.array([1.0, 1.0, 0.4]), 0.05, cloth.seed + 3)
-        fold += 0.6 * noise3(self.place * np.array([1.0, 0.6, 1.0]), 0.028, cloth.seed + 5) * smooth(0.10, 0.17, np.abs(self.place[:, 0]))
+        fold += (
+            0.6
+            * noise3(self.place * np.array([1.0, 0.6, 1.0]), 0.028, cloth.seed + 5)
+            * smooth(0.10, 0.17, np.abs(self.place[:, 0]))
+        )
         lifted = self.surface + self.normals * (offset + folds * np.clip(fold, -1.5, 2.5))[:, None]
         values = np.concatenate([lifted, self.place, self.normals], axis=1)
         values, faces, edge = clipped(values, self.faces, level)
@@ -182,14 +190,25 @@ class Torso:
         faces = np.concatenate([np.stack([a, b, b + count], 1), np.stack([a, b + count, a + count], 1)])
         pieces.add(both, faces, np.concatenate([colours_of(cloth, values[:, 3:6])] * 2) * 0.8)
 
-    def patch(self, pieces: Pieces, outline: list[tuple[float, float]], offset: float, cloth: Cloth, puff: float = 0.0) -> None:
+    def patch(
+        self,
+        pieces: Pieces,
+        outline: list[tuple[float, float]],
+        offset: float,
+        cloth: Cloth,
+        puff: float = 0.0,
+    ) -> None:
         """A flat piece in the shape of ``outline`` (x and z on the template), laid on the chest."""
         corners = np.array(outline)
         low, high = corners.min(axis=0) - 0.004, corners.max(axis=0) + 0.004
-        x, z = np.meshgrid(np.arange(low[0], high[0], 0.0025), np.arange(low[1], high[1], 0.0025), indexing="ij")
+        x, z = np.meshgrid(
+            np.arange(low[0], high[0], 0.0025), np.arange(low[1], high[1], 0.0025), indexing="ij"
+        )
         index = np.arange(x.size).reshape(x.shape)
         a, b, c, d = index[:-1, :-1], index[1:, :-1], index[:-1, 1:], index[1:, 1:]
-        faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([b, d, c], -1).reshape(-1, 3)])
+        faces = np.concatenate(
+            [np.stack([a, b, c], -1).reshape(-1, 3), np.stack([b, d, c], -1).reshape(-1, 3)]
+        )
         flat = np.stack([x.ravel(), np.zeros(x.size), z.ravel()], axis=1)
         level = _inside(flat[:, [0, 2]], corners)
         values, faces, edge = clipped(np.concatenate([flat, level[:, None]], axis=1), faces, level)
@@ -205,10 +224,14 @@ class Torso:
         rim, pairs = edge
         both = np.concatenate([raised(rim, 1.0), raised(rim, 0.55)])
         a, b = pairs.T
-        side = np.concatenate([np.stack([a, b, b + len(rim)], 1), np.stack([a, b + len(rim), a + len(rim)], 1)])
+        side = np.concatenate(
+            [np.stack([a, b, b + len(rim)], 1), np.stack([a, b + len(rim), a + len(rim)], 1)]
+        )
         pieces.add(both, side, np.concatenate([colours_of(cloth, rim[:, :3])] * 2) * 0.7)
 
-    def collar(self, pieces: Pieces, cloth: Cloth, *, gap: float, point: float, height: float, flat: float = 0.0) -> None:
+    def collar(
+        self, pieces: Pieces, cloth: Cloth, *, gap: float, point: float, height: float, flat: float = 0.0
+    ) -> None:
         """A folded collar about the neck; ``gap`` is half the angle left open in front, in degrees."""
         angle = np.radians(np.linspace(gap, 360 - gap, 97))
         back = (1 - np.cos(angle)) / 2
@@ -228,7 +251,9 @@ class Torso:
         rows = np.stack([bottom, top, fold, middle, mid, low])
         index = np.arange(rows.shape[0] * 97).reshape(rows.shape[0], 97)
         a, b, c, d = index[:-1, :-1], index[1:, :-1], index[:-1, 1:], index[1:, 1:]
-        faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([b, d, c], -1).reshape(-1, 3)])
+        faces = np.concatenate(
+            [np.stack([a, b, c], -1).reshape(-1, 3), np.stack([b, d, c], -1).reshape(-1, 3)]
+        )
         flat_place = np.stack([np.sin(angle) * 0.06, angle * 0, np.zeros(97)], axis=1)
         depth = np.array([0.02, 0.04, 0.045, 0.03, 0.015, 0.0])
         place = flat_place[None] + np.array([0, 0, 1.0]) * depth[:, None, None] + np.array([0, 0, 0.5])
@@ -287,7 +312,9 @@ def clipped(values: Floats, faces: Ints, level: Floats) -> tuple[Floats, Ints, t
     new = values[key[:, 0]] * (1 - share[:, None]) + values[key[:, 1]] * share[:, None]
     p, q = where[: len(turned)] + len(values), where[len(turned) :] + len(values)
     one = np.stack([turned[:, 0], p, q], 1)[lone]
-    two = np.concatenate([np.stack([p, turned[:, 1], turned[:, 2]], 1)[~lone], np.stack([p, turned[:, 2], q], 1)[~lone]])
+    two = np.concatenate(
+        [np.stack([p, turned[:, 1], turned[:, 2]], 1)[~lone], np.stack([p, turned[:, 2], q], 1)[~lone]]
+    )
     everything = np.concatenate([whole, one, two])
     used, flat = np.unique(everything, return_inverse=True)
     pairs = np.stack([p, q], axis=1) - len(values)
@@ -311,7 +338,9 @@ def _inside(points: Floats, corners: Floats) -> Floats:
 def _smoothed(values: Floats, faces: Ints, steps: int) -> Floats:
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     count = len(values)
-    matrix = sparse.coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
+    matrix = sparse.coo_matrix(
+        (np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count)
+    ).tocsr()
     matrix = ((matrix + matrix.T) > 0).astype(np.float64)
     average = sparse.diags(1 / np.maximum(np.asarray(matrix.sum(axis=1)).ravel(), 1)) @ matrix
     for _ in range(steps):
@@ -345,7 +374,9 @@ def round_neck(deep: float, wide: float) -> Level:
         ring = 0.553 + 0.42 * (y + 0.075) - deep * smooth(0.05, -0.07, y)
         side = 0.075 + wide
         bowl = 0.55 * np.maximum(np.abs(x) - 0.02, 0) ** 2 / side
-        return np.asarray(ring + np.where(y < 0.01, deep * np.clip(np.abs(x) / side, 0, 1.6) ** 2.4, 0) + bowl - z)
+        return np.asarray(
+            ring + np.where(y < 0.01, deep * np.clip(np.abs(x) / side, 0, 1.6) ** 2.4, 0) + bowl - z
+        )
 
     return level
 
@@ -370,7 +401,9 @@ def strapped(top: float, strap: float) -> Level:
         body = top + 0.012 * np.cos(np.abs(x) / 0.09 * np.pi) * (y < 0) - z
         arm = 0.150 - np.abs(x) + np.maximum(0.0, 0.44 - z) * 0.6
         straps = strap - np.abs(np.abs(x) - 0.082)
-        return np.asarray(np.maximum(np.minimum(body, arm), np.where(z > top - 0.02, np.minimum(straps, 0.60 - z), -1)))
+        return np.asarray(
+            np.maximum(np.minimum(body, arm), np.where(z > top - 0.02, np.minimum(straps, 0.60 - z), -1))
+        )
 
     return level
 

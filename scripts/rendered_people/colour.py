@@ -7,9 +7,7 @@ import numpy as np
 from scripts.rendered_people.arrays import Floats
 
 _WHITE = np.array([0.95047, 1.0, 1.08883])
-_TO_RGB = np.array(
-    [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]
-)
+_TO_RGB = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
 
 
 def from_lab(lightness: float, red: float, yellow: float) -> Floats:
@@ -27,7 +25,7 @@ def from_srgb(*values: float) -> Floats:
 
 
 def to_srgb(linear: Floats) -> Floats:
-    """sRGB from 0 to 1."""
+    """SRGB from 0 to 1."""
     linear = np.clip(linear, 0, 1)
     return np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
 

@@ -154,15 +154,27 @@ def _comb(roots: Roots, style: Style, random: np.random.Generator) -> Floats:
         across = np.stack([side, 0.25 + 0.55 * ahead, -0.35 * np.ones(len(place))], axis=1)
         wish = unit(across) * 0.9 + unit(place - CROWN) * 0.25
     elif style.comb == "back":
-        wish = np.stack([0.35 * np.sign(place[:, 0]) * smooth(0.0, 0.05, np.abs(place[:, 0])),
-                         np.full(len(place), 1.0), np.full(len(place), -0.15)], axis=1)
+        wish = np.stack(
+            [
+                0.35 * np.sign(place[:, 0]) * smooth(0.0, 0.05, np.abs(place[:, 0])),
+                np.full(len(place), 1.0),
+                np.full(len(place), -0.15),
+            ],
+            axis=1,
+        )
     elif style.comb == "tie":
         wish = unit(np.asarray(style.tie) - place)
     elif style.comb == "out":
         wish = outward + random.normal(size=place.shape) * 0.35
     elif style.comb == "side":
-        wish = np.stack([np.full(len(place), np.sign(style.part) or 1.0) * -1.0,
-                         np.full(len(place), -0.15), np.full(len(place), -0.1)], axis=1)
+        wish = np.stack(
+            [
+                np.full(len(place), np.sign(style.part) or 1.0) * -1.0,
+                np.full(len(place), -0.15),
+                np.full(len(place), -0.1),
+            ],
+            axis=1,
+        )
         wish = wish * smooth(0.80, 0.83, place[:, 2])[:, None] + away * 0.6
     else:
         wish = away + 0.15 * down
@@ -219,7 +231,9 @@ def _head_middle(body: Body) -> Floats:
     """The middle of the skull, as posed."""
     place = body.neutral
     above = place[:, 2] > 0.76
-    return np.asarray(body.vertices[above].mean(axis=0) + (SKULL - place[above].mean(axis=0)) @ body.head_rotation.T)
+    return np.asarray(
+        body.vertices[above].mean(axis=0) + (SKULL - place[above].mean(axis=0)) @ body.head_rotation.T
+    )
 
 
 def _kept_out(points: Floats, thick: Floats, distance: Distance) -> Floats:
@@ -295,7 +309,10 @@ def _shaped(lines: Floats, roots: Roots, length: Floats, style: Style, random: n
         turn = 2 * np.pi * arc / (style.wavelength * size[:, None]) + phase[:, None]
         radius = (style.curl * size[:, None] * smooth(0.0, 1.0, arc / 0.02))[..., None]
         lines = lines + (first * np.cos(turn)[..., None] + second * np.sin(turn)[..., None]) * radius
-    stray = random.normal(size=(count, 1, 3)) * style.frizz * 2.0 + random.normal(size=lines.shape) * style.frizz * 0.25
+    stray = (
+        random.normal(size=(count, 1, 3)) * style.frizz * 2.0
+        + random.normal(size=lines.shape) * style.frizz * 0.25
+    )
     return np.asarray(lines + stray * grown[..., None] * way)
 
 
@@ -317,7 +334,9 @@ def _gathered(
         tilt = random.uniform(-1.0, 1.0, size=(count, 1))
         radius = style.bun * np.sqrt(1 - 0.75 * tilt**2) * random.uniform(0.94, 1.02, size=(count, 1))
         ring = first[:, None] * np.cos(turn)[..., None] + second[:, None] * np.sin(turn)[..., None]
-        return np.asarray(centre + ring * radius[..., None] + axis[:, None] * (tilt * style.bun * 0.75)[..., None])
+        return np.asarray(
+            centre + ring * radius[..., None] + axis[:, None] * (tilt * style.bun * 0.75)[..., None]
+        )
     start = tie + random.normal(size=(count, 3)) * 0.007
     heading = unit(out + random.normal(size=(count, 3)) * 0.12)
     tail = np.empty((count, steps, 3))
@@ -326,7 +345,9 @@ def _gathered(
     spread = random.normal(size=(count, 3)) * 0.10
     for k in range(1, steps):
         heading = unit(heading * 1.2 + np.array([0, 0, -1.0]) * 0.7 + spread * 0.5)
-        new = _kept_out(at + heading * step, np.full(count, 0.004) + 0.01 * random.uniform(size=count), distance)
+        new = _kept_out(
+            at + heading * step, np.full(count, 0.004) + 0.01 * random.uniform(size=count), distance
+        )
         heading = unit(new - at)
         tail[:, k] = at = at + heading * step
     return tail
@@ -340,7 +361,9 @@ def brows(body: Body, *, width: float, arch: float, count: int, seed: int) -> Fl
     way = np.clip((np.abs(roots.places[:, 0]) - 0.0125) / 0.037, 0, 1)
     side = np.sign(roots.places[:, 0])
     middle = roots.places[:, 2] - 0.7465
-    direction = np.stack([side, np.zeros(count), 0.9 - 1.25 * way - 60 * middle], axis=1) @ body.head_rotation.T
+    direction = (
+        np.stack([side, np.zeros(count), 0.9 - 1.25 * way - 60 * middle], axis=1) @ body.head_rotation.T
+    )
     return _lying(roots, direction, random.uniform(0.005, 0.009, count) * (1 - 0.3 * way), 0.22, random)
 
 
@@ -373,7 +396,9 @@ def beard(body: Body, *, length: float, count: int, shape: str, seed: int) -> Fl
     roots = sample_roots(body, density, count, random)
     x = roots.places[:, 0]
     lip = roots.places[:, 2] > MOUTH_TOP
-    down = np.stack([np.where(lip, np.sign(x) * 0.9, 0.10 * np.sign(x)), np.full(count, -0.15), np.full(count, -1.0)], 1)
+    down = np.stack(
+        [np.where(lip, np.sign(x) * 0.9, 0.10 * np.sign(x)), np.full(count, -0.15), np.full(count, -1.0)], 1
+    )
     low = 0.25 + 0.75 * smooth(0.606, 0.640, roots.places[:, 2])
     size = length * random.uniform(0.5, 1.0, count) * np.where(lip, 0.6, low)
     return _lying(roots, down @ body.head_rotation.T, size, 0.45, random)
@@ -382,7 +407,9 @@ def beard(body: Body, *, length: float, count: int, shape: str, seed: int) -> Fl
 MOUTH_TOP = 0.667
 
 
-def _lying(roots: Roots, direction: Floats, length: Floats, lift: float, random: np.random.Generator) -> Floats:
+def _lying(
+    roots: Roots, direction: Floats, length: Floats, lift: float, random: np.random.Generator
+) -> Floats:
     """Short strands that lie on the skin and bend back to it."""
     direction = direction + random.normal(size=direction.shape) * 0.22
     flat = direction - (direction * roots.normals).sum(axis=1, keepdims=True) * roots.normals

@@ -23,26 +23,62 @@ _TONES = {  # means and spreads of CIE L*, a* and b*
 }
 _HAIR_COLOURS = {
     "rendered-european": (
-        ("black", 0.08), ("dark-brown", 0.24), ("brown", 0.24), ("light-brown", 0.14), ("auburn", 0.06),
-        ("red", 0.04), ("dark-blond", 0.10), ("blond", 0.10),
+        ("black", 0.08),
+        ("dark-brown", 0.24),
+        ("brown", 0.24),
+        ("light-brown", 0.14),
+        ("auburn", 0.06),
+        ("red", 0.04),
+        ("dark-blond", 0.10),
+        ("blond", 0.10),
     ),
     "rendered-asian": (("black", 0.8), ("dark-brown", 0.2)),
     "rendered-african": (("black", 0.85), ("dark-brown", 0.15)),
-}  # fmt: skip
+}
 _IRISES = {
     "rendered-european": ("brown", "hazel", "green", "blue", "blue", "grey"),
     "rendered-asian": ("dark-brown", "dark-brown", "brown"),
     "rendered-african": ("dark-brown", "dark-brown", "brown"),
 }
 _CHANGED = (
-    "nose-scale-horiz", "nose-scale-vert", "nose-hump", "nose-point-width", "nose-curve", "nose-width2",
-    "nose-nostrils-width", "mouth-scale-horiz", "mouth-lowerlip-volume", "mouth-upperlip-volume",
-    "mouth-lowerlip-height", "mouth-upperlip-height", "mouth-trans-up", "chin-width", "chin-height",
-    "chin-prominent", "chin-jaw-drop", "head-fat", "head-oval", "head-round", "head-square", "head-rectangular",
-    "head-triangular", "head-invertedtriangular", "forehead-temple", "forehead-trans", "eyebrows-trans-up",
-    "cheek-bones", "cheek-volume", "cheek-inner", "eye-scale", "eye-corner1", "eye-corner2", "eye-bag",
-    "ear-scale", "ear-wing", "neck-scale-horiz",
-)  # fmt: skip
+    "nose-scale-horiz",
+    "nose-scale-vert",
+    "nose-hump",
+    "nose-point-width",
+    "nose-curve",
+    "nose-width2",
+    "nose-nostrils-width",
+    "mouth-scale-horiz",
+    "mouth-lowerlip-volume",
+    "mouth-upperlip-volume",
+    "mouth-lowerlip-height",
+    "mouth-upperlip-height",
+    "mouth-trans-up",
+    "chin-width",
+    "chin-height",
+    "chin-prominent",
+    "chin-jaw-drop",
+    "head-fat",
+    "head-oval",
+    "head-round",
+    "head-square",
+    "head-rectangular",
+    "head-triangular",
+    "head-invertedtriangular",
+    "forehead-temple",
+    "forehead-trans",
+    "eyebrows-trans-up",
+    "cheek-bones",
+    "cheek-volume",
+    "cheek-inner",
+    "eye-scale",
+    "eye-corner1",
+    "eye-corner2",
+    "eye-bag",
+    "ear-scale",
+    "ear-wing",
+    "neck-scale-horiz",
+)
 """Beginnings of the model's local changes that faces differ by."""
 
 
@@ -72,7 +108,7 @@ class Identity:
 
     @property
     def name(self) -> str:
-        """``p07``"""
+        """Name in file names: ``p07``."""
         return f"p{self.number:02d}"
 
     @property
@@ -136,7 +172,9 @@ def tone_of(who: Identity, group: str) -> Tone:
     old = (who.years - 20) / 45
     freckles = max(float(random.uniform(-0.35, 0.4)), 0) * (group == "rendered-european")
     spots = 0.5 + 0.8 * old
-    return Tone(float(light), float(red), float(yellow), freckles, float(random.uniform(0.3, 0.8)), spots, who.number)
+    return Tone(
+        float(light), float(red), float(yellow), freckles, float(random.uniform(0.3, 0.8)), spots, who.number
+    )
 
 
 def hair_colour_of(who: Identity, group: str) -> tuple[str, Floats]:

@@ -47,8 +47,16 @@ class Maker:
         face = body.vertices[np.linalg.norm(body.neutral - np.array([0, -0.12, 0.70]), axis=1).argmin()]
         middle = face + body.head_rotation @ np.array([0.0, 0.07, 0.03])
         target = middle * np.array([0.75, 0.75, 1.0]) - np.array([0, 0, 0.115])
-        view = View(target, picture.distance, picture.width, picture.yaw, picture.pitch, picture.lights, picture.sky,
-                    picture.seed)  # fmt: skip
+        view = View(
+            target,
+            picture.distance,
+            picture.width,
+            picture.yaw,
+            picture.pitch,
+            picture.lights,
+            picture.sky,
+            picture.seed,
+        )
         strands = _strands(body, who, group, styling, clothed)
         rendered = render(_meshes(body, bare, who, group, styling), strands, view, clothed, SAMPLES)
         random = who.random(6)
@@ -64,7 +72,9 @@ def _meshes(body: Body, bare: Distance, who: Identity, group: str, styling: Styl
     gaze = body.head_rotation @ np.array([0.0, -1.0, 0.0])
     return {
         "skin": Mesh(body.vertices, body.faces, body.normals, colours, {"roughness": 0.50, "specular": 0.42}),
-        "eyes": Mesh(*eyeballs(body, IRIS[iris_of(who, group)], gaze, who.number), {"roughness": 0.10, "specular": 0.6}),
+        "eyes": Mesh(
+            *eyeballs(body, IRIS[iris_of(who, group)], gaze, who.number), {"roughness": 0.10, "specular": 0.6}
+        ),
         "cloth": Mesh(*dressed(body, bare, styling.outfit), {"roughness": 0.82, "specular": 0.2}),
     }
 

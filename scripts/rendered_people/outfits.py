@@ -18,7 +18,16 @@ from scripts.rendered_people.clothes import (
 )
 from scripts.rendered_people.space import Distance
 
-WOMAN = ("blouse", "v-blouse", "scoop-dress", "boat-top", "strap-dress", "wrap-dress", "bow-blouse", "cardigan")
+WOMAN = (
+    "blouse",
+    "v-blouse",
+    "scoop-dress",
+    "boat-top",
+    "strap-dress",
+    "wrap-dress",
+    "bow-blouse",
+    "cardigan",
+)
 MAN = ("suit-tie", "jacket-open", "shirt", "polo", "sweater", "overalls", "suit-bow", "shirt-jumper")
 
 
@@ -33,7 +42,14 @@ def dressed(body: Body, distance: Distance, outfit: Outfit) -> tuple[Floats, Int
     return pieces.merged()
 
 
-def _mirrored(torso: Torso, pieces: Pieces, outline: list[tuple[float, float]], offset: float, cloth: Cloth, puff: float = 0.0) -> None:
+def _mirrored(
+    torso: Torso,
+    pieces: Pieces,
+    outline: list[tuple[float, float]],
+    offset: float,
+    cloth: Cloth,
+    puff: float = 0.0,
+) -> None:
     torso.patch(pieces, outline, offset, cloth, puff)
     torso.patch(pieces, [(-x, z) for x, z in outline], offset, cloth, puff)
 
@@ -66,9 +82,17 @@ def _tie(torso: Torso, pieces: Pieces, cloth: Cloth) -> None:
 
 
 def _bow(torso: Torso, pieces: Pieces, cloth: Cloth, size: float, droop: float) -> None:
-    wing = [(0.004, 0.552), (0.058 * size, 0.571 - droop), (0.062 * size, 0.553 - droop), (0.057 * size, 0.532 - droop), (0.004, 0.546)]
+    wing = [
+        (0.004, 0.552),
+        (0.058 * size, 0.571 - droop),
+        (0.062 * size, 0.553 - droop),
+        (0.057 * size, 0.532 - droop),
+        (0.004, 0.546),
+    ]
     _mirrored(torso, pieces, wing, 0.026, cloth, 0.007)
-    torso.patch(pieces, [(-0.009, 0.558), (0.009, 0.558), (0.009, 0.540), (-0.009, 0.540)], 0.030, cloth, 0.006)
+    torso.patch(
+        pieces, [(-0.009, 0.558), (0.009, 0.558), (0.009, 0.540), (-0.009, 0.540)], 0.030, cloth, 0.006
+    )
 
 
 def _jacket(torso: Torso, pieces: Pieces, cloth: Cloth, button: float = 0.30) -> None:

@@ -25,7 +25,7 @@ drjit.set_thread_count(int(os.environ.get("OMP_NUM_THREADS", "1")))
 SIDE = 400
 """Pixels of a side."""
 BACK = 2.2
-"""Lights are described at 1.6 metres and stand behind the camera: larger by this factor, and so much further."""
+"""Lights are described at 1.6 metres. They stand behind the camera, this much further and larger."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,9 @@ class Rendered:
     alpha: Floats
 
 
-def render(meshes: dict[str, Mesh], strands: list[Strands], view: View, distance: Distance, samples: int) -> Rendered:
+def render(
+    meshes: dict[str, Mesh], strands: list[Strands], view: View, distance: Distance, samples: int
+) -> Rendered:
     """The person before nothing. ``meshes`` has ``skin``, ``eyes`` and ``cloth``."""
     scene: dict[str, Any] = {"type": "scene", "integrator": _integrator()}
     scene |= _lights(view)
@@ -87,7 +89,8 @@ def render(meshes: dict[str, Mesh], strands: list[Strands], view: View, distance
     colour, alpha, albedo, shape, place = _traced(loaded, view, samples)
     order = [s.id() for s in loaded.shapes() if not s.is_emitter()]
     index = {s.id(): k + 1 for k, s in enumerate(loaded.shapes())}
-    assert set(order) == set(meshes), order
+    if set(order) != set(meshes):
+        raise RuntimeError(f"the scene holds {order}, need {sorted(meshes)}")
     whole = alpha > 0.999
     is_skin = (np.abs(shape - index["skin"]) < 1e-3) & whole
     is_cloth = (np.abs(shape - index["cloth"]) < 1e-3) & whole
@@ -143,7 +146,7 @@ def _direction(yaw: float, pitch: float) -> Floats:
 
 
 def camera_place(view: View) -> Floats:
-    """[3]"""
+    """[3] Where the camera stands."""
     return np.asarray(view.target + _direction(view.yaw, view.pitch) * view.distance)
 
 
@@ -176,7 +179,9 @@ def _traced(loaded: Any, view: View, samples: int) -> tuple[Floats, Floats, Floa
     light, valid, extra = loaded.integrator().sample(loaded, sampler, rays)
     found = [*light, mitsuba.Float(drjit.select(valid, 1.0, 0.0)), *extra[-7:]]
     drjit.eval(found)
-    values = np.stack([np.asarray(part).reshape(-1, samples).astype(np.float64).mean(axis=1) for part in found])
+    values = np.stack(
+        [np.asarray(part).reshape(-1, samples).astype(np.float64).mean(axis=1) for part in found]
+    )
     values = np.nan_to_num(values).reshape(-1, side, side).transpose(1, 2, 0)
     colour, alpha = np.minimum(values[..., :3], 6.0), values[..., 3]
     return colour, alpha, values[..., 4:7], values[..., 7], values[..., 8:11]
@@ -193,7 +198,9 @@ def _lights(view: View) -> dict[str, Any]:
     for number, light in enumerate(three_lights(view.lights)):
         away = _direction(view.yaw + light.yaw, light.pitch)
         radiance = light.power / (light.size**2) * np.asarray(light.colour)
-        found[f"light{number}"] = _panel(view.target + away * 1.6 * BACK, away, light.size * BACK, radiance, number)
+        found[f"light{number}"] = _panel(
+            view.target + away * 1.6 * BACK, away, light.size * BACK, radiance, number
+        )
     return found
 
 
@@ -211,7 +218,9 @@ def _panel(place: Floats, away: Floats, size: float, radiance: Floats, number: i
     first = np.cross(away, np.array([0.05, 0.1, 1.0]))
     first *= size / 2 / np.linalg.norm(first)
     second = np.cross(first, away)
-    corners = np.array([place - first - second, place + first - second, place + first + second, place - first + second])
+    corners = np.array(
+        [place - first - second, place + first - second, place + first + second, place - first + second]
+    )
     properties = mitsuba.Properties()
     properties["emitter"] = mitsuba.load_dict({"type": "area", "radiance": _one_pixel(radiance)})
     made = mitsuba.Mesh(f"light{number}", 4, 2, has_vertex_texcoords=True, props=properties)

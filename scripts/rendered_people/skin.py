@@ -98,12 +98,7 @@ def brow_band(place: Floats, *, width: float, arch: float) -> tuple[Floats, Floa
 
 
 def skin_colours(body: Body, tone: Tone, paint: Paint, hair: Floats, scalp: Floats) -> Floats:
-    """[vertices, 3] Linear RGB.
-
-    Args:
-        hair: [3] The hair's colour.
-        scalp: [vertices] How densely hair grows there.
-    """
+    """[vertices, 3] Linear RGB; ``hair`` [3] is the hair's colour, ``scalp`` [vertices] its density."""
     place = body.neutral
     base = from_lab(tone.lightness, tone.red, tone.yellow)
     blood = from_lab(tone.lightness - 7, tone.red + 14, tone.yellow + 1)
@@ -115,7 +110,9 @@ def skin_colours(body: Body, tone: Tone, paint: Paint, hair: Floats, scalp: Floa
     fine = np.random.default_rng([tone.seed, 5]).normal(size=len(place))
     colour *= (1 + 0.012 * fine)[:, None]
     speck = smooth(1.0, 2.2, noise3(place, 0.0045, tone.seed + 2) + 0.5 * noise3(place, 0.03, tone.seed + 3))
-    colour = _mix(colour, spot, tone.freckles * speck * smooth(0.64, 0.69, place[:, 2]) * (place[:, 1] < -0.07))
+    colour = _mix(
+        colour, spot, tone.freckles * speck * smooth(0.64, 0.69, place[:, 2]) * (place[:, 1] < -0.07)
+    )
     colour = _eyes_surround(colour, place, spot, blood, tone)
     beard = beard_region(place)
     colour = _mix(colour, hair * 0.6 + base * 0.18, 0.75 * paint.stubble * beard)

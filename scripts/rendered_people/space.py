@@ -61,7 +61,7 @@ def _between(values, where):  # type: ignore[no-untyped-def]
 
 
 def distance_from(body: Body, *, torso: float) -> tuple[Distance, Distance]:
-    """Grids about head, neck and shoulders: of the body, and with a torso ``torso`` thicker, for its clothes."""
+    """Grids about head, neck and shoulders: of the body, and of one whose torso is ``torso`` thicker."""
     top = body.vertices[:, 2].max()
     low = np.array([-0.30, -0.26, top - 0.58])
     high = np.array([0.30, 0.24, top + 0.16])

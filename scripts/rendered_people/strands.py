@@ -120,7 +120,14 @@ def _looked_through(density, points, towards, reach):  # type: ignore[no-untyped
             a = int(points[k, 0] + towards[0] * way)
             b = int(points[k, 1] + towards[1] * way)
             c = int(points[k, 2] + towards[2] * way)
-            if a < 0 or b < 0 or c < 0 or a >= density.shape[0] or b >= density.shape[1] or c >= density.shape[2]:
+            if (
+                a < 0
+                or b < 0
+                or c < 0
+                or a >= density.shape[0]
+                or b >= density.shape[1]
+                or c >= density.shape[2]
+            ):
                 if total > 0 or step > 14:
                     break
                 continue
@@ -155,7 +162,9 @@ def shaded(
         across = np.sqrt(np.clip(1 - (tangents @ beam.towards) ** 2, 0, 1))[:, None]
         half = unit(view + beam.towards)
         sine = np.sqrt(np.clip(1 - (tangents * half).sum(axis=1) ** 2, 0, 1))[:, None]
-        shine = 0.055 * sine**70 + 0.55 * np.sqrt(colour) * colour.mean(axis=1, keepdims=True) ** 0.3 * sine**22
+        shine = (
+            0.055 * sine**70 + 0.55 * np.sqrt(colour) * colour.mean(axis=1, keepdims=True) ** 0.3 * sine**22
+        )
         shine = shine * gloss[:, None] * passed
         total += beam.light / np.pi * seen * passed * (colour * (0.35 + 0.65 * across) * 1.15 + shine)
     ends = np.cumsum([len(s.lines) * n for s, n in zip(strands, counts, strict=True)])[:-1]
@@ -163,11 +172,12 @@ def shaded(
     return [p.reshape(s.lines.shape) for p, s in zip(parts, strands, strict=True)]
 
 
-def drawn(strands: list[Strands], light: list[Floats], camera: Camera, depth: Floats) -> tuple[Floats, Floats]:
+def drawn(
+    strands: list[Strands], light: list[Floats], camera: Camera, depth: Floats
+) -> tuple[Floats, Floats]:
     """The strands' colour, multiplied by their coverage, and the coverage, at the picture's size.
 
-    Args:
-        depth: [side, side] Distance of what else is seen; strands behind it are hidden.
+    ``depth`` [side, side] is the distance of what else is seen; strands behind it are hidden.
     """
     side = camera.side * FINER
     buffer = np.repeat(np.repeat(depth, FINER, axis=0), FINER, axis=1).copy()
