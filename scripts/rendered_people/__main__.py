@@ -20,23 +20,29 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the banks")
     parser.add_argument("--first", type=int, default=0, help="first identity")
     parser.add_argument("--last", type=int, default=IDENTITIES - 1, help="last identity")
-    parser.add_argument("--stride", type=int, default=1, help="every n-th identity")
     choice = parser.parse_args()
     maker = Maker()
-    for number in range(choice.first, choice.last + 1, choice.stride):
-        begun = time.perf_counter()
-        made = render_identity(maker, number, choice.out)
-        print(f"p{number:02d}: {made} pictures, {time.perf_counter() - begun:.1f} s", flush=True)
+    numbers = range(choice.first, choice.last + 1)
+    # First what makes both banks whole in their style sets, so that a run that is stopped is of use.
+    for first_pass in (True, False):
+        for number in numbers:
+            begun = time.perf_counter()
+            made = render_identity(maker, number, choice.out, both=not first_pass or number % 4 in (0, 3))
+            if made:
+                print(f"p{number:02d}: {made} pictures, {time.perf_counter() - begun:.1f} s", flush=True)
 
 
-def render_identity(maker: Maker, number: int, out: Path) -> int:
-    """Writes the pictures of an identity that are missing, and says how many."""
+def render_identity(maker: Maker, number: int, out: Path, *, both: bool) -> int:
+    """Writes the pictures of an identity that are missing, and says how many.
+
+    ``both``: of both banks, not of ``presentation`` alone.
+    """
     who = identity(number)
     wanted: dict[tuple[str, str], list[tuple[Path, str]]] = {}
     for name in STYLINGS:
         folder = out / "presentation" / "images" / name
         wanted.setdefault((who.own_group, name), []).append((folder, who.name))
-    for group in GROUPS:
+    for group in GROUPS if both else ():
         folder = out / "appearance" / "images" / group
         wanted.setdefault((group, who.own_styling), []).append((folder, who.name))
     made = 0

@@ -40,13 +40,13 @@ def test_within_a_pair_only_what_the_bank_contrasts_differs(bank: ConceptBank) -
                 assert seen.setdefault(key, image.covariates[name]) == image.covariates[name]
 
 
-def test_intervals_are_over_style_sets_of_two_persons(bank: ConceptBank) -> None:
+def test_intervals_are_over_style_sets_of_at_most_two_persons(bank: ConceptBank) -> None:
     persons: dict[str, set[object]] = {}
     for concept in bank.concepts:
         for image in concept.images:
             persons.setdefault(image.cluster, set()).add(image.covariates["identity"])
     assert len(persons) >= 36
-    assert all(len(those) == 2 for those in persons.values())
+    assert all(len(those) <= 2 for those in persons.values())
 
 
 def test_files_are_those_of_the_lock(bank: ConceptBank) -> None:
@@ -62,6 +62,7 @@ def test_the_table_for_readers_lists_the_same_images(name: str) -> None:
     assert listed == {image.name for concept in load_bank(name).concepts for image in concept.images}
 
 
+@pytest.mark.slow
 def test_a_picture_rendered_twice_has_the_same_bytes() -> None:
     pytest.importorskip("anny")
     pytest.importorskip("mitsuba")
