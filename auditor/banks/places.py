@@ -42,7 +42,7 @@ class BankSummary:
 
     name: str
     kind: str
-    """``generated``, ``imported``, or ``needs images`` for a bank that selects from imported sets."""
+    """``generated``, ``shipped``, ``imported``, or ``needs images``: it selects from imported sets."""
     folder: Path
     manifest: Manifest
 
@@ -54,10 +54,11 @@ def list_banks() -> list[BankSummary]:
         InputError: a bank's manifest is broken.
     """
     summaries = []
-    for folders, kind in ((shipped(), "needs images"), (imported(), "imported")):
+    for folders, kind in ((shipped(), "shipped"), (imported(), "imported")):
         for name, folder in folders.items():
             manifest = read_manifest(folder)
-            summaries.append(BankSummary(name, "generated" if manifest.generator else kind, folder, manifest))
+            of = "generated" if manifest.generator else "needs images" if manifest.labels else kind
+            summaries.append(BankSummary(name, of, folder, manifest))
     return summaries
 
 

@@ -26,6 +26,8 @@ def described(manifest: Manifest) -> list[str]:
         lines.append(f"selects from any imported set with labels: {', '.join(manifest.labels)}")
     lines.append(f"smallest number of images: {manifest.min_images}")
     averages = "no, only averages of 30 or more" if manifest.report_averages else "no, nor averages of them"
+    if manifest.screening:
+        lines.append("only screens: nothing is claimed from it; look with photos")
     lines.append(f"a report may show its images: {'yes' if manifest.report_images else averages}")
     lines += ["", f"Concepts ({len(manifest.concepts)})"]
     width = max(len(concept.name) for concept in manifest.concepts)
