@@ -142,8 +142,8 @@ def show_bank(context: AuditContext, bank: ConceptBank, detectors: Sequence[Stag
     clusters = clusters_of(
         [image.cluster for image in shown_images(bank)],
         what=bank.cluster_of,
-        # Every drawn image is drawn on its own; regular patterns look like parts of each other.
-        activations=None if bank.source == "generated" else found.last,
+        # Of drawn pictures it is known; regular patterns and backgrounds look like parts of each other.
+        activations=None if bank.drawn else found.last,
         thumbnails=look.thumbnails(),
     )
     return Shown(

@@ -78,6 +78,11 @@ class ConceptBank:
     """Images of the same domain to measure a concept against; None: the bank's other concepts."""
 
     @property
+    def drawn(self) -> bool:
+        """Whether every picture was made for this bank, and which belong together is known."""
+        return self.source == "generated" or self.screening
+
+    @property
     def groups(self) -> frozenset[str]:
         """Concepts that the bank contrasts. Alone they are not matched, so they give no finding."""
         return frozenset(name for c in self.contrasts for name in (c.more, c.less))

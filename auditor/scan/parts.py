@@ -87,7 +87,7 @@ def divided(bank: ConceptBank, looked: Looked, settings: Settings) -> Parts:
     found = clusters_of(
         [image.cluster for image in shown_images(bank)],
         what=bank.cluster_of,
-        activations=None if bank.source == "generated" else looked.last,
+        activations=None if bank.drawn else looked.last,
         thumbnails=looked.thumbnails,
     )
     plain = lay_out(bank)
