@@ -105,6 +105,7 @@ def _tables(asked: argparse.Namespace, progress: Progress) -> Iterator[str]:
             for contrast in rendered.layout.declared_contrasts():
                 meant = GroupContrast(stands_for[contrast.more], stands_for[contrast.less])
                 truth = _photos(photos, meant, context.settings)
+                yield _ceiling(truth, asked.seed)
                 if asked.photos_of:
                     few = _few(photos, meant, asked.photos_of, asked.seed)
                     yield _row(context, f"{asked.photos_of} photos", few, truth, bank, asked.seed)
@@ -198,6 +199,28 @@ def _row(context: AuditContext, pictures: str, one: Seen, truth: Seen, bank: str
         f"| {words} | {pictures} | {min(sample.units)} | {auc} | {_undisputed(context, one, bank)} "
         f"| {correlation:.2f} | {same} | {_by_lot(one, seed)} |"
     )
+
+
+def _ceiling(truth: Seen, seed: int) -> str:
+    """How well one half of the photos tells the other's contrast: what a perfect bank could reach."""
+    sample, rng = truth.groups.sample, np.random.default_rng(seed)
+    found = []
+    for _ in range(LOTS):
+        first = rng.random(int(max(sample.more.max(), sample.less.max())) + 1) < 0.5
+        halves = []
+        for own in (first, ~first):
+            sides = [np.where((side >= 0) & own[side], side, -1) for side in (sample.more, sample.less)]
+            half = GroupSample(sides[0], sides[1], matched=sample.matched)
+            halves.append(half.errors(truth.e).effect[:, 0])
+        found.append(float(stats.spearmanr(*halves).statistic))
+    half = float(np.mean(found))
+    # Spearman and Brown: the reliability of all photos, and the correlation that its square root allows.
+    ceiling = np.sqrt(max(0.0, 2.0 * half / (1.0 + half)))
+    words = f"{truth.groups.contrast.more} / {truth.groups.contrast.less}"
+    apart = truth.groups.apart
+    auc = f"{apart.auc:.2f} [{apart.low:.2f}, {apart.high:.2f}]" if apart else ""
+    how = "photos, matched" if sample.matched else "photos, not matched"
+    return f"| {words} | {how} | {min(sample.units)} | {auc} | | at most {ceiling:.2f} | | |"
 
 
 def _undisputed(context: AuditContext, one: Seen, bank: str) -> str:
