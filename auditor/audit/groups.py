@@ -57,6 +57,9 @@ class Groups:
     """Why the groups cannot be compared; empty if they can."""
     unmatched: Groups | None = None
     """Of matched groups: all their images, to show what matching changed."""
+    counterfactual: bool = False
+    """Whether pairs are alike in everything but the group, by construction. Technical differences within
+    them are then part of what is contrasted: they are shown, and withhold nothing."""
     apart: ToldApart | None = None
     """How well the model's last features tell the groups apart; ``None`` before anyone asked, or where there
     are too few units to learn a probe."""
@@ -79,10 +82,11 @@ def sample_groups(layout: BankLayout, *, settings: Settings) -> list[Groups]:
         layout: Labels and clusters of the bank's images.
         settings: Fewest independent images, seed.
     """
-    return [
+    found = [
         _matched(layout, contrast, settings) if contrast.match else plain_groups(layout, contrast)
         for contrast in layout.declared_contrasts()
     ]
+    return [replace(one, counterfactual=layout.bank.drawn and one.sample.matched) for one in found]
 
 
 def with_probe(groups: Groups, features: NDArray[np.floating], bank: str, settings: Settings) -> Groups:
@@ -317,6 +321,7 @@ def contrast_checks(
     """
     logs = _log_difference(groups.sample, seen.logarithm, settings.alpha)
     variants, checks = _quality(groups.sample, seen, effect, settings, family)
+    checks = [] if groups.counterfactual else checks
     return ContrastChecks(logs, [*_log_checks(effect, logs, against=seen.against), *checks], variants)
 
 

@@ -104,7 +104,10 @@ def test_an_image_that_changes_after_loading_is_never_shown(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("spec", "said"),
-    [("texture", "did you mean textures"), ("xyz", "neither a known bank nor a folder; known banks: gender")],
+    [
+        ("texture", "did you mean textures"),
+        ("xyz", "neither a known bank nor a folder; known banks: appearance, gender"),
+    ],
 )
 def test_unknown_bank_lists_the_nearest(spec: str, said: str) -> None:
     with pytest.raises(InputError, match=said):

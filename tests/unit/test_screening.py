@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pytest
 
-from auditor.findings import SCREENING, Numbers, Range, conclude, concluded
+from auditor.audit.concepts import Response
+from auditor.audit.forward import Shown
+from auditor.audit.groups import EveryClass, Groups, contrast, sample_groups
+from auditor.findings import SCREENING, Numbers, Range, conclude, conclude_all, concluded
+from auditor.images.technical import TECHNICAL
+from auditor.models.loaded import ClassLabel
 from auditor.policy.judge import judge
 from auditor.policy.rules import Contrast, Policy
 from auditor.records import Audit, Check, Conclusion, Finding
 from auditor.report.formats.policy import policy_template
 from auditor.report.view.summary import class_summary, titles
 from auditor.report.words import said
+from auditor.statistics.classwise import FEWEST_CLASSES
+from auditor.statistics.probability import Tempered
+from tests.unit.test_audit_groups import SETTINGS, two_groups
 
 SCREENS = Check(
     name=SCREENING, passed=False, forbids="verdict", reason="the bank only screens: look with photos"
@@ -58,6 +68,13 @@ def screened(audit: Audit, effect: float = 0.3) -> Audit:
             "findings": [on_screen(f) for f in audit.findings],
         }
     )
+
+
+def contrasted(groups: Groups, shown: Shown) -> Finding:
+    response = Response(Tempered(shown.logits).log_scaled(0), shown.logits.argmax(axis=1) == 0)
+    every = EveryClass.of(shown.logits)
+    label = ClassLabel(0, "zebra")
+    return contrast(groups, shown, label, response, every, settings=SETTINGS, family=1)
 
 
 def contrasts(audit: Audit) -> list[Finding]:
@@ -115,3 +132,21 @@ def test_words_name_the_group_and_ask_for_photos(audit: Audit, effect: float) ->
     assert f"“{first}” than with images labelled “{second}”; look with photos." in summary.sentence
     assert "associated more" in summary.sentence
     assert "Screening: " in summary.sentence
+
+
+@pytest.mark.parametrize("screening", [True, False])
+def test_technical_differences_within_rendered_pairs_withhold_nothing(screening: bool) -> None:
+    """One twin is darker by construction: a variant where pairs are rendered, else a failed check."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0.0, 0.3, (120, FEWEST_CLASSES))
+    logits[:60, 0] += 2.0
+    technical = rng.standard_normal((120, len(TECHNICAL)))
+    technical[:60, 0] += 6.0
+    shown = two_groups(logits, technical=technical)
+    bank = replace(shown.layout.bank, screening=screening)
+    shown = replace(shown, layout=replace(shown.layout, bank=bank))
+    [groups] = sample_groups(shown.layout, settings=SETTINGS)
+    [finding] = conclude_all([contrasted(groups, shown)])
+    assert finding.conclusion == ("screening" if screening else "inconclusive")
+    failed = {c.name for c in finding.checks if c.passed is False and c.forbids != "absence"}
+    assert failed == ({SCREENING} if screening else {"comparable pictures"})
