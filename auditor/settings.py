@@ -105,7 +105,8 @@ class Settings(BaseModel):
     banks: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (),
         description="Concept banks: names, or folders of one folder per concept. By default textures, and "
-        "for perceived gender and race an imported set of photos, else rendered people, which only screen.",
+        "for perceived gender and race an imported set of photos; without photos rendered people, which only "
+        "screen, for perceived gender alone.",
     )
     benchmark: Path | None = Field(
         None,

@@ -359,7 +359,7 @@ def detail(groups: Groups, layout: BankLayout) -> ContrastDetail:
         bank=layout.bank.name,
         more=groups.contrast.more,
         less=groups.contrast.less,
-        balance=list(groups.balance),
+        balance=[] if groups.counterfactual else list(groups.balance),
         apart=Probe(**vars(groups.apart)) if groups.apart else None,
     )
 

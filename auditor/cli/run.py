@@ -187,7 +187,9 @@ def summary(audit: Audit, settings: Settings) -> list[str]:
     if skipped:
         lines.append(f"skipped: {len(skipped)}, listed in the report; first: {skipped[0]}")
     if any(bank.screening for bank in audit.banks):
-        lines.append("photos: rendered people only screen; to audit on photos: auditor banks fetch fairface")
+        lines.append(
+            "rendered people only screen; perceived gender and race on photos: auditor banks fetch fairface"
+        )
     lines.append(f"done in {duration(audit.duration_s)}")
     lines.extend(f"report: {settings.out / FORMATS[name]}" for name in settings.formats)
     lines.append(f"audit: {settings.out / 'audit.json'}")

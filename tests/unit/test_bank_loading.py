@@ -215,8 +215,9 @@ def test_a_csv_may_name_clusters(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("imported", "expected"),
     [
-        ({}, ("textures", "presentation", "appearance")),
-        ({"mine": {"gender": "woman"}}, ("textures", "gender:mine", "appearance")),
+        ({}, ("textures", "presentation")),
+        ({"mine": {"gender": "woman"}}, ("textures", "gender:mine")),
+        ({"mine": {"race": "white"}}, ("textures", "presentation", "race:mine")),
         ({"mine": {"gender": "woman", "race": "white"}}, ("textures", "gender:mine", "race:mine")),
         (
             {"a": {"gender": "woman"}, "fairface": {"gender": "woman", "race": "white"}},

@@ -119,22 +119,23 @@ def lacking_images(spec: str) -> str:
     return _lacking(manifest) if not able or (chosen and chosen not in able) else ""
 
 
-IN_PLACE_OF = {"gender": "presentation", "race": "appearance"}
-"""Bank of photos to the bank of rendered people that screens where there are no photos."""
+IN_PLACE_OF = {"gender": "presentation", "race": ""}
+"""Bank of photos to the bank of rendered people that screens where there are no photos. There is none for race:
+what the bank ``appearance`` says agrees too little with photos (docs/banks-rendered.md)."""
 
 
 def default_banks() -> tuple[str, ...]:
     """The banks of an audit that names none: textures, and the best there is for perceived gender and race.
 
     That is an imported set of photos with the labels, the set :data:`FETCHED` before others; else rendered
-    people.
+    people, for perceived gender only.
     """
     chosen = ["textures"]
     for name, rendered in IN_PLACE_OF.items():
         _, able = _able(read_manifest(places.shipped()[name]))
         sets = sorted(able, key=lambda one: (one != FETCHED, one))
         chosen.append(f"{name}:{sets[0]}" if sets else rendered)
-    return tuple(name for name in chosen if ":" in name or name in places.shipped())
+    return tuple(filter(None, chosen))
 
 
 FETCHED = "fairface"

@@ -50,8 +50,7 @@ def contrast_chart(rows: Sequence[ContrastRow], sheet: Sheet, *, key: str, margi
     """Differences between groups with their intervals."""
     rows = [row for row in rows if row.finding.effect is not None]
     with drawing(len(rows) * (ROW + 10) + _BELOW, sheet.width) as (figure, svg):
-        labels = [f"{shortened(r.title, 34)}\n{shortened(r.how, 40)}" for r in rows]
-        axes = rows_axes(figure, labels, width=0.42 * sheet.width)
+        axes = rows_axes(figure, list(map(_two_lines, rows)), width=0.42 * sheet.width)
         margin_band(axes, margin)
         for y, row in enumerate(rows):
             whisker(axes, y, row.finding)
@@ -60,6 +59,14 @@ def contrast_chart(rows: Sequence[ContrastRow], sheet: Sheet, *, key: str, margi
         content = svg()
     found = [f"{r.title}, {r.how}: {r.effect} {r.interval}, {r.word.text}" for r in rows]
     return sheet.chart(content, key, "Contrasts between groups", "Each with its interval", found)
+
+
+def _two_lines(row: ContrastRow) -> str:
+    """Both groups, one above the other where one line has no room for them."""
+    more, _, less = row.title.partition(" against ")
+    if len(row.title) <= 34:
+        return f"{row.title}\n{shortened(row.how, 40)}"
+    return f"{shortened(more, 36)}\nagainst {shortened(less, 30)}"
 
 
 def importance_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, named: bool = True) -> Chart:

@@ -291,6 +291,7 @@ def _headline(classes: tuple[ClassView, ...]) -> str:
         ("found", "an association was found"),
         ("against", "only a negative association was found"),
         ("none", "no association was found"),
+        ("warn", "screening asks for a look with photos"),
         ("open", "the result is inconclusive"),
         ("bad", "every finding is withheld"),
     ):

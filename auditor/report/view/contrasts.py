@@ -84,7 +84,7 @@ def _apart(detail: ContrastDetail | None) -> str:
     if detail is None or detail.apart is None:
         return ""
     auc, low, high = (number(end) for end in (detail.apart.auc, detail.apart.low, detail.apart.high))
-    return f"; the model tells the groups apart with AUC {auc} [{low}, {high}]"
+    return f"; told apart with AUC {auc} [{low}, {high}]"
 
 
 def _balanced(smd: float | None) -> str:

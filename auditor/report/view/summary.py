@@ -73,7 +73,7 @@ def class_summary(findings: Sequence[Finding], title: Title) -> ClassSummary:
     if claims:
         return ClassSummary("negative association found", "▼", "against", sentence)
     if any(f.conclusion == "screening" for f in findings):
-        return ClassSummary("screening: look with photos", "◇", "open", sentence)
+        return ClassSummary("screening: look with photos", "◇", "warn", sentence)
     if all(f.withheld or f.conclusion == "not measured" for f in findings):
         return ClassSummary("withheld", "✗", "bad", sentence)
     if any(f.conclusion == "inconclusive" for f in findings):
