@@ -120,8 +120,8 @@ def lacking_images(spec: str) -> str:
 
 
 IN_PLACE_OF = {"gender": "presentation", "race": ""}
-"""Bank of photos to the bank of rendered people that screens where there are no photos. There is none for race:
-what the bank ``appearance`` says agrees too little with photos (docs/banks-rendered.md)."""
+"""Bank of photos to the bank of rendered people that screens where there are no photos. There is none for
+race: what the bank ``appearance`` says agrees too little with photos (docs/banks-rendered.md)."""
 
 
 def default_banks() -> tuple[str, ...]:
