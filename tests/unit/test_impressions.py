@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,6 +119,37 @@ def test_prior_keeps_images_close_to_the_running_statistics() -> None:
     assert away is not None
     assert near is not None
     assert float(near) < 0.5 * float(away)
+
+
+def test_the_prior_costs_at_most_so_many_logits_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A huge prior is the one that costs 100 logits at the start; a small one is taken as it is."""
+    model, seen = normed(), []
+
+    @contextmanager
+    def spied(of: LoadedModel) -> Iterator[Callable[[], Tensor | None]]:
+        with departures(of) as departure:
+
+            def latest() -> Tensor | None:
+                found = departure()
+                seen.append(float(found) if found is not None else 0.0)
+                return found
+
+            yield latest
+
+    monkeypatch.setattr(impressions, "departures", spied)
+
+    def one(prior: float) -> Tensor:
+        settings = ImpressionSettings(count=3, steps=20, jitter=1, prior=prior)
+        return make_impressions(model, 0, settings=settings, generator=torch.Generator().manual_seed(4))
+
+    huge = one(1e6)
+    limit = impressions.MOST_AT_START / seen[0]
+    assert torch.allclose(huge, one(limit), atol=1e-5)
+    assert not torch.allclose(huge, one(limit / 10), atol=1e-3)
+    small = one(limit / 10)
+    monkeypatch.setattr(impressions, "MOST_AT_START", math.inf)
+    assert torch.equal(small, one(limit / 10))
+    assert not torch.allclose(huge, one(1e6), atol=1e-3)
 
 
 def test_same_seed_same_images_and_the_model_is_as_before() -> None:
