@@ -86,7 +86,7 @@ def sample_groups(layout: BankLayout, *, settings: Settings) -> list[Groups]:
         _matched(layout, contrast, settings) if contrast.match else plain_groups(layout, contrast)
         for contrast in layout.declared_contrasts()
     ]
-    return [replace(one, counterfactual=layout.bank.drawn and one.sample.matched) for one in found]
+    return [replace(one, counterfactual=layout.bank.screening and one.sample.matched) for one in found]
 
 
 def with_probe(groups: Groups, features: NDArray[np.floating], bank: str, settings: Settings) -> Groups:

@@ -53,9 +53,7 @@ def fetch_lacking(banks: Sequence[str], *, accept_terms: bool) -> None:
         print(f"{offer}: accepted by --accept-terms", file=sys.stderr)
     elif not typer.confirm(f"{offer}: fetch now?", default=False, err=True):
         if not named:
-            print(
-                "nothing was fetched; rendered people are taken instead, which only screen", file=sys.stderr
-            )
+            print("nothing was fetched; rendered people stand in, which only screen", file=sys.stderr)
             return
         raise InputError(f"{why}; nothing was fetched")
     imported = fetch(FETCHED)

@@ -19,6 +19,7 @@ import pytest
 
 pytest.importorskip("datasets")
 
+from auditor.audit import prepare
 from auditor.banks import load_bank
 from auditor.banks.fetch import fairface, transfer
 from auditor.banks.fetch.choice import Choice
@@ -360,8 +361,9 @@ def test_a_terminal_is_asked_and_enter_means_no(hub: Hub, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("words", [RUN, SCAN], ids=["run", "scan"])
 def test_without_a_named_bank_a_script_fetches_nothing_and_goes_on(
-    hub: Hub, words: list[str], capsys: pytest.CaptureFixture[str]
+    hub: Hub, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(prepare, "default_banks", lambda: ("presentation",))  # draws no textures
     assert main(words[:-1]) != 0
     assert "nowhere.pt" in capsys.readouterr().err.splitlines()[-1]
     assert hub.asked == []
@@ -369,12 +371,17 @@ def test_without_a_named_bank_a_script_fetches_nothing_and_goes_on(
     assert "fairface: 112 images in " in capsys.readouterr().err
 
 
-def test_without_a_named_bank_a_terminal_is_asked_and_no_means_rendered_people(hub: Hub) -> None:
-    status, shown = on_a_terminal(RUN[:-1], "\n")
-    assert status != 0
-    assert "fetch now?" in shown
-    assert "nothing was fetched; rendered people stand in, which only screen" in shown
-    assert "nowhere.pt" in shown.rpartition("error:")[2]
+def test_without_a_named_bank_a_terminal_is_asked_and_no_means_rendered_people(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(fetching, "on_terminal", lambda: True)
+    monkeypatch.setattr(fetching.typer, "confirm", lambda text, **_: asked.append(text))
+    fetching.fetch_lacking([], accept_terms=False)
+    assert asked[0].endswith("fetch now?")
+    assert "nothing was fetched; rendered people stand in, which only screen" in capsys.readouterr().err
+    with pytest.raises(InputError, match="nothing was fetched"):
+        fetching.fetch_lacking(["gender"], accept_terms=False)
     assert hub.asked == []
 
 
