@@ -79,11 +79,11 @@ def _with_flags() -> Any:
 def summary(scan: Scan, settings: ScanSettings) -> list[str]:
     """What a person at the terminal wants to know: how many, which, how sure, where the page is."""
     from auditor.report.formats.scan import PAGES
-    from auditor.report.view.scan import family_sentence, lots_sentence
+    from auditor.report.view.scan import family_sentence, lots_sentence, screened_sentence
     from auditor.report.words import clean
 
     lines = [family_sentence(family, len(scan.classes)) for family in scan.families if family.looked_at]
-    lines.append(lots_sentence(scan))
+    lines.extend(filter(None, (screened_sentence(scan), lots_sentence(scan))))
     worst = scan.confirmed[:SHOWN]
     if worst:
         rows = [

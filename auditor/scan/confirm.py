@@ -16,7 +16,7 @@ from auditor.findings import Numbers, Range, conclude
 from auditor.records import Check
 from auditor.scan.answers import Looked
 from auditor.scan.estimates import Both, Estimates, logarithm
-from auditor.scan.parts import Parts
+from auditor.scan.parts import Parts, needing
 from auditor.scan_records import Kind, ScanFamily, ScanFinding
 from auditor.settings import Settings
 from auditor.statistics.arrays import FloatArray, IntArray
@@ -135,7 +135,11 @@ class _OfBank:
             self._control,
             *screens(self._bank.parts.layout.bank),
             *self._seen(column),
-            enough(min(about["independent"], about["independent_other"]), settings, what=units),
+            enough(
+                min(about["independent"], about["independent_other"]),
+                needing(self._bank.parts.layout.bank, settings),
+                what=units,
+            ),
         ]
         if (self._kind == "contrast" and abs(effect) - half > margin) or abs(effect) + half <= margin:
             checks += self._contrast_checks(row, column, effect)

@@ -21,6 +21,8 @@ from auditor.statistics.units import joined
 
 FAST_CONCEPT, FAST_GROUP = 24, 120
 """Images of a concept, and of a group of people, that ``--fast`` uses."""
+FEWEST_SCREENED = 20
+"""Fewest independent pairs that confirm on a bank which only screens. Rendered people have 24 of 36."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,17 @@ def divided(bank: ConceptBank, looked: Looked, settings: Settings) -> Parts:
     ]
     screens = divide(layout.labels, _kept_together(layout), scores)
     few = settings.model_copy(update={"min_images": 2})
-    confirming = _part(layout, ~screens, settings)
+    confirming = _part(layout, ~screens, needing(bank, settings))
     features = looked.last[confirming.positions]
     seen = [with_probe(one, features, bank.name, settings) for one in confirming.groups]
     confirming = replace(confirming, groups=seen)
     return _measured(layout, found.words, _part(layout, screens, few), confirming)
+
+
+def needing(bank: ConceptBank, settings: Settings) -> Settings:
+    """The settings, with fewer independent pairs for a bank from which nothing is claimed."""
+    least = min(settings.min_images, FEWEST_SCREENED) if bank.screening else settings.min_images
+    return settings.model_copy(update={"min_images": least})
 
 
 def _measured(layout: BankLayout, clusters: str, screening: Part, confirming: Part) -> Parts:

@@ -20,6 +20,8 @@ from auditor.banks.bank import Concept, ConceptBank, GroupContrast
 from auditor.errors import InputError, StorageError
 from auditor.files import load_arrays, write_bytes
 from auditor.models.loaded import LoadedModel
+from auditor.report.view.scan import screened_sentence
+from auditor.scan.parts import FEWEST_SCREENED, needing
 from auditor.scan_records import Scan, ScanFinding
 from auditor.statistics.arrays import FloatArray
 from auditor.statistics.probability import log_scaled
@@ -645,3 +647,15 @@ def test_settings_that_only_say_where_are_no_part_of_a_scan(tmp_path: Path) -> N
     record = settings(tmp_path / "s").record()
     assert not {"out", "cache", "overwrite", "classes", "images"} & record.keys()
     assert record["banks"] == ["colours"]
+
+
+def test_a_bank_that_screens_confirms_nothing_and_asks_for_photos(tmp_path: Path) -> None:
+    """24 of 36 pairs confirm: fewer than other banks need, and nothing is claimed from them."""
+    held = replace(people(shift=60.0), screening=True)
+    scan = scanned(tmp_path / "s", held, by=model(60, planted={0: (4.0, 4.0, 4.0)}))
+    assert found(scan, 0, "women/men", "faces").conclusion == "screening"
+    assert not scan.confirmed
+    assert "on a bank that only screens ask" in screened_sentence(scan)
+    given = settings(tmp_path / "x")
+    assert needing(held, given).min_images == min(FEWEST_SCREENED, given.min_images)
+    assert needing(people(), given) == given

@@ -12,7 +12,7 @@ from auditor.report.view.parts import Fact
 from auditor.report.view.prose import SCAN_LIMITS, TWO_CLASSES
 from auditor.report.view.scan_charts import MAP_ROWS, STRIP_ROWS, MapView, StripView, maps, strips
 from auditor.report.view.scan_rows import ClassRow, Namer, ScanRow, class_rows, shown_name
-from auditor.report.words import clean, count, duration_words, listing, moment, quoted
+from auditor.report.words import capital, clean, count, duration_words, listing, moment, quoted
 from auditor.scan_records import Scan, ScanBank, ScanFamily
 
 SELECTED_ON = (
@@ -42,6 +42,15 @@ def lots_sentence(scan: Scan) -> str:
     if "contrast" in looked:
         said.append(f"{lots.contrasts} {of} {_confirm(lots.contrasts)} a contrast, before its checks")
     return f"with labels drawn by lot, {listing(said)}"
+
+
+def screened_sentence(scan: Scan) -> str:
+    """How many findings on banks that only screen lie beyond the margin; empty for none."""
+    found = sum(finding.conclusion == "screening" for finding in scan.findings)
+    asks = "asks" if found == 1 else "ask"
+    if not found:
+        return ""
+    return f"{count(found, 'finding')} on a bank that only screens {asks} for a look with photos"
 
 
 def _confirm(number: int) -> str:
@@ -153,7 +162,11 @@ def build_scan_view(
         looked=_looked(scan),
         tallies=_tallies(scan),
         selection=_selection(scan),
-        lots=f"Check on the scan itself: {lots_sentence(scan)}.",
+        lots=" ".join(
+            f"{capital(said)}."
+            for said in (screened_sentence(scan), f"check on the scan itself: {lots_sentence(scan)}")
+            if said
+        ),
         notes=_notes(scan),
         limits=SCAN_LIMITS,
         maps=maps(scan, effects, most=map_rows),
