@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from auditor.audit.groups import Groups, plain_groups, sample_groups, with_probe
 from auditor.audit.prepare import load_audited, load_banks
 from auditor.banks.bank import GroupContrast
 from auditor.context import AuditContext
-from auditor.errors import AuditorError, InputError
+from auditor.errors import InputError
 from auditor.models import LoadedModel, find_classes
 from auditor.progress import Progress, progress_for
 from auditor.settings import Settings
@@ -35,6 +34,7 @@ from auditor.statistics.multiplicity import holm
 from auditor.statistics.probability import log_scaled
 from auditor.statistics.samples import GroupSample
 from benchmarks.associations_pairs import read_expectations
+from benchmarks.timed import timed
 
 PAIRS = Path(__file__).parent / "pairs"
 LISTS = ("contrasts-development.csv", "contrasts-confirmation.csv")
@@ -70,16 +70,12 @@ class Seen:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print one table for each model; 2 with one line on the error stream where something is missing."""
-    asked = _parse(arguments)
-    started = time.monotonic()
-    try:
-        for line in _tables(asked, progress_for(sys.stderr)):
-            print(line, flush=True)
-    except AuditorError as failure:
-        print(f"presentation: {failure}", file=sys.stderr)
-        return failure.exit_status
-    print(f"\n{time.monotonic() - started:.0f} s, seed {asked.seed}")
-    return 0
+    return timed("presentation", _parse(arguments))
+
+
+def _run(asked: argparse.Namespace) -> None:
+    for line in _tables(asked, progress_for(sys.stderr)):
+        print(line, flush=True)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -91,6 +87,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--set", default="utkface", help="imported face set")
     parser.add_argument("--photos-of", type=int, default=0, metavar="N", help="photos of a group; 0: all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(run=_run)
     return parser.parse_args(arguments)
 
 
@@ -237,15 +234,13 @@ def _undisputed(context: AuditContext, one: Seen, bank: str) -> str:
 
 def _by_lot(one: Seen, seed: int) -> str:
     """Share of classes found when groups are swapped within units, mean and largest over draws."""
-    more, less = one.groups.sample.more, one.groups.sample.less
-    if not one.groups.sample.matched:
+    sample = one.groups.sample
+    if not sample.matched:
         return ""
     rng = np.random.default_rng(seed)
     shares = []
     for _ in range(LOTS):
-        swapped = rng.random(int(max(more.max(), less.max())) + 1) < 0.5
-        swap = np.where(more >= 0, swapped[more], (less >= 0) & swapped[less])
-        dealt = GroupSample(np.where(swap, less, more), np.where(swap, more, less), matched=True)
+        dealt = sample.swapped_by_lot(rng)
         shares.append(float((_p(dealt.errors(one.e)) <= 0.05).mean()))
     return f"{np.mean(shares):.3f} (largest of {LOTS}: {max(shares):.2f})"
 

@@ -96,9 +96,7 @@ def _dealt_groups(groups: Groups, rng: np.random.Generator) -> Groups:
         return groups
     more, less = groups.sample.more, groups.sample.less
     if groups.sample.matched:
-        swapped = rng.random(int(max(more.max(), less.max())) + 1) < 0.5
-        swap = np.where(more >= 0, swapped[more], (less >= 0) & swapped[less])
-        sample = GroupSample(np.where(swap, less, more), np.where(swap, more, less), matched=True)
+        sample = groups.sample.swapped_by_lot(rng)
     else:
         units = np.unique(np.concatenate([more[more >= 0], less[less >= 0]]))
         first = set(rng.permutation(units)[: groups.sample.units[0]].tolist())

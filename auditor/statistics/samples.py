@@ -146,6 +146,14 @@ class GroupSample:
         """[units] Whether a unit is of the first group; if matched, all are."""
         return np.arange(self._means.shape[0]) < self.units[0]
 
+    def swapped_by_lot(self, rng: np.random.Generator) -> GroupSample:
+        """Of matched groups: each pair, at even chance, with its sides exchanged."""
+        swapped = rng.random(int(max(self.more.max(), self.less.max())) + 1) < 0.5
+        swap = np.where(self.more >= 0, swapped[self.more], (self.less >= 0) & swapped[self.less])
+        return GroupSample(
+            np.where(swap, self.less, self.more), np.where(swap, self.more, self.less), matched=True
+        )
+
     def unit_values(self, values: FloatArray) -> FloatArray:
         """[..., units] Means over units of ``values`` [..., images]; differences of such means for pairs."""
         return np.asarray((self._means @ np.asarray(values, dtype=np.float64).T).T)
