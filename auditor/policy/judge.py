@@ -66,8 +66,8 @@ def judge(
     """
     loaded = policy if isinstance(policy, LoadedPolicy) else LoadedPolicy(policy, "", {})
     allowed = loaded.policy.allow_screening
-    judged = [for_gate(one, allowed=allowed) if one else None for one in (audit, baseline)]
-    court = _Court(judged[0] or audit, loaded, today, comparison, judged[1])
+    before = for_gate(baseline, allowed=allowed) if baseline else None
+    court = _Court(for_gate(audit, allowed=allowed), loaded, today, comparison, before)
     rulings = court.rulings()
     return Verdict(
         outcome=outcome_of(rulings),

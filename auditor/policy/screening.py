@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from auditor.findings import concluded
-from auditor.records import Audit, Check, Conclusion, Finding, Skipped
+from typing import Any
+
+from auditor.findings import Numbers, Range, conclude, concluded
+from auditor.records import Audit, Check, Finding, Skipped
 from auditor.scan_records import Scan, ScanFinding
 
 UNUSED = "it only screens; needed: allow_screening = true in the policy"
@@ -21,14 +23,8 @@ def for_gate(audit: Audit, *, allowed: bool) -> Audit:
         return audit
     if allowed:
         return audit.model_copy(update={"findings": [_unlimited(f, banks) for f in audit.findings]})
-    unused = [Skipped(what=f"bank '{name}'", reason=UNUSED) for name in sorted(banks)]
-    return audit.model_copy(
-        update={
-            "banks": [bank for bank in audit.banks if bank.name not in banks],
-            "findings": [finding for finding in audit.findings if finding.bank not in banks],
-            "skipped": [*audit.skipped, *unused],
-        }
-    )
+    kept = [bank for bank in audit.banks if bank.name not in banks]
+    return audit.model_copy(update={"banks": kept} | _left_out(audit, banks))
 
 
 def scan_for_gate(scan: Scan, *, allowed: bool) -> Scan:
@@ -38,14 +34,17 @@ def scan_for_gate(scan: Scan, *, allowed: bool) -> Scan:
         return scan
     if allowed:
         return scan.model_copy(update={"findings": [_claimed(f, banks) for f in scan.findings]})
+    kept = [one for one in scan.banks if one.bank.name not in banks]
+    return scan.model_copy(update={"banks": kept} | _left_out(scan, banks))
+
+
+def _left_out(held: Audit | Scan, banks: set[str]) -> dict[str, Any]:
+    """Findings without those of the banks, and the banks among what was skipped."""
     unused = [Skipped(what=f"bank '{name}'", reason=UNUSED) for name in sorted(banks)]
-    return scan.model_copy(
-        update={
-            "banks": [one for one in scan.banks if one.bank.name not in banks],
-            "findings": [finding for finding in scan.findings if finding.bank not in banks],
-            "skipped": [*scan.skipped, *unused],
-        }
-    )
+    return {
+        "findings": [finding for finding in held.findings if finding.bank not in banks],
+        "skipped": [*held.skipped, *unused],
+    }
 
 
 def warnings(audit: Audit | Scan) -> list[str]:
@@ -67,8 +66,14 @@ def _unlimited(finding: Finding, banks: set[str]) -> Finding:
 def _claimed(finding: ScanFinding, banks: set[str]) -> ScanFinding:
     if finding.bank not in banks or finding.conclusion != "screening":
         return finding
-    claim: Conclusion = "associated" if (finding.effect or 0.0) > 0.0 else "negatively associated"
-    return finding.model_copy(update={"checks": _others(finding.checks), "conclusion": claim})
+    judged = conclude(
+        Numbers(finding.effect, finding.low, finding.high, finding.q_value),
+        irrelevant=Range.within(finding.margin),
+        alpha=finding.alpha,
+        checks=_others(finding.checks),
+    )
+    update = {"checks": _others(finding.checks), "conclusion": judged.conclusion, "reason": judged.reason}
+    return finding.model_copy(update=update)
 
 
 def _others(checks: list[Check]) -> list[Check]:

@@ -16,12 +16,14 @@ from auditor.images.technical import TECHNICAL
 from auditor.models.loaded import ClassLabel
 from auditor.policy.judge import judge
 from auditor.policy.rules import Contrast, Policy
+from auditor.policy.screening import _claimed
 from auditor.records import Audit, Check, Conclusion, Finding
 from auditor.report.formats.policy import policy_template
 from auditor.report.view.summary import class_summary, titles
 from auditor.report.words import said
 from auditor.statistics.classwise import FEWEST_CLASSES
 from auditor.statistics.probability import Tempered
+from tests.scans import finding as scan_finding
 from tests.unit.test_audit_groups import SETTINGS, two_groups
 
 SCREENS = Check(
@@ -150,3 +152,13 @@ def test_technical_differences_within_rendered_pairs_withhold_nothing(screening:
     assert finding.conclusion == ("screening" if screening else "inconclusive")
     failed = {c.name for c in finding.checks if c.passed is False and c.forbids != "absence"}
     assert failed == ({SCREENING} if screening else {"comparable pictures"})
+
+
+@pytest.mark.parametrize(("effect", "conclusion"), [(0.3, "associated"), (-0.3, "negatively associated")])
+def test_a_scan_s_finding_is_concluded_anew_where_the_policy_allows_it(
+    effect: float, conclusion: Conclusion
+) -> None:
+    numbers = {"effect": effect, "low": effect - 0.05, "high": effect + 0.05, "q_value": 0.001}
+    held = scan_finding("women/men", conclusion="screening", checks=[SCREENS], **numbers)
+    assert _claimed(held, {"faces"}).conclusion == conclusion
+    assert _claimed(held, {"other"}) == held
