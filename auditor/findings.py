@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
-from auditor.records import CLAIMS, Check, Conclusion, Finding, Importance, SeenIn, Status
+from auditor.records import CLAIMS, Check, Conclusion, Finding, FindingKind, Importance, SeenIn, Status
 from auditor.statistics.multiplicity import benjamini_yekutieli, holm
 
 ENOUGH = "enough independent images"
@@ -119,7 +120,7 @@ def conclude_all(findings: Sequence[Finding]) -> list[Finding]:
     Findings without a p-value were not tested: they belong to no family.
     """
     corrected: dict[int, tuple[float, float]] = {}
-    for kind in ("association", "contrast"):
+    for kind in get_args(FindingKind):
         tested = [i for i, f in enumerate(findings) if f.kind == kind and f.p_value is not None]
         p = [findings[i].p_value or 1.0 for i in tested]
         if p:
@@ -173,13 +174,14 @@ def _views(output: Conclusion, features: Conclusion) -> SeenIn:
     return "features only" if features in CLAIMS else "neither"
 
 
-def family_words(classes: int, associations: int, contrasts: int) -> str:
+def family_words(classes: int, associations: int, contrasts: int, in_context: int = 0) -> str:
     """Which tests were corrected together, in words.
 
     Args:
         classes: Classes audited.
         associations: Concepts tested for each of them.
         contrasts: Contrasts tested for each of them.
+        in_context: Contrasts in context, over all classes.
     """
     parts = []
     for count, one, many in ((associations, "concept", "concepts"), (contrasts, "contrast", "contrasts")):
@@ -189,6 +191,9 @@ def family_words(classes: int, associations: int, contrasts: int) -> str:
                 f"{total} {'test' if total == 1 else 'tests'} of {many}, corrected together ({classes} "
                 f"{'class' if classes == 1 else 'classes'} times {count} {one if count == 1 else many})"
             )
+    if in_context:
+        tests = "test" if in_context == 1 else "tests"
+        parts.append(f"{in_context} {tests} of contrasts in context, corrected together")
     return "; ".join(parts) or "nothing was tested"
 
 

@@ -180,7 +180,9 @@ class Picture(Record):
 
     path: str
     """Relative to the audit directory, with forward slashes."""
-    kind: Literal["photo", "impression", "occluder", "occluded", "detector", "overlay", "average"]
+    kind: Literal[
+        "photo", "impression", "occluder", "occluded", "detector", "overlay", "average", "in context"
+    ]
     """``photo`` and ``impression``: the class's images; ``occluder``: the perturbation, scaled to be
     visible; ``occluded``: the first images with it subtracted; ``detector``: an image that excites the
     meta-detector of ``layer``; ``overlay``: where the meta-detector fires on a concept image; ``average``:
@@ -296,11 +298,15 @@ class Variant(Record):
     """By effect and interval alone."""
 
 
+FindingKind = Literal["association", "contrast", "in context"]
+
+
 class Subject(Record):
     """What a finding is about: a class, and a concept or two groups of a bank."""
 
-    kind: Literal["association", "contrast"]
-    """``association``: of a concept. ``contrast``: of one group against another."""
+    kind: FindingKind
+    """``association``: of a concept. ``contrast``: of one group against another, in pictures of people alone.
+    ``in context``: the same with the people pasted into the class's own pictures."""
     class_index: Count
     class_name: str
     bank: str
@@ -321,12 +327,13 @@ class Finding(Subject):
     """
 
     n: Count
-    """Images of the concept, or of the first group, that were used."""
+    """Images of the concept, or of the first group, that were used; in context, pictures made with them."""
     n_other: Count
     """Images compared with."""
     independent: Count
     """Independent units among ``n``; of a matched contrast, independent pairs."""
     independent_other: Count
+    """Independent units compared with; in context, pictures of the class that people were pasted into."""
     mean: Share | None = None
     """Mean log-scaled class probability e over the ``n`` images, 0 to 1."""
     mean_other: Share | None = None
@@ -372,9 +379,14 @@ class Finding(Subject):
     """Why, in one sentence without the numbers that stand beside it."""
 
     @property
-    def key(self) -> tuple[Literal["association", "contrast"], str, str]:
+    def key(self) -> tuple[FindingKind, str, str]:
         """Kind, bank and subject: the same finding of a class in another audit has the same key."""
         return self.kind, self.bank, self.subject
+
+    @property
+    def of_groups(self) -> bool:
+        """Whether it compares two groups."""
+        return self.kind != "association"
 
     @property
     def claimed(self) -> bool:

@@ -184,6 +184,11 @@ class Settings(BaseModel):
         description="Only the scores, which are read off the model's output: no occluders, no layers, no "
         "pictures of detectors. Class images are not needed.",
     )
+    in_context: bool = Field(
+        False,
+        description="Also paste the people of banks of groups into the class's own pictures, and measure how "
+        "the answer changes with the person's group. About 600 forward passes for each class and contrast.",
+    )
     paper_exact: bool = Field(
         False,
         description="The paper's score to the letter (section 4.5), and occluders learned on the images as "
@@ -245,6 +250,11 @@ class Settings(BaseModel):
             )
         if self.unlabelled is not None and self.images != IMPRESSIONS:
             raise ValueError(f"unlabelled and images '{self.images}' are given, needed one of them")
+        if self.in_context and self.scores_only:
+            raise ValueError(
+                "in_context and scores_only are given, needed one of them: people are pasted into "
+                "the class's images, which scores alone do not need"
+            )
         for field in ("arch", "model_factory"):
             if getattr(self, field) is not None and not self.model.startswith("file:"):
                 raise ValueError(f"{field} is given but model is '{self.model}', needed model = file:PATH")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
 from auditor.audit.explanations import ClassExplanation, ConceptExplanation
 from auditor.audit.importance import why_not_measured
+from auditor.audit.in_context import Pasted
 from auditor.audit.layout import BankLayout
 from auditor.audit.occluders import ClassOccluder, Occluders
 from auditor.audit.score import ClassScores, Scores
@@ -18,7 +19,7 @@ from auditor.banks.averages import average_pictures
 from auditor.banks.bank import ConceptBank
 from auditor.context import AuditContext
 from auditor.explain.pictures import Album, class_pictures, detector_pictures, overlay_pictures
-from auditor.models.loaded import LoadedModel
+from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.records import (
     BankConcept,
     BankRecord,
@@ -26,6 +27,7 @@ from auditor.records import (
     ConceptDetail,
     Environment,
     Finding,
+    FindingKind,
     Skipped,
 )
 from auditor.version import __version__
@@ -40,6 +42,8 @@ METHOD = {
     "importance": "mean over the last sixth of layers of squared MMD (unbiased) between meta-detector maps "
     "of the concept's images and of the bank's other images, negative where the detector responds less; less "
     "the mean under the detectors of reference classes: docs/afi.md",
+    "in context": "the same contrast with both images of a pair pasted, in turn, into one place of the "
+    "class's own images; interval over pairs and images of the class: docs/in-context.md",
     "p_value": "permutation of labels on independent images, (1 + hits) / (1 + permutations)",
     "p_adjusted": "Holm over every concept tested in the audit; contrasts are a family of their own",
     "adjusted interval": "95% for the whole family at once; conclusions rest on it",
@@ -129,6 +133,13 @@ def _concept_detail(
     return ConceptDetail(bank=key[0], concept=key[1], responses=deciles, **more)
 
 
+def in_order(classes: Sequence[ClassLabel], findings: Sequence[Finding]) -> list[Finding]:
+    """Class by class; associations before contrasts, contrasts before contrasts in context."""
+    place = {label.index: position for position, label in enumerate(classes)}
+    kinds = get_args(FindingKind)
+    return sorted(findings, key=lambda finding: (place[finding.class_index], kinds.index(finding.kind)))
+
+
 def skipped_parts(occluders: Occluders, banks: Sequence[ConceptBank]) -> list[Skipped]:
     """What was asked for and not done, of the audit as a whole."""
     why = why_not_measured(occluders)
@@ -138,9 +149,13 @@ def skipped_parts(occluders: Occluders, banks: Sequence[ConceptBank]) -> list[Sk
 
 
 def albums_of(
-    context: AuditContext, occluders: Occluders, banks: Sequence[ConceptBank], findings: Sequence[Finding]
+    context: AuditContext,
+    occluders: Occluders,
+    banks: Sequence[ConceptBank],
+    findings: Sequence[Finding],
+    pasted: Mapping[int, Sequence[Pasted]],
 ) -> list[Album]:
-    """The pictures of every class: its own, and the averages of banks that all classes share."""
+    """The pictures of every class: its own, people in them, and the averages that all classes share."""
     progress = context.progress
     averages = [average_pictures(bank, place=i, progress=progress) for i, bank in enumerate(banks)]
     albums = []
@@ -148,6 +163,9 @@ def albums_of(
         for one in occluders.classes:
             own = [finding for finding in findings if finding.class_index == one.label.index]
             album = _album(context, one, own, banks)
+            for one_of in pasted.get(one.label.index, ()):
+                more = {"bank": one_of.bank, "concept": one_of.group}
+                album.add(one_of.pixels, "in context", one_of.alt, **more)
             for records, files in averages:
                 album.include(records, files)
             albums.append(album)

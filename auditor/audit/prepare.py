@@ -12,6 +12,7 @@ from typing import TypeVar
 import torch
 
 from auditor.audit.forward import random_photos
+from auditor.audit.in_context import can_paste
 from auditor.banks import ConceptBank, load_bank
 from auditor.banks.places import cache_root
 from auditor.banks.read.loading import default_banks
@@ -57,6 +58,11 @@ def prepare(settings: Settings, progress: Progress) -> Ready:
     model = load_audited(settings, progress)
     classes = tuple(find_classes(model.labels, settings.classes))
     _check_images(settings, classes, model.labels)
+    if settings.in_context and not can_paste(banks):
+        raise InputError(
+            "--in-context: the people of none of the banks can be pasted; needed: --banks presentation, or "
+            "an imported face set"
+        )
     _check_permutations(settings, banks, len(classes))
     context = AuditContext(
         model=model,

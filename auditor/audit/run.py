@@ -10,9 +10,18 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.audit.assemble import METHOD, albums_of, bank_record, class_results, environment, skipped_parts
+from auditor.audit.assemble import (
+    METHOD,
+    albums_of,
+    bank_record,
+    class_results,
+    environment,
+    in_order,
+    skipped_parts,
+)
 from auditor.audit.explanations import explain
 from auditor.audit.forward import show_bank, show_benchmark
+from auditor.audit.in_context import in_context
 from auditor.audit.occluders import learn_occluders
 from auditor.audit.prepare import prepare, reproducible, with_banks
 from auditor.audit.score import score
@@ -34,6 +43,7 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
     2. Learn each class's occluder (AfI, stage one). ``--scores-only`` leaves this out.
     3. Pass every bank's images through the model, once.
     4. Score: the effect of every concept and contrast on the model's output.
+       With ``--in-context``, paste people into the class's images and score that, too.
     5. Conclude, once, from the scores and their checks.
     6. Explain: what the detectors of occluders that hold respond to (AfI, stage two).
     7. Make pictures, and write the directory and its reports.
@@ -53,9 +63,10 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
         shown = [show_bank(context, bank, occluders.detectors) for bank in banks]
         benchmark = show_benchmark(context, ready.benchmark, occluders.held)
         scores = score(context, shown)
-        findings = conclude_all(scores.findings)
+        pasted = in_context(context, occluders.classes, shown, scores.groups)
+        findings = conclude_all(in_order(context.classes, [*scores.findings, *pasted.findings]))
         explanations = explain(context, occluders, shown, benchmark, findings)
-        albums = albums_of(context, occluders, banks, findings)
+        albums = albums_of(context, occluders, banks, findings, pasted.pictures)
     classes = class_results(occluders, scores, explanations, albums)
     audit = Audit(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -67,14 +78,14 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
         banks=[bank_record(one.layout, one.clusters) for one in shown],
         classes=classes,
         findings=findings,
-        family=family_words(len(classes), scores.associations, scores.contrasts),
+        family=family_words(len(classes), scores.associations, scores.contrasts, pasted.tested),
         scan=ready.scan,
         method=METHOD,
-        skipped=skipped_parts(occluders, banks),
+        skipped=[*skipped_parts(occluders, banks), *pasted.skipped],
     )
     pictures = {path: content for album in albums for path, content in album.files.items()}
     with progress.stage("report"):
-        _store(settings, audit, scores.arrays | occluders.arrays, pictures)
+        _store(settings, audit, scores.arrays | pasted.arrays | occluders.arrays, pictures)
     return audit
 
 

@@ -46,6 +46,8 @@ class Scores:
     """Contrasts tested for each class."""
     arrays: dict[str, NDArray[np.generic]]
     """Name to array, for ``arrays.npz``."""
+    groups: tuple[tuple[Groups, ...], ...] = ()
+    """Of every bank, in the order shown."""
 
     @property
     def findings(self) -> list[Finding]:
@@ -68,7 +70,7 @@ def score(context: AuditContext, shown: Sequence[Shown]) -> Scores:
         context: The audit.
         shown: The banks, as the model saw them.
     """
-    groups = [_groups(one, context) for one in shown]
+    groups = tuple(_groups(one, context) for one in shown)
     tested = sum(len(set(one.layout.findable) & set(one.layout.measurable)) for one in shown)
     contrasted = sum(one.measurable for of_bank in groups for one in of_bank)
     count = len(context.classes)
@@ -86,14 +88,14 @@ def score(context: AuditContext, shown: Sequence[Shown]) -> Scores:
                 stage.advance()
     for into in classes:  # associations before contrasts, over all banks
         into.findings.sort(key=lambda finding: finding.kind)
-    return Scores(classes, tested, contrasted, arrays)
+    return Scores(classes, tested, contrasted, arrays, groups)
 
 
-def _groups(shown: Shown, context: AuditContext) -> list[Groups]:
+def _groups(shown: Shown, context: AuditContext) -> tuple[Groups, ...]:
     """The groups of every contrast of a bank, once the model is known to tell them apart."""
     settings, layout = context.settings, shown.layout
     found = sample_groups(layout, settings=settings)
-    return [with_probe(one, shown.forward.last, layout.bank.name, settings) for one in found]
+    return tuple(with_probe(one, shown.forward.last, layout.bank.name, settings) for one in found)
 
 
 class _Bank:

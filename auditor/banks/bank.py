@@ -26,6 +26,11 @@ class BankImage:
     """Properties that may have to be balanced: age band, brightness, sharpness, source."""
     path: Path | None = None
     """Where the file lies; None for a generated image."""
+    mask: Callable[[], Image.Image] | None = None
+    """Decodes how much of each pixel is the person, 8-bit grey; None: the image cannot be pasted. Raises as
+    ``load``."""
+    mask_sha256: str = ""
+    """Of the mask's stored bytes; empty where it is a shape."""
     cluster: str = ""
     """The person, source photo or video it belongs to. Images of one cluster count as one."""
 
@@ -60,11 +65,13 @@ class ConceptBank:
     """``generated``, ``folder``, or the importer's name."""
     concepts: tuple[Concept, ...]
     digest: str
-    """SHA-256 over every image's name, label and sha256."""
+    """SHA-256 over every image's name, label, content and mask."""
     skipped: tuple[Skipped, ...] = ()
     contrasts: tuple[GroupContrast, ...] = ()
     screening: bool = False
     """Whether what it finds has to be looked at with photos."""
+    cutout: str = "none"
+    """How the person is cut out of an image to be pasted: ``none``, ``masks``, ``ellipse``."""
     report_images: bool = True
     """False: a report shows counts and averages, never the images."""
     report_averages: bool = True
@@ -91,6 +98,8 @@ class ConceptBank:
 def digest_of(concepts: Iterable[Concept]) -> str:
     """SHA-256 over every image's label, name and content, whatever their order."""
     lines = sorted(
-        f"{concept.name}\0{image.name}\0{image.sha256}" for concept in concepts for image in concept.images
+        f"{concept.name}\0{image.name}\0{image.sha256}{image.mask_sha256}"
+        for concept in concepts
+        for image in concept.images
     )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

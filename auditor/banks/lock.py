@@ -38,6 +38,9 @@ class LockedImage(BaseModel):
     contrast: float
     sharpness: float
     dhash: str
+    mask: str = ""
+    """Image that says how much of each pixel is the person; relative to the root. Empty: there is none."""
+    mask_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
 
 
 class Lock(BaseModel):
@@ -60,8 +63,11 @@ class Lock(BaseModel):
         return (at / self.root).resolve()
 
     def digest(self) -> str:
-        """SHA-256 over files, contents and labels."""
-        lines = sorted(f"{i.file}\0{i.sha256}\0{json.dumps(i.labels, sort_keys=True)}" for i in self.images)
+        """SHA-256 over files, contents, masks and labels."""
+        lines = sorted(
+            f"{i.file}\0{i.sha256}{i.mask_sha256}\0{json.dumps(i.labels, sort_keys=True)}"
+            for i in self.images
+        )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -81,8 +87,9 @@ def read_lock(folder: Path) -> Lock:
         key = ".".join(map(str, first["loc"]))
         raise InputError(f"{path}: damaged ({key}: {first['msg']}); import the bank again") from error
     for image in lock.images:
-        if image.file.startswith(("/", "\\")) or ".." in image.file.split("/"):
-            raise InputError(f"{path}: '{image.file}' leads out of the bank's folder; import it again")
+        for file in (image.file, image.mask):
+            if file.startswith(("/", "\\")) or ".." in file.split("/"):
+                raise InputError(f"{path}: '{file}' leads out of the bank's folder; import it again")
     return lock
 
 
@@ -95,17 +102,19 @@ def changed_images(folder: Path, *, progress: Progress = silent) -> list[Skipped
     lock = read_lock(folder)
     root = lock.folder(folder)
     wrong = []
-    with progress.stage(f"verifying {folder.name}", len(lock.images)) as stage:
-        for image in lock.images:
+    files = [(image.file, image.sha256) for image in lock.images]
+    files += [(image.mask, image.mask_sha256) for image in lock.images if image.mask]
+    with progress.stage(f"verifying {folder.name}", len(files)) as stage:
+        for file, recorded in files:
             stage.advance()
             try:
-                sha256 = hashlib.sha256(read_limited(root / image.file)).hexdigest()
+                sha256 = hashlib.sha256(read_limited(root / file)).hexdigest()
             except InputError as error:
-                wrong.append(left_out(image.file, str(error).partition(": ")[2]))
+                wrong.append(left_out(file, str(error).partition(": ")[2]))
                 continue
-            if sha256 != image.sha256:
-                reason = f"sha256 is {sha256[:12]}..., was {image.sha256[:12]}... when imported"
-                wrong.append(left_out(image.file, reason))
+            if sha256 != recorded:
+                reason = f"sha256 is {sha256[:12]}..., was {recorded[:12]}... when imported"
+                wrong.append(left_out(file, reason))
     return wrong
 
 

@@ -154,6 +154,10 @@ class Manifest(_Part):
     screening: bool = False
     """Whether the bank only screens, such as rendered people: nothing is claimed from it, and what it finds
     has to be looked at with photos."""
+    cutout: Literal["none", "masks", "ellipse"] = "none"
+    """How the person is cut out of an image, to be pasted into a class's pictures: by masks, which the lock
+    file names and which say how much of each pixel is the person, or by an ellipse, as faces are. ``none``:
+    images of the bank are not pasted."""
     report_images: bool = True
     """Whether a report may show this bank's images. False for faces."""
     report_averages: bool = True

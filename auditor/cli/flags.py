@@ -39,6 +39,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "benchmark",
         "layers",
         "scores_only",
+        "in_context",
     ),
     "Where to, and in which form": ("out", "formats", "overwrite", "strict", "cache"),
     "Computing": ("device", "precision", "batch_size", "seed"),

@@ -49,11 +49,11 @@ def compare(
     notes = check_comparable(old, new)
     both = Both(old_arrays, new_arrays)
     temperature = both.temperature([bank.name for bank in new.banks])
+    of_groups = float(new.settings["contrast_margin"]) if contrast_tolerance is None else contrast_tolerance
     limits = {
         "association": float(new.settings["margin"]) if tolerance is None else tolerance,
-        "contrast": float(new.settings["contrast_margin"])
-        if contrast_tolerance is None
-        else contrast_tolerance,
+        "contrast": of_groups,
+        "in context": of_groups,
     }
     divided_by = 1.0 if temperature is None else temperature
     again = measured_again(old, new, both, divided_by)

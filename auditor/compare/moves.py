@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from scipy import stats
 
@@ -13,7 +13,7 @@ from auditor.compare.align import class_pairs
 from auditor.compare.both import Both
 from auditor.findings import Numbers, conclude_all
 from auditor.randomness import stream
-from auditor.records import Audit, BankRecord, Finding
+from auditor.records import Audit, BankRecord, Finding, FindingKind
 from auditor.statistics.arrays import FloatArray
 from auditor.statistics.effects import Effect, Inference
 from auditor.statistics.multiplicity import holm, permutations_needed
@@ -24,7 +24,7 @@ REPRODUCED_WITHIN = 0.01
 """By how much an effect made from the arrays may differ from the recorded one. Beyond it the arrays are not
 what the effect was made from."""
 
-Key = tuple[Literal["association", "contrast"], str, str]
+Key = tuple[FindingKind, str, str]
 """Kind, bank and subject of a finding."""
 
 Value = TypeVar("Value")
@@ -175,7 +175,7 @@ def _of_each(
         both: The arrays.
         bank: The bank.
         findings: Of one class.
-        contrast: Gives it for one contrast.
+        contrast: Gives it for one contrast; one in context is left out, for scenes differ between releases.
         associations: Gives it for all measurable concepts at once, from the first finding of one.
     """
     found: dict[Key, Value] = {}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from auditor.records import Conclusion, Record, Status
+from auditor.records import Conclusion, FindingKind, Record, Status
 
 
 class Release(Record):
@@ -18,7 +16,7 @@ class Release(Record):
 class Change(Record):
     """One finding in two releases, both at the old one's temperature."""
 
-    kind: Literal["association", "contrast"]
+    kind: FindingKind
     class_index: int
     """In the new release."""
     old_class_index: int

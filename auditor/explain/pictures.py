@@ -59,7 +59,8 @@ class Album:
             )
         stream = io.BytesIO()
         picture.save(stream, "JPEG", quality=88, optimize=True)
-        path = f"pictures/{self.prefix}-{kind}-{sum(r.kind == kind for r in self.records) + 1:02d}.jpg"
+        number = sum(r.kind == kind for r in self.records) + 1
+        path = f"pictures/{self.prefix}-{kind.replace(' ', '-')}-{number:02d}.jpg"
         self.files[path] = stream.getvalue()
         self.records.append(
             Picture.model_validate(

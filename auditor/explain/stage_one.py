@@ -101,6 +101,7 @@ class StageOne:
 _ELSEWHERE = {
     "model", "arch", "labels", "classes", "banks", "benchmark", "runs", "permutations", "bootstrap", "alpha",
     "margin", "contrast_margin", "importance_margin", "min_images", "reference_classes", "scores_only",
+    "in_context",
 }  # fmt: skip
 
 

@@ -68,7 +68,7 @@ class ImageSet:
 
     def inputs(self, model: LoadedModel) -> Tensor:
         """Normalised, on the model's device, [n, channels, height, width]."""
-        return _normalised(model, self.pixels)
+        return normalised(model, self.pixels)
 
 
 def collect(
@@ -196,7 +196,8 @@ def _to_bytes(pixels: Tensor) -> NDArray[np.uint8]:
     return np.ascontiguousarray(rounded.permute(0, 2, 3, 1).cpu().numpy())
 
 
-def _normalised(model: LoadedModel, pixels: NDArray[np.uint8]) -> Tensor:
+def normalised(model: LoadedModel, pixels: NDArray[np.uint8]) -> Tensor:
+    """Inputs [n, channels, height, width] on the model's device, of 8-bit pictures with channels last."""
     return model.normalise((torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255).to(model.device))
 
 
@@ -212,7 +213,7 @@ def _recognised(
     fits: list[bool] = []
     with torch.inference_mode():
         for start in range(0, len(pixels), wanted.batch):
-            inputs = _normalised(model, pixels[start : start + wanted.batch])
+            inputs = normalised(model, pixels[start : start + wanted.batch])
             moved = transform(
                 inputs, noise=wanted.noise, rotation=wanted.rotation, span=high - low, generator=generator
             )

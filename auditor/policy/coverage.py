@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from auditor.policy.rules import Association, Contrast, class_matches, matches, pair_matches
-from auditor.records import Audit, ClassResult, Finding, Skipped
+from auditor.records import Audit, ClassResult, Finding, FindingKind, Skipped
 
 Gap = tuple[ClassResult | None, str, str, str]
 """Class, bank, subject, reason."""
 
 
+def kind_of(rule: Association | Contrast) -> FindingKind:
+    """The kind of finding that a rule is about."""
+    if isinstance(rule, Association):
+        return "association"
+    return "in context" if rule.pictures == "in context" else "contrast"
+
+
 def targets(audit: Audit, rule: Association | Contrast) -> Iterator[tuple[ClassResult, Finding]]:
     """What a rule applies to."""
-    kind = "contrast" if isinstance(rule, Contrast) else "association"
+    kind = kind_of(rule)
     for result in audit.classes:
         if class_matches(result, rule.classes):
             for finding in audit.of_class(result.index):
@@ -67,10 +74,9 @@ def _associations(audit: Audit, rule: Association) -> Iterator[Gap]:
 
 def _contrasts(audit: Audit, rule: Contrast) -> Iterator[Gap]:
     """Pairs of groups that the rule names and no class has, or that some class has and another lacks."""
+    kind = kind_of(rule)
     found = {
-        (f.bank, f.more, f.less)
-        for f in audit.findings
-        if f.kind == "contrast" and matches(f.bank, rule.banks)
+        (f.bank, f.more, f.less) for f in audit.findings if f.kind == kind and matches(f.bank, rule.banks)
     }
     for name in rule.groups:
         if not any(pair_matches(more, less, [name]) for _, more, less in found):
@@ -79,7 +85,7 @@ def _contrasts(audit: Audit, rule: Contrast) -> Iterator[Gap]:
         if not class_matches(result, rule.classes):
             continue
         strict = rule.matched == "require"
-        own = [f for f in audit.of_class(result.index) if f.kind == "contrast" and (f.matched or not strict)]
+        own = [f for f in audit.of_class(result.index) if f.kind == kind and (f.matched or not strict)]
         measured = {(f.bank, f.more, f.less) for f in own}
         for bank, more, less in sorted(found - measured):
             if pair_matches(more, less, rule.groups):

@@ -16,7 +16,7 @@ from typing import Any
 
 from auditor.compare import Change, Comparison, release
 from auditor.findings import Judged, Numbers, Range, conclude, numbers_of
-from auditor.policy.coverage import Gap, targets, untested
+from auditor.policy.coverage import Gap, kind_of, targets, untested
 from auditor.policy.load import LoadedPolicy
 from auditor.policy.rules import (
     Association,
@@ -196,7 +196,8 @@ class _Court:
     def _out_of_reach(self) -> Iterator[str]:
         permutations = int(self.audit.settings.get("permutations", 0))
         for kind, rules in self.rules.items():
-            family = max((f.family for f in self.audit.findings if f.kind == kind), default=0)
+            kinds = {kind_of(rule) for rule in rules}
+            family = max((f.family for f in self.audit.findings if f.kind in kinds), default=0)
             alpha = min((rule.alpha or self.policy.alpha for rule in rules), default=1.0)
             smallest = smallest_p(permutations, family) if family and permutations else 0.0
             if smallest > alpha:
@@ -344,6 +345,6 @@ class _Court:
 def _covers(waiver: Waiver, result: ClassResult, finding: Finding) -> bool:
     if not class_matches(result, waiver.classes) or not matches(finding.bank, waiver.banks):
         return False
-    if finding.kind == "contrast":
+    if finding.of_groups:
         return pair_matches(finding.more, finding.less, waiver.groups)
     return matches(finding.subject, waiver.concepts)

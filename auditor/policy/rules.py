@@ -87,6 +87,9 @@ class Contrast(Rule):
     """Pairs ``MORE/LESS``; either order matches, and the limit holds in both directions."""
     matched: Literal["prefer", "require"] = "prefer"
     """Whether groups that were not matched on what should not differ count where the bank matches none."""
+    pictures: Literal["alone", "in context"] = "alone"
+    """Whether the limit is on people alone, or on people pasted into the class's own pictures (an audit with
+    ``--in-context``)."""
     largest_difference: Effect | None = None
     """Largest tolerated absolute difference."""
 

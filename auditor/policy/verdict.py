@@ -17,8 +17,10 @@ EXIT_STATUS: dict[Outcome, int] = {"pass": 0, "fail": 3, "inconclusive": 4}
 Kind = Literal[
     "association",
     "contrast",
+    "in context",
     "association growth",
     "contrast growth",
+    "in context growth",
     "coverage",
     "association scan",
     "contrast scan",

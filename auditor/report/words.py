@@ -98,7 +98,7 @@ def interval(low: float | None, high: float | None, *, digits: int = 2) -> str:
 
 def digits_of(kind: str) -> int:
     """Decimals of an effect: differences between groups matter at smaller sizes."""
-    return 3 if kind.startswith("contrast") else 2
+    return 2 if kind.startswith("association") else 3
 
 
 def effect_text(finding: Finding) -> str:
@@ -197,6 +197,7 @@ def instant(created: str) -> datetime | None:
 def subject_words(one: Finding | Change) -> str:
     """``portraits/women/men (matched)``."""
     matched = {True: " (matched)", False: " (not matched)", None: ""}[one.matched]
+    matched = " (in context)" if one.kind == "in context" else matched
     return clean(f"{one.bank}/{one.subject}{matched}")
 
 

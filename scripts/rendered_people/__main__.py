@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from scripts.rendered_people.identity import GROUPS, IDENTITIES, identity
-from scripts.rendered_people.maker import CROPS, Maker
+from scripts.rendered_people.maker import CROPS, MASK, Maker
 from scripts.rendered_people.styling import STYLINGS
 
 
@@ -40,23 +40,27 @@ def render_identity(maker: Maker, number: int, out: Path, *, both: bool) -> int:
     who = identity(number)
     wanted: dict[tuple[str, str], list[tuple[Path, str]]] = {}
     for name in STYLINGS:
-        folder = out / "presentation" / "images" / name
-        wanted.setdefault((who.own_group, name), []).append((folder, who.name))
+        wanted.setdefault((who.own_group, name), []).append((out / "presentation", name))
     for group in GROUPS if both else ():
-        folder = out / "appearance" / "images" / group
-        wanted.setdefault((group, who.own_styling), []).append((folder, who.name))
+        wanted.setdefault((group, who.own_styling), []).append((out / "appearance", group))
     made = 0
     for (group, name), places in wanted.items():
-        missing = [p for p in places if not all((p[0] / f"{p[1]}-{crop}.jpg").is_file() for crop in CROPS)]
+        files_of = [_files(bank, concept, who.name) for bank, concept in places]
+        missing = [(path, part) for one in files_of for part, path in one.items() if not path.is_file()]
         if not missing:
             continue
         files = maker.pictures(who, group, name)
-        for folder, stem in missing:
-            folder.mkdir(parents=True, exist_ok=True)
-            for crop, data in files.items():
-                (folder / f"{stem}-{crop}.jpg").write_bytes(data)
-        made += len(files)
+        for path, part in missing:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(files[part])
+        made += len(missing)
     return made
+
+
+def _files(bank: Path, concept: str, stem: str) -> dict[str, Path]:
+    """Crop or mask to its file."""
+    pictures = {crop: bank / "images" / concept / f"{stem}-{crop}.jpg" for crop in CROPS}
+    return {**pictures, MASK: bank / "masks" / concept / f"{stem}-bust.png"}
 
 
 if __name__ == "__main__":

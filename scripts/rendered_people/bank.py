@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def write_tables(folder: Path, concepts: tuple[str, ...]) -> int:
             who = identity(int(stem[1:]))
             row = {"image": path.relative_to(folder).as_posix(), **_about(who, concept), "crop": crop}
             rows.append(row)
-            images.append(_locked(path, row, concept))
+            images.append(_locked(path, folder, row, concept))
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()
@@ -75,8 +76,9 @@ def _about(who: Identity, concept: str) -> dict[str, str]:
     }
 
 
-def _locked(path: Path, row: dict[str, str], concept: str) -> LockedImage:
+def _locked(path: Path, folder: Path, row: dict[str, str], concept: str) -> LockedImage:
     measures = measured(path.read_bytes())
+    mask = folder / "masks" / concept / f"{path.stem}.png"
     covariates: dict[str, str | float] = {k: v for k, v in row.items() if k != "image"}
     return LockedImage(
         file=row["image"],
@@ -89,6 +91,8 @@ def _locked(path: Path, row: dict[str, str], concept: str) -> LockedImage:
         contrast=measures.contrast,
         sharpness=measures.sharpness,
         dhash=measures.dhash,
+        mask=mask.relative_to(folder).as_posix() if mask.is_file() else "",
+        mask_sha256=hashlib.sha256(mask.read_bytes()).hexdigest() if mask.is_file() else "",
     )
 
 

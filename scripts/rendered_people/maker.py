@@ -24,8 +24,11 @@ from scripts.rendered_people.strands import FINER, Camera, Strands
 from scripts.rendered_people.styling import Styling, styling_of
 
 CROPS = ("head", "bust")
+MASK = "mask"
 SIDE = 224
 SAMPLES = 6
+LEVELS = 15
+"""Steps of a mask's coverage between nothing and all: fine enough for soft edges, and small files."""
 
 
 class Maker:
@@ -40,7 +43,7 @@ class Maker:
         return body, *distance_from(body, torso=0.018)
 
     def pictures(self, who: Identity, group: str, styling_name: str) -> dict[str, bytes]:
-        """JPEG files by crop."""
+        """JPEG files by crop, and under ``MASK`` the coverage of the bust as a PNG file."""
         styling = styling_of(who.style_set, styling_name, group)
         body, bare, clothed = self._body(who, group)
         picture = picture_of(who)
@@ -62,7 +65,7 @@ class Maker:
         random = who.random(6)
         behind = backdrop(KINDS[int(random.integers(len(KINDS)))], scene.SIDE, random)
         linear = rendered.colour + behind * (1 - rendered.alpha)[..., None]
-        return _finished(linear, middle, view, who)
+        return {**_finished(linear, middle, view, who), MASK: _mask(rendered.alpha)}
 
 
 def _meshes(body: Body, bare: Distance, who: Identity, group: str, styling: Styling) -> dict[str, Mesh]:
@@ -125,3 +128,13 @@ def _finished(linear: Floats, middle: Floats, view: View, who: Identity) -> dict
         final.save(buffer, "JPEG", quality=picture.quality, optimize=True)
         files[crop] = buffer.getvalue()
     return files
+
+
+def _mask(alpha: Floats) -> bytes:
+    """PNG: how much of each pixel of the bust is the person, 0 to 255 in a few steps."""
+    whole = Image.fromarray((np.clip(alpha, 0, 1) * 255).round().astype(np.uint8))
+    small = np.asarray(whole.resize((SIDE, SIDE), Image.Resampling.LANCZOS), dtype=np.float64) / 255
+    buffer = io.BytesIO()
+    stepped = (small * LEVELS).round() * (255 / LEVELS)
+    Image.fromarray(stepped.round().astype(np.uint8)).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -15,6 +15,7 @@ from auditor.banks.lock import has_lock, read_lock
 from auditor.banks.manifest import FILE_NAME, ClusterEntry, ConceptEntry, Manifest, read_manifest
 from auditor.banks.read.folder import FoundConcepts, folder_concepts, subfolders
 from auditor.banks.read.locked import locked_concepts
+from auditor.banks.read.twins import check_twins
 from auditor.errors import InputError
 from auditor.progress import Progress, silent
 from auditor.toml_lines import parse_toml
@@ -165,6 +166,8 @@ def _lacking(manifest: Manifest) -> str:
 
 def _locked(manifest: Manifest, folder: Path, *, min_images: int) -> ConceptBank:
     lock = read_lock(folder)
+    if manifest.screening:
+        check_twins(manifest, lock, folder)
     found = locked_concepts(manifest, lock, lock.folder(folder), min_images=min_images)
     return _assembled(manifest, found, source=lock.importer, where=str(folder))
 
@@ -223,6 +226,7 @@ def _assembled(
             if {c.more, c.less} <= names
         ),
         screening=manifest.screening,
+        cutout=manifest.cutout,
         report_images=manifest.report_images,
         report_averages=manifest.report_averages,
         licence="; ".join(dict.fromkeys(s.licence for s in manifest.sources)),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 from auditor.banks.bank import BankImage
 from auditor.banks.lock import Lock, LockedImage
@@ -42,7 +46,9 @@ def locked_concepts(manifest: Manifest, lock: Lock, root: Path, *, min_images: i
                     f"{where}: concepts '{other}' and '{entry.name}' share the image '{image.file}'; "
                     "their labels must exclude each other"
                 )
-        images = [_bank_image(image, root) for image in chosen if (root / image.file).is_file()]
+        images = [
+            _bank_image(image, root, manifest.cutout) for image in chosen if (root / image.file).is_file()
+        ]
         if len(images) < len(chosen):
             missing = len(chosen) - len(images)
             found.skip(f"{missing} images of '{entry.name}'", f"no longer in '{root}'")
@@ -50,7 +56,7 @@ def locked_concepts(manifest: Manifest, lock: Lock, root: Path, *, min_images: i
     return found
 
 
-def _bank_image(image: LockedImage, root: Path) -> BankImage:
+def _bank_image(image: LockedImage, root: Path, cutout: str) -> BankImage:
     path = root / image.file
     measured: dict[str, str | float] = {
         "brightness": image.brightness,
@@ -64,4 +70,27 @@ def _bank_image(image: LockedImage, root: Path) -> BankImage:
         sha256=image.sha256,
         covariates={**image.labels, **image.covariates, **measured},
         path=path,
+        mask=_mask(image, root, cutout),
+        mask_sha256=image.mask_sha256 if cutout == "masks" else "",
     )
+
+
+def _mask(image: LockedImage, root: Path, cutout: str) -> Callable[[], Image.Image] | None:
+    if cutout == "ellipse":
+        return partial(ellipse, image.width, image.height)
+    if cutout == "masks" and image.mask:
+        return partial(_grey, root / image.mask, image.mask_sha256)
+    return None
+
+
+def _grey(path: Path, sha256: str) -> Image.Image:
+    return load_checked(path, sha256).convert("L")
+
+
+def ellipse(width: int, height: int) -> Image.Image:
+    """A face's outline in a picture of a face: 8-bit grey, soft at the edge."""
+    down, across = np.mgrid[0:height, 0:width]
+    x = (across + 0.5 - width / 2) / (width * 0.40)
+    y = (down + 0.5 - height / 2) / (height * 0.47)
+    edge = np.clip((1.0 - np.hypot(x, y)) / 0.12 + 0.5, 0, 1)
+    return Image.fromarray((edge * 255).round().astype(np.uint8))

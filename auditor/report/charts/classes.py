@@ -34,7 +34,7 @@ class ClassCharts:
     responses: Mapping[str, Chart]
     layers: Chart | None
     effects: Mapping[str, Chart]
-    contrasts: Chart | None
+    contrasts: Mapping[str, Chart]
 
 
 def class_charts(
@@ -78,9 +78,11 @@ def class_charts(
             lambda row: len(row.layer_effects) > 1,
             lambda s: effect_chart(s.charted, sheet, key=f"{s.key}-effects"),
         ),
-        contrasts=contrast_chart(view.contrasts, sheet, key=f"{at}-contrasts", margin=contrast_margin)
-        if any(row.finding.effect is not None for row in view.contrasts)
-        else None,
+        contrasts={
+            table.key: contrast_chart(table, sheet, key=f"{at}-{table.key}", margin=contrast_margin)
+            for table in view.contrasts
+            if any(row.finding.effect is not None for row in table.rows)
+        },
     )
 
 

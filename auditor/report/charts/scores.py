@@ -22,7 +22,7 @@ from auditor.report.charts.style import (
     whisker,
 )
 from auditor.report.view.concepts import ConceptRow
-from auditor.report.view.contrasts import ContrastRow
+from auditor.report.view.contrasts import ContrastRow, ContrastTable
 from auditor.report.words import number
 
 DECILES = 11
@@ -46,9 +46,9 @@ def score_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, margin: f
     return sheet.chart(content, key, "Concept effects", "Ranked from largest to smallest effect", found)
 
 
-def contrast_chart(rows: Sequence[ContrastRow], sheet: Sheet, *, key: str, margin: float | None) -> Chart:
+def contrast_chart(table: ContrastTable, sheet: Sheet, *, key: str, margin: float | None) -> Chart:
     """Differences between groups with their intervals."""
-    rows = [row for row in rows if row.finding.effect is not None]
+    rows = [row for row in table.rows if row.finding.effect is not None]
     with drawing(len(rows) * (ROW + 10) + _BELOW, sheet.width) as (figure, svg):
         axes = rows_axes(figure, list(map(_two_lines, rows)), width=0.42 * sheet.width)
         margin_band(axes, margin)
@@ -58,7 +58,7 @@ def contrast_chart(rows: Sequence[ContrastRow], sheet: Sheet, *, key: str, margi
         axes.set_xlabel("difference; thick: 95% interval, thin: adjusted")
         content = svg()
     found = [f"{r.title}, {r.how}: {r.effect} {r.interval}, {r.word.text}" for r in rows]
-    return sheet.chart(content, key, "Contrasts between groups", "Each with its interval", found)
+    return sheet.chart(content, key, table.title, "Each with its interval", found)
 
 
 def _two_lines(row: ContrastRow) -> str:

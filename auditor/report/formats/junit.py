@@ -55,8 +55,9 @@ def render_verdict(verdict: Verdict) -> str:
 
 def _finding_case(finding: Finding, importance: Importance | None) -> Case:
     subject = finding.subject
-    if finding.kind == "contrast":
+    if finding.of_groups:
         matched = "matched" if finding.matched else "not matched"
+        matched = "in context" if finding.kind == "in context" else matched
         subject = f"{finding.more} against {finding.less} ({matched})"
     case = _case(finding.class_name, f"{finding.bank}/{subject}")
     text = (

@@ -76,16 +76,18 @@ def _strongest(audit: Audit) -> list[str]:
 def _class_rows(audit: Audit, findings: Sequence[Finding]) -> list[tuple[str, ...]]:
     measured = [f for f in findings if f.kind == "association" and f.effect is not None]
     measured.sort(key=lambda f: -abs(f.effect or 0.0))
-    shown = (*measured[:PER_CLASS], *(f for f in findings if f.kind == "contrast"))
+    shown = (*measured[:PER_CLASS], *(f for f in findings if f.of_groups))
     return [_row(f, audit.importance_of(f)) for f in shown]
 
 
 def _row(finding: Finding, importance: Importance | None) -> tuple[str, ...]:
     about = markdown_code(f"{finding.bank}/{finding.subject}")
     n = str(finding.independent)
-    if finding.kind == "contrast":
+    if finding.of_groups:
         about = f"{markdown_code(f'{finding.bank}/{finding.more}')} against {markdown_code(finding.less)}"
-        about += "" if finding.matched else " (not matched)"
+        about += (
+            " in context" if finding.kind == "in context" else "" if finding.matched else " (not matched)"
+        )
         n = f"{finding.independent} pairs" if finding.matched else f"{n} + {finding.independent_other}"
     word = said(finding)
     return (

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auditor.errors import InputError, StorageError
-from auditor.records import CLAIMS, Audit, ClassResult
+from auditor.records import CLAIMS, Audit, ClassResult, Finding
 from auditor.report.words import clean
 from auditor.store.directory import AUDIT_FILE, inside, result_digest
 
@@ -191,14 +191,20 @@ def tags(audit: Audit, verdict: Verdict | None = None) -> dict[str, str]:
     return found
 
 
+def _how(finding: Finding) -> str:
+    if finding.kind == "in context":
+        return finding.kind
+    return "matched" if finding.matched else "unmatched"
+
+
 def _of_class(audit: Audit, result: ClassResult) -> Iterator[tuple[str, float | None]]:
     if result.occluder is not None:
         yield "occluder_success", result.occluder.success_heldout
     for finding in audit.of_class(result.index):
         place = f"{_part(finding.bank)}/{_part(finding.subject)}"
-        if finding.kind == "contrast":
+        if finding.of_groups:
             pair = f"{_part(finding.more)} - {_part(finding.less)}"
-            place = f"{_part(finding.bank)}/{pair} {'matched' if finding.matched else 'unmatched'}"
+            place = f"{_part(finding.bank)}/{pair} {_how(finding)}"
         yield f"{place}/effect", finding.effect
         yield f"{place}/low", finding.adjusted_low
         yield f"{place}/high", finding.adjusted_high

@@ -31,8 +31,11 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 RULES = {
     "association": "A class is associated with a concept more strongly than tolerated.",
     "contrast": "A class is associated with one group more than with another beyond what is tolerated.",
+    "in-context": "A class's answer in its own pictures changes with the group of the person pasted in, "
+    "beyond what is tolerated.",
     "association-growth": "An association grew over the baseline beyond what is tolerated.",
     "contrast-growth": "A contrast grew over the baseline beyond what is tolerated.",
+    "in-context-growth": "Such a change grew over the baseline beyond what is tolerated.",
     "association-scan": "A scan confirms associations beyond what is tolerated.",
     "contrast-scan": "A scan confirms contrasts of groups beyond what is tolerated.",
     "coverage": "Something that the policy names was not tested.",

@@ -13,7 +13,7 @@ from typing import Any
 from auditor.policy.verdict import Verdict
 from auditor.records import Audit, BankRecord, Skipped
 from auditor.report.view.classes import ClassView, class_view, skipped_rows, source_words
-from auditor.report.view.parts import Fact, item_anchor
+from auditor.report.view.parts import Fact, item_anchor, noun_of
 from auditor.report.view.prose import (
     FEW_CLASSES,
     GLOSSARY,
@@ -177,13 +177,12 @@ def _claim_view(audit: Audit, claim: Claim) -> ClaimView:
     finding = claim.finding
     position = [c.index for c in audit.classes].index(finding.class_index)
     alike = [f for f in audit.of_class(finding.class_index) if f.kind == finding.kind]
-    kind = "concept" if finding.kind == "association" else "contrast"
     against = finding.conclusion == "negatively associated" and finding.kind == "association"
     return ClaimView(
         claim.sentence,
         claim.numbers,
         *(("▼", "against") if against else ("▲", "found")),
-        anchor=item_anchor(f"class-{position + 1}", kind, alike.index(finding)),
+        anchor=item_anchor(f"class-{position + 1}", noun_of(finding.kind), alike.index(finding)),
     )
 
 
@@ -313,7 +312,7 @@ def _not_tested(audit: Audit) -> tuple[str, ...]:
         said.append(f"{count(others, 'other class', 'other classes')} of the model{screened}.")
     if audit.banks:
         said.append(f"Concepts outside {listing([quoted(b.title) for b in audit.banks])}.")
-    if not any(f.kind == "contrast" for f in audit.findings):
+    if not any(f.of_groups for f in audit.findings):
         said.append("Whether the model responds differently to groups of people: no contrast was measured.")
     else:
         said.append("Intersections of groups, and groups that no bank labels.")
@@ -348,7 +347,7 @@ def _measured(audit: Audit) -> str:
     margin, contrast_margin = _setting(audit, "margin"), _setting(audit, "contrast_margin")
     if margin is not None:
         parts.append(f"Associations within ±{margin:g} do not matter: that is the equivalence margin.")
-    if contrast_margin is not None and any(f.kind == "contrast" for f in audit.findings):
+    if contrast_margin is not None and any(f.of_groups for f in audit.findings):
         parts.append(f"For differences between groups it is ±{contrast_margin:g}.")
     importance = next((d.importance for c in audit.classes for d in c.concepts if d.importance), None)
     if importance:

@@ -16,7 +16,7 @@ from auditor.records import (
 )
 from auditor.report.view.checks import CheckRow, check_row, checks_summary
 from auditor.report.view.concepts import BankSection, bank_sections
-from auditor.report.view.contrasts import ContrastRow, contrast_rows
+from auditor.report.view.contrasts import ContrastTable, contrast_tables
 from auditor.report.view.layers import LayerRow, layer_table, specific_sentence
 from auditor.report.view.parts import Fact, Shot, ShotGroup
 from auditor.report.view.pictures import averages, overlays, shots_of, withheld_sentence
@@ -62,7 +62,7 @@ class ClassView:
     occluded: tuple[Shot, ...]
     occlusion: OcclusionFigure | None
     banks: tuple[BankSection, ...]
-    contrasts: tuple[ContrastRow, ...]
+    contrasts: tuple[ContrastTable, ...]
     overlays: tuple[ShotGroup, ...]
     averages: tuple[ShotGroup, ...]
     """One group for each bank whose images may not be shown."""
@@ -107,7 +107,7 @@ def class_view(
         occluded=shots_of(result, ("occluded",), MAX_OCCLUDED),
         occlusion=_occlusion(occluder) if explained and occluder else None,
         banks=sections,
-        contrasts=contrast_rows(result, findings, anchor, title),
+        contrasts=contrast_tables(result, findings, banks, anchor, title),
         overlays=overlays(result, findings, banks, title) if explained else (),
         averages=averages(result, banks, title),
         withheld=withheld_sentence(banks),

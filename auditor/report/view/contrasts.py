@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auditor.records import ClassResult, ContrastDetail, CovariateBalance, Finding
-from auditor.report.view.parts import FindingRow, item_anchor
+from auditor.records import BankRecord, ClassResult, ContrastDetail, CovariateBalance, Finding, FindingKind
+from auditor.report.view.parts import FindingRow, Shot, item_anchor, noun_of
 from auditor.report.view.summary import Title
 from auditor.report.words import clean, count, digits_of, listing, number
 
@@ -36,27 +36,79 @@ class ContrastRow(FindingRow):
     balance: tuple[BalanceRow, ...]
 
 
-def contrast_rows(
-    result: ClassResult, findings: Sequence[Finding], anchor: str, title: Title
+@dataclass(frozen=True)
+class ContrastTable:
+    """The contrasts of one kind."""
+
+    key: str
+    title: str
+    note: str
+    """What is compared, where the title does not say it."""
+    caption: str
+    rows: tuple[ContrastRow, ...]
+    shots: tuple[Shot, ...] = ()
+    """Pictures with people pasted in."""
+
+
+def contrast_tables(
+    result: ClassResult, findings: Sequence[Finding], banks: Sequence[BankRecord], anchor: str, title: Title
+) -> tuple[ContrastTable, ...]:
+    """The contrasts of a class, of people alone and in its own pictures; kinds without any are left out."""
+    alone = _rows(result, findings, "contrast", anchor, title)
+    pasted = _rows(result, findings, "in context", anchor, title)
+    allowed = {bank.name for bank in banks if bank.report_images}
+    shots = tuple(
+        Shot(p.path, clean(p.alt), clean(title(p.bank, p.concept)))
+        for p in result.pictures
+        if p.kind == "in context" and p.bank in allowed
+    )
+    what = "impression" if result.images and result.images.source == "impressions" else "photo"
+    tables = (
+        ContrastTable(
+            "contrast",
+            "Contrasts between groups",
+            "",
+            "Differences of the log-scaled class probability between groups",
+            alone,
+        ),
+        ContrastTable(
+            "in-context",
+            "Contrasts in context",
+            f"Both images of a pair are pasted, in turn, into the same place of the same {what} of the "
+            "class, beside the object. Nothing else differs, so the difference is an effect on this model's "
+            "answer.",
+            "Differences of the log-scaled class probability in the class's own pictures",
+            pasted,
+            shots[:MOST_PASTED],
+        ),
+    )
+    return tuple(table for table in tables if table.rows)
+
+
+MOST_PASTED = 4
+"""Pictures with people pasted in that are shown of a class."""
+
+
+def _rows(
+    result: ClassResult, findings: Sequence[Finding], kind: FindingKind, anchor: str, title: Title
 ) -> tuple[ContrastRow, ...]:
-    """One row for every contrast of the class."""
     details = {(d.bank, d.more, d.less): d for d in result.contrasts}
-    own = [f for f in findings if f.kind == "contrast"]
+    own = [f for f in findings if f.kind == kind]
     return tuple(
-        _row(f, details.get((f.bank, f.more, f.less)), item_anchor(anchor, "contrast", i), title)
+        _row(f, details.get((f.bank, f.more, f.less)), item_anchor(anchor, noun_of(kind), i), title)
         for i, f in enumerate(own)
     )
 
 
 def _row(finding: Finding, detail: ContrastDetail | None, anchor: str, title: Title) -> ContrastRow:
-    balance = detail.balance if detail else []
+    balance = detail.balance if detail and finding.kind == "contrast" else []
     more, less = (clean(title(finding.bank, group)) for group in (finding.more, finding.less))
     means = (number(mean, digits=digits_of(finding.kind)) for mean in (finding.mean, finding.mean_other))
     return ContrastRow(
         anchor=anchor,
         title=f"{more} against {less}",
         finding=finding,
-        how=_how(finding, balance) + _apart(detail),
+        how=_how(finding, balance) + (_apart(detail) if finding.kind == "contrast" else ""),
         n=f"{finding.n:,} / {finding.n_other:,}",
         means=" / ".join(means),
         logarithm=number(finding.log_difference),
@@ -73,6 +125,11 @@ def _row(finding: Finding, detail: ContrastDetail | None, anchor: str, title: Ti
 
 
 def _how(finding: Finding, balance: Sequence[CovariateBalance]) -> str:
+    if finding.kind == "in context":
+        if finding.effect is None:
+            return "in the class's own pictures"
+        pictures = count(finding.independent_other, "picture")
+        return f"in {pictures} of the class, {count(finding.independent, 'independent pair')}"
     if not finding.matched:
         return "not matched"
     names = listing(list(dict.fromkeys(clean(b.covariate.partition(":")[0]) for b in balance)))

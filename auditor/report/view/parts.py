@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditor.records import Finding
+from auditor.records import Finding, FindingKind
 from auditor.report.view.summary import variants_text
 from auditor.report.words import (
     Word,
@@ -97,6 +97,11 @@ class FindingRow:
         association = self.finding.kind == "association"
         shown = self.finding.claimed if association else self.finding.effect is not None
         return variants_text(self.finding) if shown else ""
+
+
+def noun_of(kind: FindingKind) -> str:
+    """What a finding of a kind is called in links."""
+    return "concept" if kind == "association" else kind.replace(" ", "-")
 
 
 def item_anchor(class_anchor: str, kind: str, position: int) -> str:

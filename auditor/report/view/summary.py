@@ -14,6 +14,7 @@ from auditor.report.words import (
     capital,
     clean,
     count,
+    digits_of,
     effect_text,
     first_few,
     interval_text,
@@ -68,7 +69,7 @@ def class_summary(findings: Sequence[Finding], title: Title) -> ClassSummary:
         return ClassSummary("nothing measured", "○", "open", "Nothing could be measured for this class.")
     sentence = " ".join([*_claimed(findings, title), *_unclaimed(findings)])
     claims = [f for f in findings if f.claimed]
-    if any(f.conclusion == "associated" or f.kind == "contrast" for f in claims):
+    if any(f.conclusion == "associated" or f.of_groups for f in claims):
         return ClassSummary("association found", "▲", "found", sentence)
     if claims:
         return ClassSummary("negative association found", "▼", "against", sentence)
@@ -93,10 +94,10 @@ def _claimed(findings: Sequence[Finding], title: Title) -> list[str]:
             names = [quoted(title(f.bank, f.subject)) for f in found]
             most = MOST_NAMED if len(names) <= MOST_NAMED else MOST_NAMED - 1  # "1 more" is no shorter
             parts.append(words.format(listing(first_few(names, most))))
-    for finding in [f for f in findings if f.kind == "contrast" and f.claimed][:2]:
+    for finding in [f for f in findings if f.of_groups and f.claimed][:2]:
         words = contrast_words(finding, title)
         parts.append(f"{capital(words)}{'' if finding.matched else ' (groups not matched)'}.")
-    screened = [f for f in findings if f.kind == "contrast" and f.conclusion == "screening"]
+    screened = [f for f in findings if f.of_groups and f.conclusion == "screening"]
     screened.sort(key=lambda f: -abs(f.effect or 0.0))
     for finding in screened[:2]:
         parts.append(f"Screening: {contrast_words(finding, title)}; look with photos.")
@@ -106,7 +107,11 @@ def _claimed(findings: Sequence[Finding], title: Title) -> list[str]:
 def _unclaimed(findings: Sequence[Finding]) -> list[str]:
     withheld = [f for f in findings if f.withheld]
     tail = []
-    for kind, noun in (("association", "concept"), ("contrast", "contrast")):
+    for kind, noun, plural in (
+        ("association", "concept", "concepts"),
+        ("contrast", "contrast", "contrasts"),
+        ("in context", "contrast in context", "contrasts in context"),
+    ):
         own = [f for f in findings if f.kind == kind and not f.withheld]
         for conclusion, words in (
             ("not associated", "not associated" if kind == "association" else "without a difference"),
@@ -115,7 +120,7 @@ def _unclaimed(findings: Sequence[Finding]) -> list[str]:
         ):
             n = sum(f.conclusion == conclusion for f in own)
             if n:
-                tail.append(f"{count(n, noun)} {words}")
+                tail.append(f"{count(n, noun, plural)} {words}")
     sentences = [f"{listing(tail)}."] if tail else []
     reasons = list(dict.fromkeys(f.reason for f in withheld))
     if reasons:
@@ -136,7 +141,7 @@ def first_claims(findings: Sequence[Finding], title: Title) -> list[Claim]:
     Where there is a claim about groups, the strongest is always among them.
     """
     ranked = all_claims(findings, title)
-    chosen = [one for one in ranked if one.finding.kind == "contrast"][:1]
+    chosen = [one for one in ranked if one.finding.of_groups][:1]
     for again in (False, True):
         for one in ranked:
             seen = {other.finding.class_index for other in chosen}
@@ -149,7 +154,7 @@ def first_claims(findings: Sequence[Finding], title: Title) -> list[Claim]:
 def claim(finding: Finding, title: Title) -> Claim:
     """One claim in words."""
     name = quoted(finding.class_name)
-    if finding.kind == "contrast":
+    if finding.of_groups:
         sentence = f"The class {name} is {contrast_words(finding, title)}."
         units = (
             f"{finding.independent} matched pairs"
@@ -199,7 +204,7 @@ def variant_words(name: str) -> str:
 
 def variants_text(finding: Finding) -> str:
     """How a finding moves: its effect in every variant."""
-    digits = 3 if finding.kind == "contrast" else 2
+    digits = digits_of(finding.kind)
     words: dict[Conclusion, str] = {
         "associated": "",
         "negatively associated": "",
@@ -217,4 +222,9 @@ def contrast_words(finding: Finding, title: Title) -> str:
     first, second = title(finding.bank, finding.more), title(finding.bank, finding.less)
     if (finding.effect or 0.0) < 0.0:
         first, second = second, first
+    if finding.kind == "in context":
+        return (
+            f"answered more in its own pictures with images labelled {quoted(first)} pasted in than with "
+            f"images labelled {quoted(second)}"
+        )
     return f"associated more with images labelled {quoted(first)} than with images labelled {quoted(second)}"
