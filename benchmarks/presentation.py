@@ -80,37 +80,43 @@ def _run(asked: argparse.Namespace) -> None:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.presentation", description=__doc__)
-    parser.add_argument("--model", default="bundled:efficientnet_lite0")
-    parser.add_argument("--arch", help="architecture of file:PATH")
-    parser.add_argument("--crop", type=float, help="share that the centre crop keeps")
-    parser.add_argument("--interpolation", help="how the model's photos were resized")
-    parser.add_argument("--set", default="utkface", help="imported face set")
+    add_model(parser)
     parser.add_argument("--photos-of", type=int, default=0, metavar="N", help="photos of a group; 0: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.set_defaults(run=_run)
     return parser.parse_args(arguments)
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """The flags that name a model and a set of faces."""
+    parser.add_argument("--model", default="bundled:efficientnet_lite0")
+    parser.add_argument("--arch", help="architecture of file:PATH")
+    parser.add_argument("--crop", type=float, help="share that the centre crop keeps")
+    parser.add_argument("--interpolation", help="how the model's photos were resized")
+    parser.add_argument("--set", default="utkface", help="imported face set")
+
+
 def _tables(asked: argparse.Namespace, progress: Progress) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
-        context = _context(asked, Path(folder), progress)
+        context = context_of(asked, Path(folder), progress)
         yield f"\n{context.model.name}\n"
         yield HEADER
         for bank, stands_for in STANDS_FOR.items():
-            photos = _shown(context, f"{PHOTOS[bank]}:{asked.set}")
-            rendered = _shown(context, bank)
+            photos = shown_bank(context, f"{PHOTOS[bank]}:{asked.set}")
+            rendered = shown_bank(context, bank)
             for contrast in rendered.layout.declared_contrasts():
                 meant = GroupContrast(stands_for[contrast.more], stands_for[contrast.less])
-                truth = _photos(photos, meant, context.settings)
+                truth = photos_of(photos, meant, context.settings)
                 yield _ceiling(truth, asked.seed)
                 if asked.photos_of:
                     few = _few(photos, meant, asked.photos_of, asked.seed)
                     yield _row(context, f"{asked.photos_of} photos", few, truth, bank, asked.seed)
-                one = _seen(rendered, _declared(rendered, contrast, context.settings))
+                one = _seen(rendered, declared(rendered, contrast, context.settings))
                 yield _row(context, bank, one, truth, bank, asked.seed)
 
 
-def _context(asked: argparse.Namespace, folder: Path, progress: Progress) -> AuditContext:
+def context_of(asked: argparse.Namespace, folder: Path, progress: Progress) -> AuditContext:
+    """The model that the command line names, with the settings of an audit."""
     settings = Settings(
         model=asked.model,
         arch=asked.arch,
@@ -132,17 +138,19 @@ def _context(asked: argparse.Namespace, folder: Path, progress: Progress) -> Aud
     )
 
 
-def _shown(context: AuditContext, spec: str) -> Shown:
+def shown_bank(context: AuditContext, spec: str) -> Shown:
+    """A bank, as the model sees it."""
     (bank,) = load_banks(context.settings.model_copy(update={"banks": (spec,)}), context.progress)
     return show_bank(context, bank, ())
 
 
-def _declared(shown: Shown, contrast: GroupContrast, settings: Settings) -> Groups:
+def declared(shown: Shown, contrast: GroupContrast, settings: Settings) -> Groups:
+    """The groups of a contrast as the bank declares it."""
     found = sample_groups(shown.layout, settings=settings)
     return next(g for g in found if (g.contrast.more, g.contrast.less) == (contrast.more, contrast.less))
 
 
-def _photos(shown: Shown, meant: GroupContrast, settings: Settings) -> Seen:
+def photos_of(shown: Shown, meant: GroupContrast, settings: Settings) -> Seen:
     """Photos matched as their bank declares, else all of both groups; in the order of ``meant``."""
     wanted = {meant.more, meant.less}
     matched = [
@@ -191,9 +199,10 @@ def _row(context: AuditContext, pictures: str, one: Seen, truth: Seen, bank: str
     strongest = np.argsort(-np.abs(truth.effect))[:50]
     same = int((np.sign(one.effect[strongest]) == np.sign(truth.effect[strongest])).sum())
     correlation = stats.spearmanr(one.effect, truth.effect).statistic
+    right = undisputed(context, one.errors) if bank == "presentation" else ""
     words = f"{one.groups.contrast.more} / {one.groups.contrast.less}"
     return (
-        f"| {words} | {pictures} | {min(sample.units)} | {auc} | {_undisputed(context, one, bank)} "
+        f"| {words} | {pictures} | {min(sample.units)} | {auc} | {right} "
         f"| {correlation:.2f} | {same} | {_by_lot(one, seed)} |"
     )
 
@@ -220,14 +229,13 @@ def _ceiling(truth: Seen, seed: int) -> str:
     return f"| {words} | {how} | {min(sample.units)} | {auc} | | at most {ceiling:.2f} | | |"
 
 
-def _undisputed(context: AuditContext, one: Seen, bank: str) -> str:
-    if bank != "presentation":
-        return ""
+def undisputed(context: AuditContext, errors: Errors) -> str:
+    """How many undisputed contrasts have the right sign, and how many are found right and wrong."""
     expected = [e for name in LISTS for e in read_expectations(PAIRS / name)]
     labels = [find_classes(context.model.labels, [e.class_name])[0].index for e in expected]
     sign = np.array([1.0 if e.more == "women" else -1.0 for e in expected])
-    effect = one.effect[labels] * sign
-    found = np.asarray(holm(_p(one.errors)[labels])) <= 0.05
+    effect = errors.effect[labels, 0] * sign
+    found = np.asarray(holm(_p(errors)[labels])) <= 0.05
     right, wrong = int((found & (effect > 0)).sum()), int((found & (effect < 0)).sum())
     return f"{int((effect > 0).sum())} of {len(expected)}, {right}, {wrong}"
 

@@ -8,7 +8,7 @@ is an image that stands for the class: a photo, or an impression.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from auditor.banks.bank import BankImage, ConceptBank
 from auditor.context import AuditContext
 from auditor.errors import InputError
 from auditor.explain.centre import object_centres
-from auditor.images.class_images import normalised
+from auditor.images.class_images import ImageSet, normalised
 from auditor.images.paste import BUST, FACE, Cutout, Framing, Spot, exposure, leaves_free, paste, spots
 from auditor.models.loaded import ClassLabel
 from auditor.progress import Stage
@@ -76,24 +76,36 @@ class InContext:
 
 
 @dataclass(frozen=True)
-class _Pair:
+class Pair:
+    """Two pictures to exchange, and the independent unit they belong to."""
+
     more: Cutout
     less: Cutout
     unit: int
 
 
 @dataclass(frozen=True)
-class _People:
+class People:
     """The pairs of one contrast."""
 
     bank: ConceptBank
     groups: Groups
-    pairs: tuple[_Pair, ...]
+    pairs: tuple[Pair, ...]
     framing: Framing
+
+    def exchanged_by_lot(self, rng: np.random.Generator) -> People:
+        """The two pictures of whole units exchanged at even chance: what no difference looks like."""
+        swap = rng.random(max((pair.unit for pair in self.pairs), default=0) + 1) < 0.5
+        return replace(
+            self,
+            pairs=tuple(
+                Pair(pair.less, pair.more, pair.unit) if swap[pair.unit] else pair for pair in self.pairs
+            ),
+        )
 
 
 @dataclass(frozen=True)
-class _Scenes:
+class Scenes:
     """A class's pictures."""
 
     label: ClassLabel
@@ -151,19 +163,25 @@ def in_context(
                 )
             )
             continue
-        people += [_people(bank, of_contrast, context.settings.seed) for of_contrast in of_bank]
+        people += [people_of(bank, of_contrast, context.settings.seed) for of_contrast in of_bank]
     measurable = sum(p.groups.measurable for p in people) * sum(o.stage_one is not None for o in occluders)
     for of_class in occluders:
-        scenes = _scenes(context, of_class)
+        images = of_class.stage_one.images if of_class.stage_one else None
+        scenes = scenes_of(context, of_class.label, images) if images else of_class.record.reason
         for group in people:
-            found = _Measured(context, group, of_class, scenes, max(1, measurable))
+            found = Measured(context, group, of_class.label, scenes, max(1, measurable))
             into.findings.append(found.finding())
             into.arrays |= found.arrays()
             into.pictures.setdefault(of_class.label.index, []).extend(found.pictures())
     return into
 
 
-def _people(bank: ConceptBank, groups: Groups, seed: int) -> _People:
+def people_of(bank: ConceptBank, groups: Groups, seed: int) -> People:
+    """The pairs of a contrast that can be cut out.
+
+    Raises:
+        InputError: An image cannot be read any more.
+    """
     images = list(shown_images(bank))
     sample = groups.sample
     chosen: list[tuple[BankImage, BankImage, int]] = []
@@ -179,8 +197,8 @@ def _people(bank: ConceptBank, groups: Groups, seed: int) -> _People:
     if len(chosen) > MOST_PAIRS:
         kept = stream(seed, "people", bank.name, groups.subject).permutation(len(chosen))[:MOST_PAIRS]
         chosen = [chosen[i] for i in sorted(kept)]
-    pairs = tuple(_Pair(_cutout(more), _cutout(less), unit) for more, less, unit in chosen)
-    return _People(bank, groups, pairs, BUST if bank.cutout == "masks" else FACE)
+    pairs = tuple(Pair(_cutout(more), _cutout(less), unit) for more, less, unit in chosen)
+    return People(bank, groups, pairs, BUST if bank.cutout == "masks" else FACE)
 
 
 def _cutout(image: BankImage) -> Cutout:
@@ -189,38 +207,36 @@ def _cutout(image: BankImage) -> Cutout:
     return Cutout.of(image.load(), image.mask())
 
 
-def _scenes(context: AuditContext, one: ClassOccluder) -> _Scenes | None:
-    if one.stage_one is None:
-        return None
-    images = one.stage_one.images
+def scenes_of(context: AuditContext, label: ClassLabel, images: ImageSet) -> Scenes:
+    """A class's pictures, and where the object is in each of them."""
     pixels = images.pixels[:MOST_SCENES]
     centres = object_centres(
-        context.model, normalised(context.model, pixels), one.label.index, batch=context.settings.batch_size
+        context.model, normalised(context.model, pixels), label.index, batch=context.settings.batch_size
     )
     made = images.record.source == "impressions"
-    return _Scenes(one.label, (pixels / 255).astype(np.float32), centres, made)
+    return Scenes(label, (pixels / 255).astype(np.float32), centres, made)
 
 
-class _Measured:
+class Measured:
     """One contrast in the pictures of one class."""
 
     def __init__(
         self,
         context: AuditContext,
-        people: _People,
-        one: ClassOccluder,
-        scenes: _Scenes | None,
+        people: People,
+        label: ClassLabel,
+        scenes: Scenes | str,
         family: int,
     ) -> None:
-        self._context, self._people, self._one, self._scenes = context, people, one, scenes
-        self._family = family
-        self._pixels = scenes.pixels if scenes else np.zeros((0, 1, 1, 1), np.float32)
-        self._placed = _placed(context.settings.seed, people, scenes) if scenes else []
+        """``scenes``: the class's pictures, or why there are none; ``family``: tests corrected together."""
+        self._context, self._people, self._label, self._family = context, people, label, family
+        self._scenes = None if isinstance(scenes, str) else scenes
+        self._no_scenes = scenes if isinstance(scenes, str) else ""
+        self._pixels = self._scenes.pixels if self._scenes else np.zeros((0, 1, 1, 1), np.float32)
+        self._placed = _placed(context.settings.seed, people, self._scenes) if self._scenes else []
         kept = [(people.pairs[c.pair].unit, c.scene) for c in self._placed]
         self._units, self._in = (np.array([k[i] for k in kept], dtype=np.int64) for i in (0, 1))
-        self._e: tuple[FloatArray, FloatArray] | None = None
-        if not self._why_not():
-            self._e = self._shown()
+        self._e = None if self._why_not() else self._shown()
 
     def _why_not(self) -> str:
         groups = self._people.groups
@@ -229,7 +245,7 @@ class _Measured:
         if not groups.sample.matched:
             return "the groups are not matched, so there are no pairs to exchange"
         if self._scenes is None:
-            return f"there are no pictures of the class: {self._one.record.reason}"
+            return f"there are no pictures of the class: {self._no_scenes}"
         if len(np.unique(self._in)) < 2 or len(np.unique(self._units)) < 2:
             return f"{len(self._placed)} places beside the object's centre, need 2 scenes and 2 pairs"
         return ""
@@ -237,7 +253,7 @@ class _Measured:
     def _shown(self) -> tuple[FloatArray, FloatArray]:
         """[classes, composites] e with either of a pair."""
         context, name = self._context, self._people.groups.subject
-        with context.progress.stage(f"{self._one.label.name} with {name}", 2 * len(self._placed)) as stage:
+        with context.progress.stage(f"{self._label.name} with {name}", 2 * len(self._placed)) as stage:
             logits = [
                 forward_pass(context.model, self._batches(side, stage), ()).logits
                 for side in ("more", "less")
@@ -257,9 +273,17 @@ class _Measured:
         cutout = pair.more if side == "more" else pair.less
         return paste(scene, cutout, composite.spot, exposure(scene, (pair.more, pair.less)))
 
+    def every_class(self) -> Errors:
+        """[classes, 1] The change of every class of the model, by a formula; there must be some."""
+        change = self._e[0] - self._e[1] if self._e else np.zeros((0, len(self._in)))
+        crossed = Crossed(self._units, self._in)
+        found = [crossed.error(one) for one in change]
+        error, df = (np.array([part[i] for part in found]) for i in (0, 1))
+        return Errors(crossed.means(change)[:, None], error[:, None], df[:1])
+
     def finding(self) -> Finding:
         """Without correction and conclusion."""
-        settings, label, groups = self._context.settings, self._one.label, self._people.groups
+        settings, label, groups = self._context.settings, self._label, self._people.groups
         about: dict[str, Any] = {
             "kind": "in context",
             "class_index": label.index,
@@ -343,7 +367,7 @@ class _Measured:
         """Every response, with what it is of: the finding can be worked out again from these."""
         if self._e is None:
             return {}
-        groups, label = self._people.groups, self._one.label
+        groups, label = self._people.groups, self._label
         key = f"class/{label.index}/in-context/{self._people.bank.name}/{groups.subject}"
         return {
             f"{key}/more": self._e[0][label.index].astype(np.float32),
@@ -361,12 +385,12 @@ class _Measured:
         contrast, found = self._people.groups.contrast, []
         for composite in self._placed[:SHOWN]:
             for side, group in (("more", contrast.more), ("less", contrast.less)):
-                alt = f"A class {what} of {self._one.label.name} with an image labelled {group} pasted in."
+                alt = f"A class {what} of {self._label.name} with an image labelled {group} pasted in."
                 found.append(Pasted(self._picture(composite, side), alt, self._people.bank.name, group))
         return found
 
 
-def _placed(seed: int, people: _People, scenes: _Scenes) -> list[_Composite]:
+def _placed(seed: int, people: People, scenes: Scenes) -> list[_Composite]:
     """Where every pair stands: each in several scenes, all scenes about equally often, the sizes in turn."""
     count = len(scenes.pixels)
     shape = (scenes.pixels.shape[1], scenes.pixels.shape[2])
