@@ -222,11 +222,12 @@ def _ranks(bench: Bench, pairs: Sequence[Pair]) -> str:
 
 def _expected(bench: Bench, pairs: Sequence[Pair]) -> list[tuple[int, list[int]]]:
     """Place of the class and positions of the expected concepts, for every pair whose class was learned."""
-    place = {alias: k for k, label in enumerate(bench.classes) for alias in (label.name, *label.aliases)}
+    names = enumerate(bench.classes)
+    place = {alias.casefold(): k for k, label in names for alias in (label.name, *label.aliases)}
     return [
-        (place[pair.class_name], check_concepts(pair.expected, bench.names, bank=BANK, where=pair.where))
+        (place[name], check_concepts(pair.expected, bench.names, bank=BANK, where=pair.where))
         for pair in pairs
-        if pair.class_name in place
+        if (name := pair.class_name.casefold()) in place
     ]
 
 
