@@ -35,10 +35,10 @@ from auditor.statistics.crossed import Crossed
 from auditor.statistics.effects import Errors, Inference, class_shares
 from auditor.statistics.probability import log_scaled
 
-ROUNDS = 4
-"""Scenes in which each pair stands."""
-MOST_PAIRS = 72
-"""Pairs of a contrast that are pasted; drawn by lot where there are more."""
+MOST_PASTED = 288
+"""Pictures made with either image of a pair. Few pairs stand in several scenes, many in one: people differ
+more than scenes do. Of more pairs than this, some are drawn by lot."""
+SCENES_OF_A_PAIR = 8
 MOST_SCENES = 36
 FEWEST_SCENES = 8
 IN_QUESTION = 0.3
@@ -194,8 +194,8 @@ def people_of(bank: ConceptBank, groups: Groups, seed: int) -> People:
         ]
         # Twins have one name in both groups; of photos, any of one side stands for the unit with any other.
         chosen += [(more, less, int(unit)) for more, less in zip(*sides, strict=False)]
-    if len(chosen) > MOST_PAIRS:
-        kept = stream(seed, "people", bank.name, groups.subject).permutation(len(chosen))[:MOST_PAIRS]
+    if len(chosen) > MOST_PASTED:
+        kept = stream(seed, "people", bank.name, groups.subject).permutation(len(chosen))[:MOST_PASTED]
         chosen = [chosen[i] for i in sorted(kept)]
     pairs = tuple(Pair(_cutout(more), _cutout(less), unit) for more, less, unit in chosen)
     return People(bank, groups, pairs, BUST if bank.cutout == "masks" else FACE)
@@ -398,11 +398,12 @@ def _placed(seed: int, people: People, scenes: Scenes) -> list[_Composite]:
     covers = [np.maximum(pair.more.cover, pair.less.cover) for pair in people.pairs]
     rng = stream(seed, "places", people.bank.name, people.groups.subject, scenes.label.index)
     found = []
-    for number in range(ROUNDS):
-        size = people.framing.sizes[number % len(people.framing.sizes)]
+    rounds = min(SCENES_OF_A_PAIR, max(1, round(MOST_PASTED / max(1, len(covers)))))
+    for number in range(rounds):
         order = np.concatenate([rng.permutation(count) for _ in range(len(covers) // count + 1)])
         for pair, cover in enumerate(covers):
             scene = int(order[pair])
+            size = people.framing.sizes[(number + pair) % len(people.framing.sizes)]
             centre = (float(scenes.centres[scene][0]), float(scenes.centres[scene][1]))
             tried = [possible[i] for i in rng.permutation(len(possible))]
             tried.sort(key=lambda spot: spot.size != size)  # the size whose turn it is before others

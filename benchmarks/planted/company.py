@@ -18,9 +18,9 @@ from benchmarks.planted.social import OCCUPATIONS
 
 EMPTY = 1 / 3
 """Share of scenes without a person."""
-SMALLEST, LARGEST = 16, 30
+SMALLEST, LARGEST = 18, 36
 """Side of a person's picture in pixels."""
-OBJECT_SIDE = 40
+OBJECT_SIDE = 30
 
 Picture = NDArray[np.uint8]
 """[side, side, 4]: colours, and how much of each pixel is the person."""
