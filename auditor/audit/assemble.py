@@ -9,7 +9,9 @@ from typing import Any, get_args
 
 import torch
 
+from auditor.audit.evidence import evidence_pictures
 from auditor.audit.explanations import ClassExplanation, ConceptExplanation
+from auditor.audit.forward import Shown
 from auditor.audit.importance import why_not_measured
 from auditor.audit.in_context import Pasted
 from auditor.audit.layout import BankLayout
@@ -151,21 +153,22 @@ def skipped_parts(occluders: Occluders, banks: Sequence[ConceptBank]) -> list[Sk
 def albums_of(
     context: AuditContext,
     occluders: Occluders,
-    banks: Sequence[ConceptBank],
+    shown: Sequence[Shown],
     findings: Sequence[Finding],
     pasted: Mapping[int, Sequence[Pasted]],
 ) -> list[Album]:
     """The pictures of every class: its own, people in them, and the averages that all classes share."""
     progress = context.progress
+    banks = [one.layout.bank for one in shown]
     averages = [average_pictures(bank, place=i, progress=progress) for i, bank in enumerate(banks)]
     albums = []
     with progress.stage("pictures", len(occluders.classes)) as stage:
         for one in occluders.classes:
             own = [finding for finding in findings if finding.class_index == one.label.index]
             album = _album(context, one, own, banks)
+            evidence_pictures(shown, one.label, own, album)
             for one_of in pasted.get(one.label.index, ()):
-                more = {"bank": one_of.bank, "concept": one_of.group}
-                album.add(one_of.pixels, "in context", one_of.alt, **more)
+                album.add(one_of.pixels, "in context", one_of.alt, bank=one_of.bank, concept=one_of.group)
             for records, files in averages:
                 album.include(records, files)
             albums.append(album)

@@ -41,6 +41,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "scores_only",
         "in_context",
     ),
+    "Stated in the report": ("release", "purpose", "assessor"),
     "Where to, and in which form": ("out", "formats", "overwrite", "strict", "cache"),
     "Computing": ("device", "precision", "batch_size", "seed"),
     "Class images and occluder": (

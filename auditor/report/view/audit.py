@@ -25,7 +25,7 @@ from auditor.report.view.prose import (
 )
 from auditor.report.view.scanned import ScannedView, scanned_view
 from auditor.report.view.standing import Standing, standings
-from auditor.report.view.summary import Claim, first_claims, titles
+from auditor.report.view.summary import Claim, ClaimRuler, first_claims, titles
 from auditor.report.words import (
     capital,
     clean,
@@ -44,6 +44,7 @@ MAX_NAMED = 3
 """Names in a sentence before it says how many more there are."""
 
 
+_STATED = {"release": "Release", "purpose": "Intended purpose", "assessor": "Assessor"}
 _CROPPED = {"center": "", "squash": ", squashed to a square", "border": ", with a border"}
 _AT_THE_HEAD = ("Weights, SHA-256", "Class images", "Concept banks", "Settings")
 
@@ -62,10 +63,13 @@ class ClaimView:
     """A claim with its numbers and a link to its row."""
 
     sentence: str
+    way: str
+    """The size of the effect in words."""
     numbers: str
     symbol: str
     tone: str
     anchor: str
+    ruler: ClaimRuler | None
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,8 @@ class ReportView:
     created_iso: str
     identity: tuple[Fact, ...]
     """The few facts that stand at the head: which weights, which images, which banks, which settings."""
+    stated: tuple[Fact, ...]
+    """Release, purpose and assessor, as whoever audited stated them."""
     facts: tuple[Fact, ...]
     standings: tuple[Standing, ...]
     """The gate's verdict, where there is one, and what of the audit can be used."""
@@ -146,6 +152,9 @@ def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | 
             for fact in facts
             if fact.label in _AT_THE_HEAD
         ),
+        stated=tuple(
+            Fact(label, clean(str(audit.settings.get(key) or "not stated"))) for key, label in _STATED.items()
+        ),
         facts=facts,
         standings=standings(audit, verdict),
         banners=_banners(audit),
@@ -180,9 +189,11 @@ def _claim_view(audit: Audit, claim: Claim) -> ClaimView:
     against = finding.conclusion == "negatively associated" and finding.kind == "association"
     return ClaimView(
         claim.sentence,
+        claim.way,
         claim.numbers,
         *(("▼", "against") if against else ("▲", "found")),
         anchor=item_anchor(f"class-{position + 1}", noun_of(finding.kind), alike.index(finding)),
+        ruler=claim.ruler,
     )
 
 
