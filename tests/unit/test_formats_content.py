@@ -149,6 +149,14 @@ def test_sarif_follows_its_schema_and_names_what_was_found(sample: Audit) -> Non
         assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
 
 
+def test_sarif_names_the_rule_of_a_contrast_in_context() -> None:
+    pair = contrast(effect=0.05, low=0.03, high=0.07)
+    audit = audit_of(audited_class(pair.model_copy(update={"kind": "in context", "matched": True})))
+    text = as_sarif.render(audit, Path())
+    assert sarif_errors(text) == []
+    assert [r["ruleId"] for r in json.loads(text)["runs"][0]["results"]] == ["in-context"]
+
+
 def test_sarif_fingerprints_stay_when_numbers_change() -> None:
     def fingerprints(effect: float) -> list[str]:
         strong = concept(effect=effect, low=0.2, high=0.9)

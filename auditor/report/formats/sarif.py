@@ -102,7 +102,7 @@ def _claim(finding: Finding, importance: Importance | None) -> dict[str, Any]:
     if importance:
         text += f"; {importance_text(importance)}"
     return _result(
-        finding.kind,
+        finding.kind.replace(" ", "-"),
         text,
         kind="informational",
         level="none",
