@@ -652,6 +652,19 @@ class Audit(Record):
                     return detail.importance
         return None
 
+    def probe_of(self, finding: Finding) -> Probe | None:
+        """How well the groups of a contrast are told apart; ``None`` where no probe was learned.
+
+        Other kinds of findings have none of their own.
+        """
+        if finding.kind != "contrast":
+            return None
+        for result in self.classes:
+            for detail in result.contrasts if result.index == finding.class_index else ():
+                if (detail.bank, detail.more, detail.less) == (finding.bank, finding.more, finding.less):
+                    return detail.apart
+        return None
+
     def to_frame(self) -> Any:
         """Every finding as one row of a pandas frame, with the columns of the CSV; needs pandas.
 

@@ -12,10 +12,11 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from auditor.policy.verdict import Ruling, Verdict
-from auditor.records import Audit, ClassResult, Finding, Importance, SanityCheck
+from auditor.records import Audit, ClassResult, Finding, Importance, Probe, SanityCheck
 from auditor.report.escape import sarif_text, uri
 from auditor.report.view.gate import sentence
 from auditor.report.words import (
+    apart_text,
     clean,
     effect_text,
     importance_text,
@@ -48,7 +49,8 @@ def render(audit: Audit, directory: Path) -> str:
     """Failed sanity checks as warnings, claims for information; an audit alone judges nothing."""
     failed = [(c, check) for c in audit.classes for check in c.sanity_checks if check.passed is False]
     results = [_check_result(c, check) for c, check in failed]
-    results += [_claim(f, audit.importance_of(f)) for f in audit.findings if f.claimed]
+    claims = [f for f in audit.findings if f.claimed]
+    results += [_claim(f, audit.importance_of(f), audit.probe_of(f)) for f in claims]
     return _log(results, audit.environment.auditor, audit.model.name, audit.model.weights_sha256)
 
 
@@ -88,7 +90,7 @@ def _ruling_result(ruling: Ruling, place: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _claim(finding: Finding, importance: Importance | None) -> dict[str, Any]:
+def _claim(finding: Finding, importance: Importance | None, probe: Probe | None) -> dict[str, Any]:
     about = (finding.class_name, finding.bank, finding.subject)
     labelled = (
         f"images labelled {finding.subject}"
@@ -99,10 +101,10 @@ def _claim(finding: Finding, importance: Importance | None) -> dict[str, Any]:
         f"{finding.class_name}, {labelled} in bank {finding.bank}: {said(finding).text}, effect "
         f"{effect_text(finding)} {interval_text(finding)}, {p_phrase(finding.p_adjusted, name='corrected p')}"
     )
-    if importance:
-        text += f"; {importance_text(importance)}"
+    for further in filter(None, (importance_text(importance), apart_text(probe, finding.alpha))):
+        text += f"; {further}"
     return _result(
-        finding.kind,
+        finding.kind.replace(" ", "-"),
         text,
         kind="informational",
         level="none",
