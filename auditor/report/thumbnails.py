@@ -43,7 +43,7 @@ class Encoded:
 def picture_paths(view: ReportView) -> list[str]:
     """Every picture that the report shows, in order, once."""
     paths: list[str] = []
-    for section in view.classes:
+    for section in view.detailed:
         shots = [*section.images, *section.occluder, *section.occluded]
         shots += [shot for table in section.contrasts for shot in table.shots]
         groups = (*section.evidence, *section.overlays, *section.averages)

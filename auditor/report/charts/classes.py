@@ -99,7 +99,7 @@ def report_charts(
             colours=colours,
             side_by_side=side_by_side,
         )
-        for section in view.classes
+        for section in view.detailed
     }
 
 

@@ -40,6 +40,8 @@ from auditor.statistics.classwise import FEWEST_CLASSES
 from auditor.statistics.probability import chance_level
 from auditor.store.directory import audit_bytes, older_format, result_digest
 
+MOST_DETAILED = 16
+"""Classes with a chapter of their own."""
 MAX_NAMED = 3
 """Names in a sentence before it says how many more there are."""
 
@@ -108,6 +110,11 @@ class ReportView:
     scanned: ScannedView | None
     """The scan that the classes were taken from."""
     classes: tuple[ClassView, ...]
+    """Every class: a row of the table each."""
+    detailed: tuple[ClassView, ...]
+    """Those with a chapter of their own, in the same order."""
+    left_to_table: str
+    """Which classes have none, and where to find them; empty where all have one."""
     margin: float | None
     contrast_margin: float | None
     measured: str
@@ -138,6 +145,7 @@ def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | 
         )
         for i, result in enumerate(audit.classes)
     )
+    detailed = _detailed(audit, classes)
     facts = _facts(audit)
     claims = first_claims([f for r in audit.classes for f in audit.of_class(r.index)], title)
     return ReportView(
@@ -167,6 +175,8 @@ def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | 
         not_tested=_not_tested(audit),
         scanned=scanned_view(audit),
         classes=classes,
+        detailed=detailed,
+        left_to_table=_left_to_table(len(classes), len(detailed)),
         margin=_setting(audit, "margin"),
         contrast_margin=_setting(audit, "contrast_margin"),
         measured=_measured(audit),
@@ -179,6 +189,30 @@ def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | 
         environment=_environment(audit),
         hashes=_hashes(audit, stored),
         signature=SIGNATURE_FIELDS,
+    )
+
+
+def _detailed(audit: Audit, classes: tuple[ClassView, ...]) -> tuple[ClassView, ...]:
+    """The classes with most to decide, if there are many."""
+    if len(classes) <= MOST_DETAILED:
+        return classes
+
+    def weight(view: ClassView) -> tuple[bool, bool, float]:
+        findings = audit.of_class(audit.classes[view.position].index)
+        said = [f for f in findings if f.claimed or f.conclusion == "screening"]
+        size = max((abs(f.effect or 0.0) / max(f.margin, 1e-9) for f in said), default=0.0)
+        return any(f.of_groups for f in said), bool(said), size
+
+    chosen = {view.anchor for view in sorted(classes, key=weight, reverse=True)[:MOST_DETAILED]}
+    return tuple(view for view in classes if view.anchor in chosen)
+
+
+def _left_to_table(total: int, shown: int) -> str:
+    if total == shown:
+        return ""
+    return (
+        f"Details follow for {shown} of {total} classes: those with findings about groups first, then those "
+        "with the strongest findings. Every number of the others stands in audit.json, and in the CSV."
     )
 
 

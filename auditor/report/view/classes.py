@@ -41,6 +41,8 @@ class OcclusionFigure:
 class ClassView:
     """One class, ready to be laid out."""
 
+    position: int
+    """In the audit, from 0."""
     anchor: str
     name: str
     identity: str
@@ -92,6 +94,7 @@ def class_view(
     occluder = result.occluder
     explained = result.explanation.measured and occluder is not None
     return ClassView(
+        position=position,
         anchor=anchor,
         name=clean(result.name),
         identity=" · ".join(part for part in (f"index {result.index}", clean(result.synset)) if part),
