@@ -24,6 +24,13 @@ MAX_ANNOTATIONS = 10
 """GitHub shows no more of each level for a step."""
 
 
+NEXT = (
+    "next: look at the class in the report. An association that is meant goes into [[expected]] of the "
+    "policy, an excess that its owner accepts until a date into [[waiver]]"
+)
+"""What to do after a failure."""
+
+
 def terminal_lines(verdict: Verdict, *, every: bool = False) -> Iterator[tuple[str, Outcome | None]]:
     """Lines for a terminal with the outcome that colours them: failures first.
 
@@ -48,6 +55,8 @@ def terminal_lines(verdict: Verdict, *, every: bool = False) -> Iterator[tuple[s
             yield f"    {terminal_text(text, longest=600)}", None
     for note in verdict.notes:
         yield f"note: {terminal_text(note, longest=600)}", None
+    if verdict.outcome == "fail":
+        yield NEXT, None
 
 
 def github_annotations(verdict: Verdict) -> str:
