@@ -43,6 +43,15 @@ RULES = {
     "sanity-check": "A measurement whose outcome is known beforehand came out otherwise.",
 }
 """Identifier to description."""
+_MEANING = (
+    "An effect is a difference of the log-scaled class probability, from 0, out of the question, to 1, "
+    "certain. It counts only where the whole adjusted interval lies beyond the limit, the corrected test "
+    "rejects, and no check forbids the claim."
+)
+_HELP = (
+    "Look at the class in the report. An association that is meant goes into [[expected]] of the policy, an "
+    "excess that its owner accepts until a date into [[waiver]]. Labels of people are perceptions by raters."
+)
 
 
 def render(audit: Audit, directory: Path) -> str:
@@ -55,9 +64,13 @@ def render(audit: Audit, directory: Path) -> str:
 
 
 def render_verdict(verdict: Verdict) -> str:
-    """Failures as errors, what could not be decided as warnings, the rest as passed."""
+    """Failures as errors, what could not be decided as warnings, waived failures as suppressed.
+
+    What passed is left out: code hosts list every result as an alert.
+    """
     policy = uri(_relative(verdict.policy_path) or "policy.toml")
-    results = [_ruling_result(r, _place(policy, line=max(r.line, 1))) for r in verdict.rulings]
+    problems = [r for r in verdict.rulings if r.outcome != "pass" or r.waiver]
+    results = [_ruling_result(r, _place(policy, line=max(r.line, 1))) for r in problems]
     return _log(results, __version__, verdict.audit.model, verdict.audit.weights_sha256)
 
 
@@ -162,7 +175,13 @@ def _log(results: list[dict[str, Any]], version: str, model: str, weights: str) 
         "name": "auditor",
         "semanticVersion": clean(version),
         "rules": [
-            {"id": name, "shortDescription": {"text": text}, "defaultConfiguration": {"level": "error"}}
+            {
+                "id": name,
+                "shortDescription": {"text": text},
+                "fullDescription": {"text": f"{text} {_MEANING}"},
+                "help": {"text": _HELP},
+                "defaultConfiguration": {"level": "error"},
+            }
             for name, text in RULES.items()
         ],
     }
