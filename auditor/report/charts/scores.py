@@ -38,7 +38,7 @@ def score_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, margin: f
         axes = rows_axes(figure, [shortened(row.title) for row in rows], width=label_width(sheet.width))
         margin_band(axes, margin)
         for y, row in enumerate(rows):
-            whisker(axes, y, row.finding)
+            whisker(axes, y, row.finding, tip=f"{row.title}: {row.effect} {row.interval}, {row.word.text}")
         axes.set_xlabel("effect; thick: 95% interval, thin: adjusted")
         axes.axvline(0, color=SOFT, linewidth=0.8, zorder=1)
         content = svg()
@@ -53,7 +53,7 @@ def contrast_chart(table: ContrastTable, sheet: Sheet, *, key: str, margin: floa
         axes = rows_axes(figure, list(map(_two_lines, rows)), width=0.42 * sheet.width)
         margin_band(axes, margin)
         for y, row in enumerate(rows):
-            whisker(axes, y, row.finding)
+            whisker(axes, y, row.finding, tip=f"{row.title}: {row.effect} {row.interval}, {row.word.text}")
         axes.axvline(0, color=SOFT, linewidth=0.8, zorder=1)
         axes.set_xlabel("difference; thick: 95% interval, thin: adjusted")
         content = svg()
@@ -78,7 +78,7 @@ def importance_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, name
         margin_band(axes, measured[0].margin if measured else None)
         for y, row in enumerate(rows):
             if row.importance:
-                whisker(axes, y, row.importance)
+                whisker(axes, y, row.importance, tip=f"{row.title}: {row.importance_text}")
         axes.axvline(0, color=SOFT, linewidth=0.8, zorder=1)
         if not named:
             axes.xaxis.set_major_locator(MaxNLocator(4))

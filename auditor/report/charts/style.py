@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from auditor.records import Finding, Importance
-from auditor.report.charts.svg import tidy
+from auditor.report.charts.svg import TIP, tidy
 from auditor.report.words import said
 
 _PRINTED = {
@@ -188,8 +188,11 @@ def margin_band(axes: Axes, margin: float | None) -> None:
             axes.axvline(side, color=LINE, linewidth=0.8, linestyle=(0, (3, 2)), zorder=0.5)
 
 
-def whisker(axes: Axes, y: int, finding: Finding | Importance) -> None:
-    """The estimate on its two intervals: the 95% one, and thin the one that conclusions rest on."""
+def whisker(axes: Axes, y: int, finding: Finding | Importance, *, tip: str = "") -> None:
+    """The estimate on its two intervals: the 95% one, and thin the one that conclusions rest on.
+
+    ``tip`` is shown where a pointer rests on the mark.
+    """
     tone = said(finding).tone
     colour = STAND_INS[tone]
     if finding.adjusted_low is not None and finding.adjusted_high is not None:
@@ -197,7 +200,7 @@ def whisker(axes: Axes, y: int, finding: Finding | Importance) -> None:
     if finding.low is not None and finding.high is not None:
         segment(axes, finding.low, finding.high, y, colour, 2.4)
     if finding.effect is not None:
-        axes.plot(
+        (mark,) = axes.plot(
             [finding.effect],
             [y],
             marker=MARKERS.get(tone, "o"),
@@ -207,6 +210,8 @@ def whisker(axes: Axes, y: int, finding: Finding | Importance) -> None:
             markeredgewidth=1.4,
             zorder=4,
         )
+        if tip:
+            mark.set_gid(f"{TIP}{tip}")
 
 
 def segment(axes: Axes, low: float, high: float, y: float, colour: str, width: float) -> None:

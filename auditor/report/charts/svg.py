@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 
+TIP = "tip:"
+"""Begins the identifier of a mark whose rest is shown where a pointer rests on it."""
 _NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _GEOMETRY = ("d", "x", "y", "width", "height", "transform", "points", "cx", "cy", "r")
@@ -41,6 +43,12 @@ def tidy(svg: bytes, *, key: str, title: str, description: str, colours: Mapping
         for child in list(parent):
             if _local(child) in ("metadata", "style", "title", "desc"):
                 parent.remove(child)
+    for element in list(root.iter()):
+        if (name := element.get("id", "")).startswith(TIP):
+            del element.attrib["id"]
+            shown = ElementTree.Element(f"{{{SVG}}}title")
+            shown.text = name.removeprefix(TIP)
+            element.insert(0, shown)
     for element in root.iter():
         _styles_to_attributes(element)
         for name, value in list(element.attrib.items()):
