@@ -273,3 +273,28 @@ def test_the_banks_say_whether_groups_were_compared_and_with_what(audit: Audit) 
     assert (screened.word, screened.tone) == ("groups screened only", "warn")
     said = "“Portraits by perceived gender” only screens: what shows there needs photos."
     assert screened.text.endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("more", "less", "gender", "race"),
+    [
+        ("women", "men", "compared", "no groups of that name were compared"),
+        (
+            "styled-woman",
+            "styled-man",
+            "screened with rendered people",
+            "no groups of that name were compared",
+        ),
+        ("black", "white", "no groups of that name were compared", "compared"),
+        ("tall", "short", "no groups of that name were compared", "no groups of that name were compared"),
+    ],
+)
+def test_the_box_of_banks_says_what_people_were_compared_by(
+    audit: Audit, more: str, less: str, gender: str, race: str
+) -> None:
+    findings = [
+        f.model_copy(update={"more": more, "less": less}) if f.kind == "contrast" else f
+        for f in audit.findings
+    ]
+    box = standings(audit.model_copy(update={"findings": findings}))[-1]
+    assert box.details == (f"Perceived gender: {gender}", f"Perceived race: {race}")

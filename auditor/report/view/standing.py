@@ -11,6 +11,17 @@ from auditor.report.view.gate import OUTCOMES, condensed, headline, sentence
 from auditor.report.words import capital, clean, count, first_few, listing, quoted
 
 MOST_NAMED = 3
+SUBJECTS = {
+    "perceived gender": (("women", "men", "female", "male"), ("styled-woman", "styled-man")),
+    "perceived race": (
+        (
+            *("black", "white", "asian", "indian", "east asian", "southeast asian"),
+            *("latino hispanic", "middle eastern"),
+        ),
+        ("rendered-african", "rendered-european", "rendered-asian"),
+    ),
+}
+"""What contrasts of people are about, with the groups of photos and of rendered people that show it."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,23 @@ def _explanations(audit: Audit) -> Standing:
     return Standing("Explanations", word, "!", "warn", text, tuple(details))
 
 
+def _subjects(audit: Audit) -> tuple[str, ...]:
+    """Of each subject, whether groups of people were compared."""
+    measured = [f for f in audit.findings if f.of_groups and f.effect is not None]
+    compared = {name.casefold() for f in measured for name in (f.more, f.less)}
+
+    def word(photos: tuple[str, ...], rendered: tuple[str, ...]) -> str:
+        if len(compared & set(photos)) > 1:
+            return "compared"
+        return (
+            "screened with rendered people"
+            if len(compared & set(rendered)) > 1
+            else "no groups of that name were compared"
+        )
+
+    return tuple(f"{capital(subject)}: {word(*groups)}" for subject, groups in SUBJECTS.items())
+
+
 def _banks(audit: Audit) -> Standing:
     """What the model was tested with, and whether groups were compared."""
     tested = listing([quoted(bank.title) for bank in audit.banks])
@@ -94,14 +122,15 @@ def _banks(audit: Audit) -> Standing:
     if not grouped:
         text = f"Tested with {tested}. No groups were compared: nothing is said of perceived gender or race."
         return Standing("Banks", "no groups compared", "!", "warn", text)
+    subjects = _subjects(audit)
     screening = [bank for bank in grouped if bank.screening]
     text = f"Tested with {tested}."
     if not screening:
-        return Standing("Banks", "groups compared", "✓", "good", text)
+        return Standing("Banks", "groups compared", "✓", "good", text, subjects)
     names = listing([quoted(bank.title) for bank in screening])
     text += f" {names} only screen{'s' if len(screening) == 1 else ''}: what shows there needs photos."
     word = "groups screened only" if len(screening) == len(grouped) else "groups screened in part"
-    return Standing("Banks", word, "!", "warn", text)
+    return Standing("Banks", word, "!", "warn", text, subjects)
 
 
 def _named(classes: Sequence[ClassResult], audit: Audit) -> str:
