@@ -76,6 +76,7 @@ def _with_flags() -> Any:
         settings = load_settings(config, with_scanned_classes(settings_from_flags(flags), top))
         # Files and servers that cannot be used are better found before an audit of an hour than after it.
         policy = _policy(gate, baseline)
+        _check(settings)
         tracker = open_log(log) if log is not None else None
         fetch_lacking(settings.banks, accept_terms=bool(accept_terms))
         audit = _audit(settings)
@@ -210,6 +211,12 @@ def refuse_skipped(skipped: Sequence[str]) -> None:
     """
     if skipped:
         raise InputError(f"--strict: {len(skipped)} skipped, needed none; first: {skipped[0]}")
+
+
+def _check(settings: Settings) -> None:
+    from auditor.audit.request import check_request
+
+    check_request(settings)
 
 
 def _audit(settings: Settings) -> Audit:
