@@ -6,6 +6,7 @@ import difflib
 import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from auditor.errors import InputError, one_line
 from auditor.models import labels as label_tables
 from auditor.models.fit import DEFAULT, Shape, first_convolution
 from auditor.models.loaded import ClassLabel
+from auditor.models.reach import hub_at_once
 from auditor.models.torchvision_import import prepare_torchvision
 from auditor.records import InputSpec
 
@@ -132,10 +134,11 @@ def with_timm(name: str, shown: str, request: Request, shape: Shape = DEFAULT) -
     extra = dict(request.args)
     extra |= {} if shape.classes is None else {"num_classes": shape.classes}
     extra |= {} if shape.channels is None else {"in_chans": shape.channels}
-    try:
-        module = timm.create_model(name, pretrained=not request.random_weights, **extra)
-    except Exception as failure:  # timm and the hub raise many kinds; the user needs the first line
-        raise _refused(shown, request, failure, " or bundled:efficientnet_lite0") from failure
+    with nullcontext("") if request.random_weights else hub_at_once() as no_hub:
+        try:
+            module = timm.create_model(name, pretrained=not request.random_weights, **extra)
+        except Exception as failure:  # timm and the hub raise many kinds; the user needs the first line
+            raise _refused(shown, request, failure, " or bundled:efficientnet_lite0", no_hub) from failure
     if not hasattr(module, "num_classes") or not isinstance(getattr(module, "pretrained_cfg", None), dict):
         raise InputError(f"model '{shown}': with these arguments it is no classifier: {dict(request.args)}")
     config = resolve_data_config({}, model=module)
@@ -169,7 +172,7 @@ def from_torchvision(name: str, request: Request, shape: Shape = DEFAULT) -> Raw
     try:
         module = zoo.get_model(architecture, weights=None if request.random_weights else weights, **extra)
     except Exception as failure:
-        raise _refused(f"torchvision:{name}", request, failure, "") from failure
+        raise _refused(f"torchvision:{name}", request, failure) from failure
     channels = shape.channels or 3
     if channels != 3:
         first_convolution(module, channels)
@@ -232,7 +235,10 @@ def for_channels(values: Any, channels: int) -> tuple[float, ...]:
     return given if len(given) == channels else (sum(given) / len(given),) * channels
 
 
-def _refused(shown: str, request: Request, failure: Exception, offline: str) -> InputError:
+def _refused(
+    shown: str, request: Request, failure: Exception, offline: str = "", no_hub: str = ""
+) -> InputError:
+    """Why there is no network; ``offline`` is what needs none, ``no_hub`` why the hub was not asked."""
     reason = one_line(failure, 200)
     if request.random_weights or isinstance(failure, TypeError):
         given = ", ".join(f"{k}={v!r}" for k, v in request.args.items()) or "none given"
@@ -240,7 +246,7 @@ def _refused(shown: str, request: Request, failure: Exception, offline: str) -> 
             f"model '{shown}': its constructor refuses ({reason}); arguments from --model-args: {given}"
         )
     return InputError(
-        f"model '{shown}': its pretrained weights could not be had ({reason}); "
+        f"model '{shown}': its pretrained weights could not be had ({no_hub or reason}); "
         f"needed: network access to them, or file:PATH with --arch{offline}"
     )
 
