@@ -85,7 +85,7 @@ class SourceFlags:
     model_factory: str | None = None
     weights_key: str | None = None
 
-    def request(self, *, random_weights: bool = False) -> Request:
+    def request(self) -> Request:
         """What the flags ask of a model's source.
 
         Raises:
@@ -97,7 +97,7 @@ class SourceFlags:
             args = parse_arguments([part for text in self.model_args or () for part in split(text)])
         except ValueError as error:
             raise InputError(f"--model-args: {error}") from error
-        return Request(self.arch, args, self.weights_key, self.model_factory, random_weights=random_weights)
+        return Request(self.arch, args, self.weights_key, self.model_factory)
 
 
 def with_source_flags(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -134,7 +134,7 @@ def with_timm(name: str, shown: str, request: Request, shape: Shape = DEFAULT) -
     extra = dict(request.args)
     extra |= {} if shape.classes is None else {"num_classes": shape.classes}
     extra |= {} if shape.channels is None else {"in_chans": shape.channels}
-    with nullcontext("") if request.random_weights else hub_at_once() as no_hub:
+    with hub_at_once() if _asks_hub(shown, request) else nullcontext("") as no_hub:
         try:
             module = timm.create_model(name, pretrained=not request.random_weights, **extra)
         except Exception as failure:  # timm and the hub raise many kinds; the user needs the first line
@@ -235,12 +235,17 @@ def for_channels(values: Any, channels: int) -> tuple[float, ...]:
     return given if len(given) == channels else (sum(given) / len(given),) * channels
 
 
+def _asks_hub(shown: str, request: Request) -> bool:
+    """Whether a hub may be asked for the network: for its weights, or for what it is."""
+    return not request.random_weights or shown.startswith("hf-hub:")
+
+
 def _refused(
     shown: str, request: Request, failure: Exception, offline: str = "", no_hub: str = ""
 ) -> InputError:
     """Why there is no network; ``offline`` is what needs none, ``no_hub`` why the hub was not asked."""
     reason = one_line(failure, 200)
-    if request.random_weights or isinstance(failure, TypeError):
+    if isinstance(failure, TypeError) or (request.random_weights and not _asks_hub(shown, request)):
         given = ", ".join(f"{k}={v!r}" for k, v in request.args.items()) or "none given"
         return InputError(
             f"model '{shown}': its constructor refuses ({reason}); arguments from --model-args: {given}"

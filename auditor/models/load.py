@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -72,6 +72,18 @@ def load_model(
     model = ready(f"{source}:{name}", raw, inputs, head=asked.head, labels=labels, notes=[*notes, *changed])
     model.module.to(device)
     return model
+
+
+def load_structure(spec: str, *, request: Request | None = None, labels: Path | None = None) -> LoadedModel:
+    """The model for its layers and the names of its classes: weights that would be fetched are random.
+
+    Files are read as they are, because only their weights say how many classes there are.
+
+    Raises:
+        InputError: As :func:`load_model`.
+    """
+    reads = _source_of(spec)[0] in ("file", "hf-dir")
+    return load_model(spec, request=replace(request or Request(), random_weights=not reads), labels=labels)
 
 
 def check_name(spec: str) -> None:

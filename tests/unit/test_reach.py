@@ -55,6 +55,15 @@ def test_weights_on_a_hub_that_cannot_be_reached_are_refused_in_one_line(
     assert constants.HF_HUB_OFFLINE is False
 
 
+@pytest.mark.parametrize("command", ["classes", "layers"])
+def test_classes_and_layers_of_a_model_that_only_the_hub_knows(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "hf-hub:owner/net"]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "model 'hf-hub:owner/net': its pretrained weights could not be had (no connection to " in said
+
+
 def test_random_weights_ask_no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     def ask(*_: Any, **__: Any) -> None:
         raise AssertionError("asks")
