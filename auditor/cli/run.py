@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from auditor.cli.fetching import ACCEPT_TERMS, fetch_lacking
-from auditor.cli.flags import keyword, parameters, settings_from_flags
+from auditor.cli.flags import GROUPS, WHERE_TO, keyword, parameters, settings_from_flags
 from auditor.cli.gate import in_actions, print_verdict
 from auditor.cli.output import require_policy
 from auditor.cli.text import show_lines
@@ -55,7 +55,7 @@ LOG = typer.Option(
     "--log",
     metavar="mlflow",
     help="Log the audit to this tracker, as `auditor log` does, with the gate's verdict if there is one.",
-    rich_help_panel="Where to, and in which form",
+    rich_help_panel=WHERE_TO,
 )
 
 
@@ -96,11 +96,14 @@ def _with_flags() -> Any:
 
     run.__doc__ = DESCRIPTION
     gating = (keyword("gate", Path, GATE), keyword("baseline", Path, BASELINE))
-    every = [keyword("config", Path, CONFIG), *parameters(), keyword("log", str, LOG), *gating]
-    place = next(i for i, parameter in enumerate(every) if parameter.name == "from_scan")
-    every.insert(place + 1, keyword("top", int, TOP))
-    place = next(i for i, parameter in enumerate(every) if parameter.name == "banks")
-    every.insert(place + 1, keyword("accept_terms", bool, ACCEPT_TERMS))
+    more = {
+        "from_scan": [keyword("top", int, TOP)],
+        "banks": [keyword("accept_terms", bool, ACCEPT_TERMS)],
+        GROUPS[WHERE_TO][-1]: [keyword("log", str, LOG), *gating],
+    }
+    every = [keyword("config", Path, CONFIG)]
+    for parameter in parameters():
+        every += [parameter, *more.get(parameter.name, [])]
     run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
     # Typer reads types from here as well; the strings that this module's annotations are must not mislead it.
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in every}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from auditor.cli.fetching import ACCEPT_TERMS, fetch_lacking
-from auditor.cli.flags import GROUPS, keyword, parameters, settings_from_flags
+from auditor.cli.flags import GROUPS, WHERE_TO, keyword, parameters, settings_from_flags
 from auditor.cli.text import columns, show_lines
 from auditor.progress import duration, progress_for
 from auditor.settings import SCANNED, ScanSettings, load_settings
@@ -48,8 +48,7 @@ def _groups() -> dict[str, tuple[str, ...]]:
     """The headings of ``auditor run --help``, with the settings of a scan."""
     chosen = {title: tuple(name for name in group if name in SCANNED) for title, group in GROUPS.items()}
     chosen["What to audit"] += ("fast",)
-    where = "Where to, and in which form"
-    chosen[where] = ("out", "scan_formats", *(name for name in chosen[where] if name != "out"))
+    chosen[WHERE_TO] = ("out", "scan_formats", *(name for name in chosen[WHERE_TO] if name != "out"))
     return {title: group for title, group in chosen.items() if group}
 
 

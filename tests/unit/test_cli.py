@@ -366,12 +366,55 @@ def test_the_gate_is_judged_before_anything_is_printed(
     assert (tmp_path / "audit" / "gate.json").exists()
 
 
-@pytest.mark.parametrize("columns", ["30", "59"])
-def test_help_on_a_narrow_terminal_wraps(
-    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+COMMANDS_OF_MANY_FLAGS = ["run", "scan", "classes", "banks import", "banks fetch"]
+
+
+@pytest.mark.parametrize("columns", ["30", "59", "80", "200"])
+@pytest.mark.parametrize("words", COMMANDS_OF_MANY_FLAGS)
+def test_help_fits_the_terminal(
+    columns: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
+    assert main([*words.split(), "--help"]) == 0
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= min(int(columns), 100)
+    assert "\u2026" not in said
+    assert all(line == line.rstrip() for line in said.splitlines())
+
+
+@pytest.mark.parametrize("words", COMMANDS_OF_MANY_FLAGS)
+def test_at_80_columns_a_flag_and_its_values_stand_on_one_line_and_the_text_below(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*words.split(), "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    command: Any = typer.main.get_command(auditor.cli.build_app())
+    context = command.make_context("auditor", [], resilient_parsing=True)
+    for word in words.split():
+        command = command.get_command(context, word)
+    for parameter in command.get_params(context):
+        names, text = parameter.get_help_record(context)
+        at = lines.index(f"  {names}")
+        below = []
+        for line in lines[at + 1 :]:
+            if not line.startswith("      "):
+                break
+            below.append(line.strip())
+        assert " ".join(below) == " ".join(text.replace("`", "").split())
+
+
+def test_flags_for_experts_come_last(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) <= int(columns)
-    assert any("--occluder-iterations" in line for line in lines)
+    titles = [*flags.GROUPS]
+    titles.insert(2, "Release gate")
+    assert [line for line in lines if line in titles] == titles
+    assert [title.startswith("Expert: ") for title in titles] == [False] * 5 + [True] * 3
+
+
+def test_a_group_without_a_command_shows_its_help_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["banks"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out.count("Usage: auditor banks") == 1
+    assert captured.err == ""
