@@ -180,6 +180,7 @@ Everything from a file, one setting overruled:
 
 def summary(audit: Audit, settings: Settings) -> list[str]:
     """What a person at the terminal wants to know: findings, what was left out, where the report is."""
+    from auditor.banks.photos import not_audited
     from auditor.report.view.summary import class_summary, titles
     from auditor.report.words import clean
 
@@ -190,13 +191,10 @@ def summary(audit: Audit, settings: Settings) -> list[str]:
     skipped = everything_skipped(audit)
     if skipped:
         lines.append(f"skipped: {len(skipped)}, listed in the report; first: {skipped[0]}")
-    if any(bank.screening for bank in audit.banks):
-        lines.append(
-            "rendered people only screen; perceived gender and race on photos: auditor banks fetch fairface"
-        )
     lines.append(f"done in {duration(audit.duration_s)}")
     lines.extend(f"report: {settings.out / FORMATS[name]}" for name in settings.formats)
     lines.append(f"audit: {settings.out / 'audit.json'}")
+    lines.extend(filter(None, [not_audited(bank.name for bank in audit.banks)]))
     return lines
 
 

@@ -79,6 +79,7 @@ def _with_flags() -> Any:
 
 def summary(scan: Scan, settings: ScanSettings) -> list[str]:
     """What a person at the terminal wants to know: how many, which, how sure, where the page is."""
+    from auditor.banks.photos import not_audited
     from auditor.report.formats.scan import PAGES
     from auditor.report.view.scan import family_sentence, lots_sentence, screened_sentence
     from auditor.report.words import clean
@@ -101,6 +102,7 @@ def summary(scan: Scan, settings: ScanSettings) -> list[str]:
     lines.append(f"done in {duration(scan.duration_s)}")
     lines.extend(f"{name}: {settings.out / PAGES[name]}" for name in settings.scan_formats)
     lines.append(f"scan: {settings.out / 'scan.json'}")
+    lines.extend(filter(None, [not_audited(one.bank.name for one in scan.banks)]))
     return lines
 
 

@@ -166,10 +166,15 @@ def default_banks() -> tuple[str, ...]:
     """
     chosen = ["textures"]
     for name, rendered in IN_PLACE_OF.items():
-        _, able = _able(read_manifest(places.shipped()[name]))
-        sets = sorted(able, key=lambda one: (one != FETCHED, one))
+        sets = sets_for(name)
         chosen.append(f"{name}:{sets[0]}" if sets else rendered)
     return tuple(filter(None, chosen))
+
+
+def sets_for(name: str) -> list[str]:
+    """The imported sets that a shipped bank can select from, :data:`FETCHED` before others."""
+    _, able = _able(read_manifest(places.shipped()[name]))
+    return sorted(able, key=lambda one: (one != FETCHED, one))
 
 
 FETCHED = "fairface"
