@@ -27,6 +27,7 @@ COMMANDS = (
     "layers",
     "classes",
     "banks",
+    "open",
     "render",
     "gate",
     "policy",
@@ -38,7 +39,7 @@ COMMANDS = (
     "doctor",
 )
 """Modules of ``auditor.cli``, in the order of ``auditor --help``; each has a command, or a group of
-commands, of its own name."""
+commands, of its own name, with ``_`` behind it where Python has the name already."""
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -89,7 +90,8 @@ def build_app() -> typer.Typer:
         """
 
     for name in COMMANDS:
-        command = getattr(importlib.import_module(f"auditor.cli.{name}"), name)
+        module = importlib.import_module(f"auditor.cli.{name}")
+        command = getattr(module, name, None) or getattr(module, f"{name}_")
         if isinstance(command, typer.Typer):
             app.add_typer(with_help(command), name=name, cls=Group)
         else:
