@@ -15,6 +15,16 @@ from auditor.store.directory import AUDIT_FILE, read_audit
 from auditor.store.scans import SCAN_FILE, read_scan
 
 
+def check_all(settings: Settings) -> None:
+    """:func:`check_request`, and the name of the model: for who has more to do before the model is loaded.
+
+    Raises:
+        InputError: As :func:`check_request`, or there is no such model.
+    """
+    check_name(settings.model)
+    check_request(settings)
+
+
 def check_request(settings: Settings) -> None:
     """Refuse a request that names something that is not there, before any work is done for it.
 
@@ -24,7 +34,6 @@ def check_request(settings: Settings) -> None:
         InputError: A file, a folder or a name does not exist, or cannot be used.
     """
     _check_out(settings)
-    check_name(settings.model)
     if settings.labels is not None and not settings.labels.is_file():
         seen = "is not a file" if settings.labels.exists() else "does not exist"
         raise InputError(f"labels '{settings.labels}': {seen}; needed: a file of class names")

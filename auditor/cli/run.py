@@ -215,9 +215,9 @@ def refuse_skipped(skipped: Sequence[str]) -> None:
 
 
 def _check(settings: Settings) -> None:
-    from auditor.audit.request import check_request
+    from auditor.audit.request import check_all
 
-    check_request(settings)
+    check_all(settings)
 
 
 def _audit(settings: Settings) -> Audit:

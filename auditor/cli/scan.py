@@ -57,10 +57,10 @@ def _with_flags() -> Any:
         from auditor.cli.run import refuse_skipped
 
         settings = load_settings(config, settings_from_flags(flags), ScanSettings)
-        from auditor.audit.request import check_request
+        from auditor.audit.request import check_all
         from auditor.scan import run_scan
 
-        check_request(settings)  # before anything is fetched
+        check_all(settings)  # before anything is fetched
         fetch_lacking(settings.banks, accept_terms=bool(accept_terms))
         found = run_scan(settings, progress=progress_for(sys.stderr))
         show_lines(summary(found, settings))
