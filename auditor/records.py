@@ -175,18 +175,32 @@ class BankRecord(Record):
     """Heading to text: motivation, composition, collection and consent, uses, known defects."""
 
 
+EvidencePart = Literal["", "most", "least", "compared"]
+"""``most`` and ``least``: among the concept's images with the largest and the smallest response;
+``compared``: one of the images that it is compared with."""
+
+
 class Picture(Record):
     """A picture in the audit directory."""
 
     path: str
     """Relative to the audit directory, with forward slashes."""
     kind: Literal[
-        "photo", "impression", "occluder", "occluded", "detector", "overlay", "average", "in context"
+        "photo",
+        "impression",
+        "occluder",
+        "occluded",
+        "detector",
+        "overlay",
+        "average",
+        "in context",
+        "evidence",
     ]
     """``photo`` and ``impression``: the class's images; ``occluder``: the perturbation, scaled to be
     visible; ``occluded``: the first images with it subtracted; ``detector``: an image that excites the
     meta-detector of ``layer``; ``overlay``: where the meta-detector fires on a concept image; ``average``:
-    blurred mean of a concept's images, for a bank whose images may not be shown."""
+    blurred mean of a concept's images, for a bank whose images may not be shown; ``in context``: a class's
+    image with a person pasted in; ``evidence``: an image behind a claim."""
     alt: str
     """What it shows, for a reader who does not see it."""
     width: Count
@@ -196,6 +210,9 @@ class Picture(Record):
     concept: str = ""
     probability: Share | None = None
     """The model's probability of the class for this very image, where it has one."""
+    response: Share | None = None
+    """Of ``evidence``: the log-scaled probability e of the class for this very image."""
+    part: EvidencePart = ""
     n: Count | None = None
     """Images behind an ``average``."""
 
@@ -633,6 +650,19 @@ class Audit(Record):
             for detail in result.concepts if result.index == finding.class_index else ():
                 if (detail.bank, detail.concept) == (finding.bank, finding.subject):
                     return detail.importance
+        return None
+
+    def probe_of(self, finding: Finding) -> Probe | None:
+        """How well the groups of a contrast are told apart; ``None`` where no probe was learned.
+
+        Other kinds of findings have none of their own.
+        """
+        if finding.kind != "contrast":
+            return None
+        for result in self.classes:
+            for detail in result.contrasts if result.index == finding.class_index else ():
+                if (detail.bank, detail.more, detail.less) == (finding.bank, finding.more, finding.less):
+                    return detail.apart
         return None
 
     def to_frame(self) -> Any:

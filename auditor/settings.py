@@ -35,7 +35,10 @@ IMPRESSIONS = "impressions"
 UNLABELLED = "unlabelled"
 """What ``audit.json`` says of images found among photos without labels."""
 
-NOT_IN_NUMBERS = frozenset({"out", "formats", "strict", "overwrite", "cache", "from_scan"})
+STATED = ("release", "purpose", "assessor")
+"""What whoever audits states about the model and the audit."""
+
+NOT_IN_NUMBERS = frozenset({"out", "formats", "strict", "overwrite", "cache", "from_scan", *STATED})
 """Settings that cannot change a number in the result."""
 
 NOT_IN_RECORD = frozenset({"out", "overwrite", "cache", "from_scan"})
@@ -216,6 +219,13 @@ class Settings(BaseModel):
         None, description="Standard deviation divided by per channel, instead of the model's own."
     )
     formats: tuple[Format, ...] = Field(("html", "pdf"), description="Report formats to write.")
+    release: str = Field(
+        "", max_length=80, description="Version of the model, such as 2.3; stands on the report's first page."
+    )
+    purpose: str = Field(
+        "", max_length=300, description="What the model is meant for, in a sentence; stands beside it."
+    )
+    assessor: str = Field("", max_length=120, description="Who audits: a name and a role; stands beside it.")
     strict: bool = Field(False, description="Fail where anything that was asked for had to be skipped.")
     overwrite: bool = Field(False, description="Replace an audit with other settings that lies in 'out'.")
     cache: Path | None = Field(

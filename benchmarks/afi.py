@@ -26,9 +26,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from auditor.audit.checks import another_occluder, random_occluder
 from auditor.audit.forward import show_bank
 from auditor.audit.importance import late_layers
-from auditor.audit.occluders import learn_occluders
+from auditor.audit.occluders import Occluders, learn_occluders
 from auditor.banks.places import cache_root
 from auditor.context import AuditContext
 from auditor.errors import InputError
@@ -36,10 +37,10 @@ from auditor.explain import occluder as occ
 from auditor.explain.channels import channel_importance, neuron_scores
 from auditor.explain.reference_classes import choose_classes
 from auditor.explain.stage_one import StageOne, cached_stage_one, class_images
-from auditor.images.transforms import Views
+from auditor.images.transforms import Views, view
 from auditor.models import InputOverrides, Request, find_classes, load_model
 from auditor.models.layers import choose_layers
-from auditor.models.loaded import ClassLabel
+from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.models.precision import resolve
 from auditor.progress import progress_for
 from auditor.randomness import stream
@@ -99,6 +100,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             command.add_argument("--references", type=int, default=8, help="reference classes")
         elif name == "another":
             command.add_argument("--count", type=int, default=12, help="classes drawn by lot")
+            command.add_argument("--images", type=Path, help="photos of the classes that --classes names")
+            command.add_argument(
+                "--shrink",
+                type=float,
+                help="scale every occluder down until only this share of views learned on is lost",
+            )
         else:
             command.add_argument("--images", type=Path, required=True, help="one folder of photos per class")
             command.add_argument(
@@ -321,11 +328,17 @@ def occluders(asked: argparse.Namespace) -> None:
 
 def another(asked: argparse.Namespace) -> None:
     """Print how often occluders of other classes change the answer on a class, for classes drawn by lot."""
-    context = _context(asked)
+    context = _context(asked, **({"images": str(asked.images)} if asked.images else {}))
     labels = context.model.labels
-    drawn = stream(asked.seed, "benchmark another").choice(len(labels), asked.count, replace=False)
-    context = replace(context, classes=tuple(labels[i] for i in drawn))
+    if asked.classes:
+        chosen = tuple(find_classes(labels, asked.classes.split(",")))
+    else:
+        drawn = stream(asked.seed, "benchmark another").choice(len(labels), asked.count, replace=False)
+        chosen = tuple(labels[i] for i in drawn)
+    context = replace(context, classes=chosen)
     found = learn_occluders(context)
+    if asked.shrink is not None:
+        found = _shrunk(context.model, found, asked.shrink)
     print("| class | held out | changed by its own | by a random one | by other classes' | check |")
     print("|---|---|---|---|---|---|")
     failed = tested = 0
@@ -343,6 +356,37 @@ def another(asked: argparse.Namespace) -> None:
         failed += others.passed is False
         print(f"| {label.name} | {held} | {shares} | {said} |")
     print(f"\nThe check 'another class's occluder' failed for {failed} of {tested} classes.")
+
+
+def _shrunk(model: LoadedModel, found: Occluders, target: float) -> Occluders:
+    """The same occluders, each as small as still hides the class in views of what it was learned on."""
+    references = [_scaled(model, one, target) for one in found.references.classes]
+    classes = []
+    for one in found.classes:
+        smaller = _scaled(model, one.stage_one, target) if one.stage_one else None
+        checks = (random_occluder(smaller), another_occluder(model, smaller, references)) if smaller else ()
+        classes.append(replace(one, stage_one=smaller, checks=checks))
+    return replace(found, classes=tuple(classes))
+
+
+def _scaled(model: LoadedModel, one: StageOne, target: float) -> StageOne:
+    images, y = one.images.inputs(model), one.label.index
+    learned, held = images[: one.images.record.learned], images[one.images.record.learned :]
+    generator = torch.Generator().manual_seed(0)
+    views = torch.cat([view(learned, Views(), generator=generator) for _ in range(4)])
+    with torch.inference_mode():
+        views = views[model.module(views).argmax(1) == y]
+    whole = torch.from_numpy(one.perturbations[0]).to(model.device)
+    low, high = 0.0, 1.0
+    for _ in range(6):
+        middle = (low + high) / 2.0
+        enough = lost(model, views, whole * middle, y) >= target
+        low, high = (low, middle) if enough else (middle, high)
+    perturbations = one.perturbations.copy()
+    perturbations[0] *= high
+    success = lost(model, held, whole * high, y) if len(held) else None
+    record = one.occluder.model_copy(update={"success_heldout": success})
+    return replace(one, perturbations=perturbations, occluder=record)
 
 
 def _of_class(context: AuditContext, label: ClassLabel, *, as_they_are: bool) -> list[str]:

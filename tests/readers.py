@@ -257,7 +257,8 @@ def pdf_rows(audit: Audit, text: str) -> dict[Key, Said]:
         for title, sign, said, effect, between, p in re.findall(row, chapter):
             found[owner, *names.of[title]] = Said(signed(f"{sign} {said}"), effect, ends(between), p)
         row = (
-            rf"(\w+) against (\w+) (?:not matched|matched, \d+ independent pairs) ([▲▼●○–]) "
+            rf"(\w+) against (\w+) (?:not matched|matched, \d+ independent pairs)(?:, told apart [^▲▼●○–]+)? "
+            rf"([▲▼●○–]) "
             rf"{word}|more with \w+) \S+ / \S+ (\S+) {interval} (\S+)"
         )
         for first, second, sign, said, effect, between, p in re.findall(row, chapter):
@@ -305,7 +306,7 @@ def markdown_rows(text: str, heading: str) -> list[list[str]]:
 def markdown_findings(text: str, names: Names) -> dict[Key, Said]:
     found: dict[Key, Said] = {}
     for owner, about, said, effect, interval, p, *_ in markdown_rows(text, "### Strongest per class"):
-        pair = re.fullmatch(r"`(.+)/(.+)` against `(.+)`( \(not matched\))?", about)
+        pair = re.fullmatch(r"`(.+)/(.+)` against `(.+?)`( \(not matched\))?(, told apart .+)?", about)
         if pair:
             bank, more, less = pair[1], pair[2], pair[3]
             place, word = (owner.strip("`"), bank, f"{more}/{less}"), signed(said, more, less)
@@ -351,7 +352,8 @@ def sarif_claims(text: str) -> dict[Key, Said]:
         more, _, less = subject.partition("/")
         message = result["message"]["text"].replace("\\", "")
         word, effect, interval, p = re.search(
-            r": (.+), effect (\S+) (\[.+?\]), corrected p (?:= )?(.+?)(?:; importance .*)?$", message
+            r": (.+), effect (\S+) (\[.+?\]), corrected p (?:= )?(.+?)(?:; (?:importance|told apart) .*)?$",
+            message,
         ).groups()  # type: ignore[union-attr]
         assert message.startswith(f"{owner}, images labelled {more}")
         word = meaning(word, *((more, less) if less else ("", "")))

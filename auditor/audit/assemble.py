@@ -10,7 +10,9 @@ from typing import Any, get_args
 
 import torch
 
+from auditor.audit.evidence import evidence_pictures
 from auditor.audit.explanations import ClassExplanation, ConceptExplanation
+from auditor.audit.forward import Shown
 from auditor.audit.importance import why_not_measured
 from auditor.audit.in_context import Pasted
 from auditor.audit.layout import BankLayout
@@ -158,26 +160,27 @@ def skipped_parts(occluders: Occluders, banks: Sequence[ConceptBank]) -> list[Sk
 def albums_of(
     context: AuditContext,
     occluders: Occluders,
-    banks: Sequence[ConceptBank],
+    shown: Sequence[Shown],
     findings: Sequence[Finding],
     pasted: Mapping[int, Sequence[Pasted]],
 ) -> list[Album]:
     """The pictures of every class: its own, people in them, and the averages that all classes share."""
     progress = context.progress
+    banks = [one.layout.bank for one in shown]
     averages = [average_pictures(bank, place=i, progress=progress) for i, bank in enumerate(banks)]
     albums = [Album(f"{one.label.index:05d}") for one in occluders.classes]
-    work = []
+    work: list[list[Callable[[], None]]] = []
     for one, album in zip(occluders.classes, albums, strict=True):
         own = [finding for finding in findings if finding.class_index == one.label.index]
-        work.append(_parts(context, one, own, banks, album))
+        evidence = partial(evidence_pictures, shown, one.label, own, album)
+        work.append([*_parts(context, one, own, banks, album), evidence])
     with progress.stage("pictures", sum(map(len, work))) as stage:
         for one, album, parts in zip(occluders.classes, albums, work, strict=True):
             for part in parts:
                 part()
                 stage.advance()
             for one_of in pasted.get(one.label.index, ()):
-                more = {"bank": one_of.bank, "concept": one_of.group}
-                album.add(one_of.pixels, "in context", one_of.alt, **more)
+                album.add(one_of.pixels, "in context", one_of.alt, bank=one_of.bank, concept=one_of.group)
             for records, files in averages:
                 album.include(records, files)
     return albums

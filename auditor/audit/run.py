@@ -66,7 +66,7 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
         pasted = in_context(context, occluders.classes, shown, scores.groups)
         findings = conclude_all(in_order(context.classes, [*scores.findings, *pasted.findings]))
         explanations = explain(context, occluders, shown, benchmark, findings)
-        albums = albums_of(context, occluders, banks, findings, pasted.pictures)
+        albums = albums_of(context, occluders, shown, findings, pasted.pictures)
     classes = class_results(occluders, scores, explanations, albums)
     audit = Audit(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -28,6 +28,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("model", "classes", "from_scan", "images", "unlabelled", "banks"),
         *("scores_only", "in_context"),
     ),
+    "Stated in the report": ("release", "purpose", "assessor"),
     WHERE_TO: ("out", "formats", "overwrite", "strict", "cache"),
     "Computing": ("device", "precision", "batch_size", "seed"),
     "A model of your own": (

@@ -21,7 +21,12 @@ WORTH_SAYING = (
 
 def release(audit: Audit) -> Release:
     """What identifies an audited release."""
-    return Release(model=audit.model.name, weights_sha256=audit.model.weights_sha256, created=audit.created)
+    return Release(
+        model=audit.model.name,
+        weights_sha256=audit.model.weights_sha256,
+        created=audit.created,
+        label=str(audit.settings.get("release") or ""),
+    )
 
 
 def check_comparable(old: Audit, new: Audit) -> list[str]:

@@ -11,6 +11,13 @@ class Release(Record):
     model: str
     weights_sha256: str
     created: str
+    label: str = ""
+    """The version that whoever audited stated."""
+
+    @property
+    def title(self) -> str:
+        """The model, with the stated version where there is one."""
+        return f"{self.model}, release {self.label}" if self.label else self.model
 
 
 class Change(Record):

@@ -47,13 +47,13 @@ class Album:
         self.records += records
         self.files |= files
 
-    def add(self, pixels: Pixels, kind: str, alt: str, **more: object) -> None:
-        """Encode a picture (JPEG, quality 88) and note what it shows."""
-        side = max(pixels.shape[:2])
+    def add(self, pixels: Pixels, kind: str, alt: str, *, side: int = SIDE, **more: object) -> None:
+        """Encode a picture (JPEG, quality 88, at most ``side`` pixels long) and note what it shows."""
+        longest = max(pixels.shape[:2])
         values = np.broadcast_to(pixels, (*pixels.shape[:2], 3))  # grey in three equal channels
         picture = Image.fromarray((np.clip(values, 0, 1) * 255).round().astype(np.uint8), "RGB")
-        if side > SIDE:
-            factor = SIDE / side
+        if longest > side:
+            factor = side / longest
             picture = picture.resize(
                 (round(picture.width * factor), round(picture.height * factor)), Image.Resampling.LANCZOS
             )

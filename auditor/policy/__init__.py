@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auditor.policy.judge import judge
 from auditor.policy.load import LoadedPolicy, Problem, load_policy, parse_policy, read_problems
-from auditor.policy.rules import Association, Contrast, Policy, Trust, Waiver
+from auditor.policy.rules import Association, Contrast, Expected, Policy, Trust, Waiver
 from auditor.policy.verdict import EXIT_STATUS, AppliedWaiver, Ruling, Verdict
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "AppliedWaiver",
     "Association",
     "Contrast",
+    "Expected",
     "LoadedPolicy",
     "Policy",
     "Problem",

@@ -21,6 +21,7 @@ from auditor.policy.load import LoadedPolicy
 from auditor.policy.rules import (
     Association,
     Contrast,
+    Expected,
     Policy,
     Waiver,
     class_matches,
@@ -85,7 +86,14 @@ def judge(
     )
 
 
-def rule_on(finding: Finding, *, tolerance: float, alpha: float, side: str = "either") -> Answer:
+def rule_on(
+    finding: Finding,
+    *,
+    tolerance: float,
+    alpha: float,
+    side: str = "either",
+    expected: Expected | None = None,
+) -> Answer:
     """What may be said of ``|effect| <= tolerance``.
 
     Args:
@@ -93,6 +101,7 @@ def rule_on(finding: Finding, *, tolerance: float, alpha: float, side: str = "ei
         tolerance: Largest size the rule allows.
         alpha: Largest corrected p-value of an established effect.
         side: Which sign is limited: ``either``, ``associated`` or ``negatively associated``.
+        expected: What the finding may be beyond the tolerance; ``None``: nothing.
     """
     if finding.withheld:
         return _withheld(finding.reason)
@@ -100,6 +109,8 @@ def rule_on(finding: Finding, *, tolerance: float, alpha: float, side: str = "ei
         -math.inf if side == "associated" else -tolerance,
         math.inf if side == "negatively associated" else tolerance,
     )
+    if expected is not None:
+        return _rule_on_expected(finding, irrelevant, expected, alpha)
     judged = conclude(numbers_of(finding), irrelevant=irrelevant, alpha=alpha, checks=finding.checks)
     limit = {"either": f"±{tolerance:g}", "associated": f"{tolerance:g} upward"}.get(
         side, f"{tolerance:g} downward"
@@ -113,6 +124,22 @@ def rule_on(finding: Finding, *, tolerance: float, alpha: float, side: str = "ei
             f"{finding.margin:g}; audit again with a margin of {tolerance:g} or less"
         )
     return _answer(judged, limit, unclaimed=unclaimed)
+
+
+def _rule_on_expected(finding: Finding, tolerated: Range, expected: Expected, alpha: float) -> Answer:
+    """The same where one direction is expected up to a size."""
+    most = expected.largest_effect
+    if expected.direction == "associated":
+        allowed, words = Range(tolerated.low, max(tolerated.high, most)), f"{most:g} upward"
+    else:
+        allowed, words = Range(min(tolerated.low, -most), tolerated.high), f"{most:g} downward"
+    judged = conclude(numbers_of(finding), irrelevant=allowed, alpha=alpha, checks=finding.checks)
+    if judged.withheld:
+        return _withheld(judged.reason)
+    if judged.conclusion == "not associated":
+        return Answer("pass", f"within what is expected, up to {words}: {expected.reason}")
+    beyond = "" if finding.claimed else f"beyond what is expected, but not claimed: {finding.reason}"
+    return _answer(judged, f"and expected {words}", unclaimed=beyond)
 
 
 def rule_on_growth(change: Change, *, tolerance: float, alpha: float) -> Answer:
@@ -191,7 +218,19 @@ class _Court:
 
     def notes(self) -> list[str]:
         """What became of the waivers, and whether the audit could establish anything."""
-        return [*waiver_notes(self.policy.waiver, self.used, self.today), *self._out_of_reach()]
+        waived = waiver_notes(self.policy.waiver, self.used, self.today)
+        return [*waived, *self._not_seen(), *self._out_of_reach()]
+
+    def _not_seen(self) -> Iterator[str]:
+        """What is expected and not claimed: a model that lost it has changed."""
+        found = [(r, f) for r in self.audit.classes for f in self.audit.of_class(r.index)]
+        for one in self.policy.expected:
+            seen = [f for r, f in found if one.covers(r, f)]
+            if not any(f.conclusion == one.direction for f in seen):
+                yield (
+                    f"expected and not found: {', '.join(one.classes)} {one.direction} with "
+                    f"{', '.join(one.concepts)}"
+                )
 
     def _out_of_reach(self) -> Iterator[str]:
         permutations = int(self.audit.settings.get("permutations", 0))
@@ -232,7 +271,8 @@ class _Court:
         if tolerance is None:
             return
         for result, finding in targets(self.audit, rule):
-            measured = rule_on(finding, tolerance=tolerance, alpha=about["alpha"], side=side)
+            meant = next((one for one in self.policy.expected if one.covers(result, finding)), None)
+            measured = rule_on(finding, tolerance=tolerance, alpha=about["alpha"], side=side, expected=meant)
             yield self._ruling(
                 rule,
                 about | {"kind": finding.kind, "minimum_detectable": finding.minimum_detectable},

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from auditor.errors import InputError
-from auditor.policy.rules import Association, Contrast, Policy, ScanRule, Trust, Waiver
+from auditor.policy.rules import Association, Contrast, Expected, Policy, ScanRule, Trust, Waiver
 from auditor.toml_lines import Location, Toml, TomlSyntaxError, parse_toml, read_toml_text
 
 LARGEST_FILE = 1_000_000
@@ -21,6 +21,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "association": Association,
     "contrast": Contrast,
     "scan": ScanRule,
+    "expected": Expected,
     "waiver": Waiver,
 }
 _SINCE_2 = (

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from auditor.records import ClassResult, Count
+from auditor.records import ClassResult, Count, Finding
 
 Inconclusive = Literal["fail", "warn", "pass"]
 """What an answer that is too imprecise counts as. ``warn`` keeps it inconclusive (exit status 4)."""
@@ -128,6 +128,32 @@ class ScanRule(PolicyRecord):
         return self
 
 
+class Expected(PolicyRecord):
+    """An association with a concept that the class is meant to have: a zebra is striped.
+
+    Rules hold the other direction as before, and this one only beyond ``largest_effect``. Differences between
+    groups of people are never expected: an owner waives them, until a date.
+    """
+
+    classes: Patterns
+    banks: Patterns = ["*"]
+    concepts: Patterns
+    direction: Literal["associated", "negatively associated"] = "associated"
+    largest_effect: Effect = 1.0
+    """Largest effect that is still expected, absolute."""
+    reason: Text
+    """Why it is meant."""
+
+    def covers(self, result: ClassResult, finding: Finding) -> bool:
+        """Whether it is about this finding."""
+        return (
+            finding.kind == "association"
+            and class_matches(result, self.classes)
+            and matches(finding.bank, self.banks)
+            and matches(finding.subject, self.concepts)
+        )
+
+
 class Waiver(PolicyRecord):
     """A known excess that its owner accepts until a date.
 
@@ -168,6 +194,7 @@ class Policy(PolicyRecord):
     contrast: list[Contrast] = []
     scan: list[ScanRule] = []
     """Rules for a scan of every class; an audit is not held against them."""
+    expected: list[Expected] = []
     waiver: list[Waiver] = []
 
     @model_validator(mode="after")

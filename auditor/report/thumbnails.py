@@ -43,9 +43,11 @@ class Encoded:
 def picture_paths(view: ReportView) -> list[str]:
     """Every picture that the report shows, in order, once."""
     paths: list[str] = []
-    for section in view.classes:
+    for section in view.detailed:
         shots = [*section.images, *section.occluder, *section.occluded]
-        shots += [shot for group in (*section.overlays, *section.averages) for shot in group.shots]
+        shots += [shot for table in section.contrasts for shot in table.shots]
+        groups = (*section.evidence, *section.overlays, *section.averages)
+        shots += [shot for group in groups for shot in group.shots]
         shots += [shot for layer in section.layers for shot in layer.shots]
         paths += [shot.path for shot in shots]
     return list(dict.fromkeys(paths))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from auditor.records import Conclusion, Finding, Importance
+from auditor.records import Conclusion, Finding, Importance, Probe
 
 if TYPE_CHECKING:
     from auditor.compare import Change
@@ -115,6 +115,19 @@ def importance_text(one: Importance | None) -> str:
         f"importance (AfI) {number(one.effect, digits=3)} {ends}, "
         f"{p_phrase(one.p_adjusted, name='corrected p')}; seen in: {one.views}"
     )
+
+
+def apart_text(probe: Probe | None, alpha: float) -> str:
+    """``told apart (AUC 0.93 [0.88, 0.97])``, or ``not told apart`` with the same; empty where none.
+
+    Args:
+        probe: Of a contrast.
+        alpha: Level of the contrast; the groups are told apart where the probe's p-value is at most that.
+    """
+    if probe is None:
+        return ""
+    word = "told apart" if probe.p_value <= alpha else "not told apart"
+    return f"{word} (AUC {number(probe.auc)} {interval(probe.low, probe.high)})"
 
 
 def interval_text(finding: Finding) -> str:

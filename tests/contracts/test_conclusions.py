@@ -29,7 +29,7 @@ from auditor.compare import Change, Comparison, compare
 from auditor.files import load_arrays
 from auditor.findings import conclude_variant, concluded
 from auditor.policy import Policy, judge
-from auditor.records import Audit, Explanation, Finding, Skipped, Variant
+from auditor.records import Audit, ContrastDetail, Explanation, Finding, Probe, Skipped, Variant
 from auditor.report import FORMATS, render_format
 from auditor.report.formats import comparison as comparison_report
 from auditor.report.formats import history
@@ -214,9 +214,13 @@ def failing(audit: Audit, failures: tuple[Failure, ...]) -> Audit:
 
 def whole() -> Audit:
     """Two classes that say the opposite of each other, with every kind of finding."""
-    return audit_of(
-        audited_class(*findings_of()), audited_class(*findings_of(-1), index=287, name="lynx", synset="")
+    zebra, lynx = (
+        audited_class(*findings_of()),
+        audited_class(*findings_of(-1), index=287, name="lynx", synset=""),
     )
+    probe = Probe(auc=0.93, low=0.88, high=0.96, p_value=0.001)
+    details = [ContrastDetail(bank="faces", more=more, less=less, apart=probe) for more, less in PAIRS]
+    return audit_of((zebra[0].model_copy(update={"contrasts": details}), zebra[1]), lynx)
 
 
 @cache

@@ -365,7 +365,7 @@ def test_the_stage_of_pictures_advances_with_every_part_of_a_class(bank: Path, t
     kinds = [picture.kind for picture in result.pictures]
     overlaid = {picture.concept for picture in result.pictures if picture.kind == "overlay"}
     assert kinds.count("detector") > 0
-    assert total == sum(done) == 1 + kinds.count("detector") + len(overlaid)
+    assert total == sum(done) == 2 + kinds.count("detector") + len(overlaid)
     assert set(done) == {1}
 
 

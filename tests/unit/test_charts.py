@@ -42,7 +42,7 @@ def charts(view: ReportView) -> list[Chart]:
 
 def test_every_kind_of_chart_is_drawn(charts: list[Chart]) -> None:
     kinds = {re.sub(r"^class-\d+(-bank-\d+)?-", "", chart.key) for chart in charts}
-    assert kinds == {"occlusion", "scores", "importance", "responses", "layers", "effects", "contrasts"}
+    assert kinds == {"occlusion", "scores", "importance", "responses", "layers", "effects", "chart-contrast"}
 
 
 def test_charts_are_deterministic(view: ReportView, charts: list[Chart]) -> None:
@@ -149,7 +149,7 @@ def test_nothing_measured_is_nothing_drawn(audit: Audit) -> None:
     drawn = class_charts(view.classes[0], margin=None, colours=SCREEN)
     assert (drawn.scores, drawn.importance, drawn.responses, drawn.effects) == ({}, {}, {}, {})
     assert drawn.layers is None
-    assert drawn.contrasts is None
+    assert drawn.contrasts == {}
 
 
 def test_what_was_not_explained_is_not_drawn(view: ReportView) -> None:

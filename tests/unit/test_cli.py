@@ -408,9 +408,9 @@ def test_flags_for_experts_come_last(capsys: pytest.CaptureFixture[str]) -> None
     assert main(["run", "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     titles = [*flags.GROUPS]
-    titles.insert(2, "Release gate")
+    titles.insert(titles.index(flags.WHERE_TO) + 1, "Release gate")
     assert [line for line in lines if line in titles] == titles
-    assert [title.startswith("Expert: ") for title in titles] == [False] * 5 + [True] * 3
+    assert [title.startswith("Expert: ") for title in titles] == [False] * 6 + [True] * 3
 
 
 def test_a_group_without_a_command_shows_its_help_once(capsys: pytest.CaptureFixture[str]) -> None:

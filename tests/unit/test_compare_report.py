@@ -12,6 +12,7 @@ import pytest
 
 from auditor.cli import main
 from auditor.compare import Comparison, compare
+from auditor.compare.records import Release
 from auditor.records import Audit, Finding
 from auditor.report.formats.comparison import (
     comparison_headline,
@@ -254,3 +255,8 @@ def test_the_commands(
     ):
         assert main(arguments) == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_stated_version_stands_beside_the_model() -> None:
+    assert Release(model="m", weights_sha256="0", created="", label="2.3").title == "m, release 2.3"
+    assert Release(model="m", weights_sha256="0", created="").title == "m"

@@ -12,16 +12,17 @@ import pytest
 from huggingface_hub import ModelCard
 
 from auditor.errors import InputError
-from auditor.records import CLAIMS, Audit, ConceptDetail, SanityCheck
+from auditor.records import CLAIMS, Audit, ConceptDetail, ContrastDetail, Probe, SanityCheck
 from auditor.report.escape import csv_text, markdown_code, markdown_text, sarif_text
 from auditor.report.formats import csv as as_csv
+from auditor.report.formats import html as as_html
 from auditor.report.formats import json as as_json
 from auditor.report.formats import junit as as_junit
 from auditor.report.formats import markdown as as_markdown
 from auditor.report.formats import modelcard as as_modelcard
 from auditor.report.formats import sarif as as_sarif
 from auditor.report.formats.mlflow import metrics
-from auditor.report.words import importance_text
+from auditor.report.words import apart_text, importance_text
 from auditor.store.directory import parse_audit
 from tests.releases import audit_of, audited_class, concept, contrast, failed
 from tests.sample import build
@@ -83,7 +84,8 @@ def test_csv_has_one_row_for_every_finding_with_its_numbers(sample: Audit) -> No
         "minimum_detectable": "0.05", "class_share": "0.1", "taken_for_class": "2", "log_difference": "",
         "rank": "1", "paper_score": "0.5", "paper_score_sd": "0.01", "importance": "",
         "importance_adjusted_low": "", "importance_adjusted_high": "", "importance_p_adjusted": "",
-        "importance_conclusion": "", "views": "",
+        "importance_conclusion": "", "views": "", "probe_auc": "", "probe_low": "", "probe_high": "",
+        "probe_p": "",
     }  # fmt: skip
     assert tuple(small[0]) == as_csv.COLUMNS
     assert (small[2]["conclusion"], small[2]["withheld"]) == ("inconclusive", "True")
@@ -147,6 +149,14 @@ def test_sarif_follows_its_schema_and_names_what_was_found(sample: Audit) -> Non
     assert "images labelled women against men" in run["results"][2]["message"]["text"]
     for result in run["results"]:
         assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+
+
+def test_sarif_names_the_rule_of_a_contrast_in_context() -> None:
+    pair = contrast(effect=0.05, low=0.03, high=0.07)
+    audit = audit_of(audited_class(pair.model_copy(update={"kind": "in context", "matched": True})))
+    text = as_sarif.render(audit, Path())
+    assert sarif_errors(text) == []
+    assert [r["ruleId"] for r in json.loads(text)["runs"][0]["results"]] == ["in-context"]
 
 
 def test_sarif_fingerprints_stay_when_numbers_change() -> None:
@@ -275,3 +285,78 @@ def test_every_format_tells_what_the_features_show(sample: Audit) -> None:
         assert told[f"{place}/importance_claimed"] == float(one.conclusion in CLAIMS)
     rows = [line for line in as_markdown.render(sample, Path()).splitlines() if line.startswith("| `")]
     assert any(line.endswith(f"| {one.views} |") for line in rows for _, one in seen)
+
+
+TOLD = Probe(auc=0.931, low=0.8842, high=0.9671, p_value=0.001)
+NOT_TOLD = Probe(auc=0.462, low=0.3501, high=0.5829, p_value=0.747)
+UNMEASURED = dict.fromkeys(("effect", "low", "high", "p_value", "p_adjusted", "q_value"))
+
+
+def _probed(probe: Probe | None, **numbers: Any) -> Audit:
+    """An association, a contrast and the same in context; of the contrast the probe is recorded."""
+    pair = contrast(**{"effect": 0.05, "low": 0.03, "high": 0.07} | numbers)
+    pasted = pair.model_copy(update={"kind": "in context", "matched": True})
+    result, findings = audited_class(concept(), pair, pasted)
+    details = [
+        ContrastDetail(bank="faces", more="old", less="young", apart=NOT_TOLD),
+        ContrastDetail(bank="faces", more="women", less="men", apart=probe),
+    ]
+    return audit_of((result.model_copy(update={"contrasts": details}), findings))
+
+
+@pytest.mark.parametrize(
+    ("probe", "numbers", "words"),
+    [
+        (TOLD, {}, "told apart (AUC 0.93 [0.88, 0.97])"),
+        (NOT_TOLD, UNMEASURED, "not told apart (AUC 0.46 [0.35, 0.58])"),
+    ],
+)
+def test_every_format_tells_whether_groups_are_told_apart(
+    probe: Probe, numbers: dict[str, Any], words: str
+) -> None:
+    """Once, beside the contrast: not beside the association or the contrast in context."""
+    audit = _probed(probe, **numbers)
+    assert apart_text(probe, 0.05) == words
+    assert [audit.probe_of(f) for f in audit.findings] == [None, probe, None]
+    markdown = as_markdown.render(audit, Path())
+    assert f"| `faces/women` against `men` (not matched), {words} |" in markdown
+    assert markdown.count("told apart") == 1
+    cases = {c.get("name"): c[0].text or "" for c in ElementTree.fromstring(  # noqa: S314 (our own)
+        as_junit.render(audit, Path())).iter("testcase")}  # fmt: skip
+    assert [name for name, text in cases.items() if words in text] == [
+        "faces/women against men (not matched)"
+    ]
+    assert as_html.render(audit, Path()).count(f">not matched, {words}</span>") == 1
+    told = {name: value for name, value in metrics(audit).items() if "/probe_" in name}
+    place = "zebra/faces/women - men unmatched"
+    assert told == {f"{place}/probe_auc": probe.auc, f"{place}/probe_p": probe.p_value}
+    claims = json.loads(as_sarif.render(audit, Path()))["runs"][0]["results"]
+    said = [claim["message"]["text"].replace("\\", "") for claim in claims if claim["ruleId"] == "contrast"]
+    assert [text.endswith(f"; {words}") for text in said] == ([] if numbers else [True])
+
+
+def test_the_csv_has_the_probe_of_contrasts_alone() -> None:
+    columns = ("probe_auc", "probe_low", "probe_high", "probe_p")
+    rows = list(csv.DictReader(io.StringIO(as_csv.render(_probed(TOLD), Path()))))
+    assert [[row[name] for name in columns] for row in rows] == [
+        [""] * 4, ["0.931", "0.8842", "0.9671", "0.001"], [""] * 4
+    ]  # fmt: skip
+    [_, values, _] = as_csv.rows(_probed(TOLD))
+    assert {name: values[name] for name in columns} == {
+        f"probe_{name.partition('_')[0]}": value for name, value in vars(TOLD).items()
+    }
+
+
+def test_where_no_probe_was_learned_no_format_tells_of_one() -> None:
+    audit = _probed(None)
+    for render in (as_markdown.render, as_junit.render, as_sarif.render, as_html.render):
+        assert "told apart" not in render(audit, Path())
+    assert not any("probe" in name for name in metrics(audit))
+    row = list(csv.DictReader(io.StringIO(as_csv.render(audit, Path()))))[1]
+    assert {row[name] for name in row if name.startswith("probe_")} == {""}
+
+
+def test_a_probe_that_passes_is_one_at_most_at_alpha() -> None:
+    assert apart_text(TOLD, 0.001).startswith("told apart")
+    assert apart_text(TOLD, 0.0009).startswith("not told apart")
+    assert apart_text(None, 0.05) == ""

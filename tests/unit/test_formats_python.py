@@ -13,6 +13,7 @@ import pytest
 
 import auditor
 from auditor.errors import InputError
+from auditor.records import ContrastDetail, Probe
 from auditor.report.formats.csv import COLUMNS
 from auditor.store.directory import write_audit
 from tests.hostile import NAMES, hostile
@@ -88,6 +89,17 @@ def test_a_frame_has_one_row_for_every_finding() -> None:
     assert frame["effect"].dtype == float
     assert list(frame["effect"].isna()) == [False, False, True, False]
     assert frame.loc[0, "p_adjusted"] == 0.0004
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pandas") is None, reason="needs the extra 'frame'")
+def test_a_frame_has_how_well_groups_are_told_apart() -> None:
+    result, findings = audited_class(STRONG, PAIR)
+    probe = Probe(auc=0.93, low=0.88, high=0.97, p_value=0.001)
+    detail = ContrastDetail(bank="faces", more="women", less="men", apart=probe)
+    frame = audit_of((result.model_copy(update={"contrasts": [detail]}), findings)).to_frame()
+    told = frame[["probe_auc", "probe_low", "probe_high", "probe_p"]]
+    assert told.loc[0].isna().all()
+    assert list(told.loc[1]) == [0.93, 0.88, 0.97, 0.001]
 
 
 def test_without_pandas_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

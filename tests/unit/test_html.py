@@ -110,7 +110,7 @@ def test_first_page_has_identity_findings_trust_and_gaps(page: str) -> None:
         "Findings that it tests are withheld; no others are.",
         "Made without photos",
         "The class “zebra” is associated with images labelled “Banded”.",
-        "effect 0.62 [0.57, 0.67], corrected p = 0.010, 60 independent images",
+        "Effect 0.62 [0.57, 0.67], corrected p = 0.010, 60 independent images",
         "the model takes 6 of 60 images for the class itself",
         "would not be claimed at temperature 1.50",
         "changed the model's answer on 9 of 10 held-out images",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -116,7 +117,7 @@ def test_table_heads_say_what_they_head(reader: pypdf.PdfReader) -> None:
 
 
 def test_contents_name_pages_and_outline_names_chapters(reader: pypdf.PdfReader) -> None:
-    assert "Contents" in reader.pages[1].extract_text()
+    assert re.search(r"method and limits \(\d+\)", " ".join(reader.pages[1].extract_text().split()))
     titles = []
 
     def walk(items: list[object]) -> None:
@@ -127,7 +128,7 @@ def test_contents_name_pages_and_outline_names_chapters(reader: pypdf.PdfReader)
                 titles.append(item["/Title"])  # type: ignore[index]
 
     walk(reader.outline)
-    for title in ("What was found", "lipstick", "Method and limits", "Glossary", "Review"):
+    for title in ("Each class in a sentence", "lipstick", "Method and limits", "Appendix: glossary"):
         assert title in titles
 
 
@@ -136,7 +137,7 @@ def test_first_page_says_what_how_and_how_far(reader: pypdf.PdfReader) -> None:
     for needed in (
         *("bundled:efficientnet_lite0", "8f3c1d0b", "Scores: ! usable in part", "Explanations: ✓ usable"),
         *("Checks withhold 1 of 5 findings", "technical properties alone tell 64%", "Nothing is claimed."),
-        *("4 concepts inconclusive. 1 finding withheld", "Not tested"),
+        *("Not tested", "Release: not stated", "Decision of the reviewer"),
     ):
         assert needed in text, needed
 
@@ -164,7 +165,7 @@ def test_readers_find_no_fault(content: bytes, tmp_path: Path) -> None:
         assert "CreationDate:    Mon Nov 23" in info
     if "pdftotext" in tools:
         text = subprocess.run(["pdftotext", "-layout", path, "-"], capture_output=True, text=True, check=True)
-        assert "What can be used" in text.stdout
+        assert "Decision of the reviewer" in text.stdout
 
 
 def test_only_what_belongs_to_the_report_can_be_fetched() -> None:

@@ -12,9 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.compare import Comparison, compare
-from auditor.policy import Association, Contrast, Policy, Ruling, Trust, Verdict, Waiver, judge
+from auditor.policy import (
+    Association,
+    Contrast,
+    Expected,
+    Policy,
+    Ruling,
+    Trust,
+    Verdict,
+    Waiver,
+    judge,
+    parse_policy,
+)
 from auditor.policy.judge import rule_on, rule_on_growth
 from auditor.records import Audit, Check, Finding, Skipped
+from auditor.report.formats.policy import policy_template
 from tests.releases import (
     CONTRAST_MARGIN,
     MARGIN,
@@ -704,3 +716,69 @@ def test_growth_can_be_waived(new: Callable[[], Finding], outcome: str) -> None:
 def test_the_same_input_gives_the_same_verdict() -> None:
     audit = audit_of(audited_class(concept(**ABOVE), concept("b", **ACROSS)))
     assert _judged(audit) == _judged(audit)
+
+
+# What is expected.
+
+
+def _expecting(**more: Any) -> Policy:
+    fields: dict[str, Any] = {"classes": ["zebra"], "concepts": ["banded"], "reason": "zebras are striped"}
+    return _policy(expected=[Expected(**(fields | more))])
+
+
+def test_an_expected_association_passes_and_says_why() -> None:
+    ruling = _one(concept(**ABOVE), _expecting())
+    assert ruling.outcome == "pass"
+    assert ruling.reason == "within what is expected, up to 1 upward: zebras are striped"
+
+
+@pytest.mark.parametrize(
+    ("expected", "seen", "outcome"),
+    [
+        ({"largest_effect": 0.6}, ABOVE, "pass"),
+        ({"largest_effect": 0.3}, ABOVE, "fail"),
+        ({"largest_effect": 0.5}, ABOVE, "inconclusive"),
+        ({}, BELOW, "fail"),
+        ({"direction": "negatively associated"}, BELOW, "pass"),
+        ({"direction": "negatively associated"}, ABOVE, "fail"),
+        ({"classes": ["horse"]}, ABOVE, "fail"),
+        ({"concepts": ["dotted"]}, ABOVE, "fail"),
+        ({"banks": ["faces"]}, ABOVE, "fail"),
+    ],
+)
+def test_what_is_expected_is_one_direction_of_one_finding_up_to_a_size(
+    expected: dict[str, Any], seen: dict[str, Any], outcome: str
+) -> None:
+    assert _one(concept(**seen), _expecting(**expected)).outcome == outcome
+
+
+def test_a_failed_check_withholds_an_expected_association_too() -> None:
+    ruling = _one(concept(**ABOVE, checks=[failed("both")]), _expecting())
+    assert (ruling.outcome, ruling.trusted) == ("inconclusive", False)
+
+
+def test_what_is_expected_and_not_found_is_noted() -> None:
+    notes = _judged(audit_of(audited_class(concept(**BELOW))), _expecting()).notes
+    assert "expected and not found: zebra associated with banded" in notes
+    assert not _judged(audit_of(audited_class(concept(**ABOVE))), _expecting()).notes
+
+
+def test_differences_between_groups_are_never_expected() -> None:
+    policy = Policy(
+        format_version=2,
+        contrast=[Contrast(largest_difference=0.05)],
+        expected=[Expected(classes=["*"], concepts=["*"], reason="no")],
+    )
+    finding = contrast(effect=0.3, low=0.2, high=0.4)
+    assert _judged(audit_of(audited_class(finding)), policy).outcome == "fail"
+
+
+def test_the_first_policy_is_passed_by_the_audit_it_was_written_from() -> None:
+    audit = audit_of(audited_class(concept(**ABOVE), concept("dotted", **BELOW)))
+    policy, problems, _ = parse_policy(policy_template(audit))
+    assert not problems
+    assert policy is not None
+    assert len(policy.expected) == 2
+    assert _judged(audit, policy).outcome == "pass"
+    stronger = audit_of(audited_class(concept(effect=0.8, low=0.7, high=0.9), concept("dotted", **BELOW)))
+    assert _judged(stronger, policy).outcome == "fail"

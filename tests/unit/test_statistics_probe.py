@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from auditor.errors import InputError
+from auditor.statistics import probe
 from auditor.statistics.probe import DRAWS, FEWEST_UNITS, ToldApart, _auc, _held_out_scores, tell_apart
 
 Sides = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -49,6 +50,29 @@ def test_auc_is_that_of_two_normal_distributions() -> None:
     assert (found.high - found.low) / (2 * 1.96) == pytest.approx(error, rel=0.15)
 
 
+def test_auc_comes_from_below_to_that_of_the_best_direction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: Phi(d / sqrt(2)), d the distance of Mahalanobis. Features hang together, so that the best
+    direction is neither a feature nor the difference of the means."""
+    monkeypatch.setattr(probe, "DRAWS", 19)
+    covariance = 0.5 * np.eye(6) + 0.5
+    shift = np.array([1.0, -0.5, 0.0, 0.0, 0.0, 0.0])
+    best = stats.norm.cdf(np.sqrt(shift @ np.linalg.solve(covariance, shift) / 2.0))
+    single = stats.norm.cdf(shift.max() / np.sqrt(2.0))
+    means, errors = {}, {}
+    for count in (20, 500):
+        found = []
+        for draw in range(20):
+            rng = np.random.default_rng([1, draw])
+            features = rng.multivariate_normal(np.zeros(6), covariance, 2 * count)
+            features[:count] += shift
+            found.append(seen(features, sides(count, matched=False), draw))
+        assert count == 20 or all(one.p_value == 1 / 20 for one in found)
+        means[count] = np.mean([one.auc for one in found])
+        errors[count] = np.std([one.auc for one in found], ddof=1) / np.sqrt(len(found))
+    assert single < means[20] < best
+    assert best - 0.01 < means[500] < best + 2 * errors[500]
+
+
 def test_auc_and_variance_by_loops() -> None:
     """Oracle: every pair of images compared, ties as one half; DeLong's variance by its definition."""
     rng = np.random.default_rng(3)
@@ -85,24 +109,55 @@ def test_both_forms_of_the_ridge_give_the_same_scores() -> None:
 
 
 @pytest.mark.parametrize(("count", "matched"), [(30, False), (36, True)])
-def test_groups_drawn_by_lot_are_rarely_told_apart(count: int, matched: bool) -> None:
+def test_groups_drawn_by_lot_have_every_p_value_alike(
+    monkeypatch: pytest.MonkeyPatch, count: int, matched: bool
+) -> None:
     """Features share a few directions, as a network's do: scores of folds then hang together."""
+    monkeypatch.setattr(probe, "DRAWS", 99)  # p-values are hundredths
     rng = np.random.default_rng(5)
-    passed = 0
-    for draw in range(100):
+    found = []
+    for draw in range(200):
         shared = rng.standard_normal((10, 60))
         features = rng.standard_normal((2 * count, 10)) @ shared + rng.standard_normal((2 * count, 60))
-        passed += seen(features, sides(count, matched=matched), draw).p_value <= 0.05
-    assert passed <= 10  # at 0.05, more happen in 1 of 100 such tests
+        found.append(seen(features, sides(count, matched=matched), draw).p_value)
+    for level in (0.05, 0.5):
+        fewest, most = stats.binom.interval(0.99, len(found), level)
+        assert fewest <= np.sum(np.array(found) <= level + 1e-9) <= most, level
+
+
+@pytest.mark.parametrize("matched", [True, False])
+def test_what_differs_from_unit_to_unit_tells_no_groups_apart(
+    monkeypatch: pytest.MonkeyPatch, matched: bool
+) -> None:
+    """Four images of each unit are nearly alike; images that counted alone would be known again."""
+    monkeypatch.setattr(probe, "DRAWS", 99)
+    units = tuple(np.repeat(side, 4) for side in sides(15, matched=matched))
+    more, less = units
+    alone = tuple(np.where(side >= 0, np.arange(len(side)), -1) for side in units)
+    passed = {"units": 0, "images": 0}
+    for draw in range(60):
+        rng = np.random.default_rng([9, draw])
+        centre = rng.standard_normal((30, 8))
+        features = centre[np.maximum(more, less)] + 0.3 * rng.standard_normal((len(more), 8))
+        passed["units"] += seen(features, (more, less), draw).p_value <= 0.05
+        passed["images"] += seen(features, (alone[0], alone[1]), draw).p_value <= 0.05
+    assert passed["units"] <= stats.binom.ppf(0.99, 60, 0.05)
+    # Where both groups have the same units, these tell nothing of the group even so.
+    assert matched or passed["images"] > 40
 
 
 def test_copies_of_an_image_add_nothing() -> None:
+    """However many there are of each."""
     rng = np.random.default_rng(6)
     features = rng.standard_normal((60, 20))
     features[:30, 0] += 1.0
+    features += 2.0
     units = sides(30, matched=True)
     once = seen(features, units)
-    again = seen(np.vstack([features] * 3), (np.tile(units[0], 3), np.tile(units[1], 3)))
+    copies = 1 + np.arange(60) % 3
+    again = seen(
+        np.repeat(features, copies, axis=0), (np.repeat(units[0], copies), np.repeat(units[1], copies))
+    )
     assert list(vars(again).values()) == pytest.approx(list(vars(once).values()))
 
 

@@ -253,14 +253,14 @@ def test_a_contrast_found_is_said_the_right_way_round(audit: Audit, sign: int, f
     heard = [c for c in view.claims if "lipstick" in c.sentence]
     assert len(heard) == 1
     assert f"associated more with images labelled “{first}” than" in heard[0].sentence
-    assert heard[0].anchor == view.classes[1].contrasts[0].anchor
+    assert heard[0].anchor == view.classes[1].contrasts[0].rows[0].anchor
     assert (heard[0].symbol, heard[0].tone) == ("▲", "found")  # of groups, either way is an association
     assert "88 matched pairs" in heard[0].numbers
-    assert view.classes[1].contrasts[0].word.text == f"more with {first.lower()}"
+    assert view.classes[1].contrasts[0].rows[0].word.text == f"more with {first.lower()}"
 
 
 def test_a_contrast_shows_its_numbers_its_reason_and_how_it_moves(view: ReportView) -> None:
-    (row,) = view.classes[1].contrasts
+    (row,) = view.classes[1].contrasts[0].rows
     assert (row.title, row.n, row.means) == ("Women against Men", "96 / 96", "0.310 / 0.250")
     assert row.how == "matched on age band, brightness and sharpness, 88 independent pairs"
     assert (row.effect, row.interval, row.p_adjusted) == ("0.061", "[0.031, 0.091]", "<0.001")
@@ -275,7 +275,7 @@ def test_groups_that_were_not_matched_are_judged_by_their_balance_before(audit: 
     def plain(finding: Finding) -> dict[str, Any]:
         return {"matched": False} if finding.kind == "contrast" else {}
 
-    (row,) = build_view(concluded_again(audit, plain)).classes[1].contrasts
+    (row,) = build_view(concluded_again(audit, plain)).classes[1].contrasts[0].rows
     assert row.how == "not matched"
     assert [b.verdict for b in row.balance] == ["differs", "differs", "differs"]
 
@@ -305,7 +305,7 @@ def test_a_reason_stands_where_the_conclusion_alone_does_not_say_it(view: Report
 def test_anchors_are_unique(view: ReportView) -> None:
     anchors = [c.anchor for c in view.classes]
     anchors += [row.anchor for c in view.classes for bank in c.banks for row in bank.rows]
-    anchors += [row.anchor for c in view.classes for row in c.contrasts]
+    anchors += [row.anchor for c in view.classes for table in c.contrasts for row in table.rows]
     assert len(anchors) == len(set(anchors))
 
 

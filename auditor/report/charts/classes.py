@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from auditor.report.charts.layers import effect_chart, layer_chart
 from auditor.report.charts.occluder import occlusion_chart
+from auditor.report.charts.ruler import ruler_chart
 from auditor.report.charts.scores import (
     DECILES,
     contrast_chart,
@@ -79,7 +80,7 @@ def class_charts(
             lambda s: effect_chart(s.charted, sheet, key=f"{s.key}-effects"),
         ),
         contrasts={
-            table.key: contrast_chart(table, sheet, key=f"{at}-{table.key}", margin=contrast_margin)
+            table.key: contrast_chart(table, sheet, key=f"{at}-chart-{table.key}", margin=contrast_margin)
             for table in view.contrasts
             if any(row.finding.effect is not None for row in table.rows)
         },
@@ -98,8 +99,18 @@ def report_charts(
             colours=colours,
             side_by_side=side_by_side,
         )
-        for section in view.classes
+        for section in view.detailed
     }
+
+
+def claim_rulers(view: ReportView, *, colours: Mapping[str, str], width: float) -> tuple[Chart | None, ...]:
+    """A ruler for every claim on the first page; ``None`` where its means were not stored."""
+    return tuple(
+        ruler_chart(claim.ruler, Sheet("", colours, width), key=f"claim-{i + 1}-ruler")
+        if claim.ruler
+        else None
+        for i, claim in enumerate(view.claims)
+    )
 
 
 def _has_effect(row: ConceptRow) -> bool:

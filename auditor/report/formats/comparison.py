@@ -76,7 +76,7 @@ def comparison_headline(comparison: Comparison) -> str:
 
 def comparison_markdown(comparison: Comparison) -> str:
     """Short enough for a comment on a pull request: what changed, then how many did not."""
-    old, new = (markdown_code(r.model) for r in (comparison.old, comparison.new))
+    old, new = (markdown_code(r.title) for r in (comparison.old, comparison.new))
     changed = [c for c in _ordered(comparison.changes) if c.status not in ("unchanged", "inconclusive")]
     parts = [f"## Concept audits compared: {old} → {new}", markdown_text(comparison_headline(comparison))]
     header = ("class", "finding", "old", "new", "change", "adjusted interval", "corrected p", "")
@@ -140,10 +140,10 @@ def _page(
     ]
     return rendered(
         "comparison.html.j2",
-        title=f"{clean(comparison.old.model)} → {clean(comparison.new.model)}",
+        title=f"{clean(comparison.old.title)} → {clean(comparison.new.title)}",
         headline=comparison_headline(comparison),
         sides=[
-            (label, clean(release.model), release.weights_sha256, moment(release.created))
+            (label, clean(release.title), release.weights_sha256, moment(release.created))
             for label, release in (("before", comparison.old), ("after", comparison.new))
         ],
         classes=classes,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from auditor.records import Audit, ConceptDetail
+from auditor.records import Audit, ConceptDetail, Probe
 from auditor.report.escape import csv_text
 
 COLUMNS = (
@@ -19,8 +19,10 @@ COLUMNS = (
     *("paper_score", "paper_score_sd"),
     *("importance", "importance_adjusted_low", "importance_adjusted_high", "importance_p_adjusted"),
     *("importance_conclusion", "views"),
+    *("probe_auc", "probe_low", "probe_high", "probe_p"),
 )
-"""Effects are differences of the log-scaled class probability; ``n_other`` counts what is compared with."""
+"""Effects are differences of the log-scaled class probability; ``n_other`` counts what is compared with.
+``probe_`` is how well the groups of a contrast are told apart."""
 
 
 def render(audit: Audit, directory: Path) -> str:
@@ -38,7 +40,7 @@ def rows(audit: Audit) -> Iterator[dict[str, Any]]:
         details = {(d.bank, d.concept): d for d in result.concepts}
         for finding in audit.of_class(result.index):
             detail = details.get((finding.bank, finding.subject)) if finding.kind == "association" else None
-            known = {"synset": result.synset} | _explained(detail)
+            known = {"synset": result.synset} | _explained(detail) | _apart(audit.probe_of(finding))
             yield {name: known[name] if name in known else getattr(finding, name) for name in COLUMNS}
 
 
@@ -54,6 +56,16 @@ def _explained(detail: ConceptDetail | None) -> dict[str, Any]:
         "importance_p_adjusted": one.p_adjusted if one else None,
         "importance_conclusion": one.conclusion if one else None,
         "views": one.views if one else None,
+    }
+
+
+def _apart(probe: Probe | None) -> dict[str, float | None]:
+    """The columns of the probe."""
+    return {
+        "probe_auc": probe.auc if probe else None,
+        "probe_low": probe.low if probe else None,
+        "probe_high": probe.high if probe else None,
+        "probe_p": probe.p_value if probe else None,
     }
 
 

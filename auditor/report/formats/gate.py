@@ -24,6 +24,13 @@ MAX_ANNOTATIONS = 10
 """GitHub shows no more of each level for a step."""
 
 
+NEXT = (
+    "next: look at the class in the report. An association that is meant goes into [[expected]] of the "
+    "policy, an excess that its owner accepts until a date into [[waiver]]"
+)
+"""What to do after a failure."""
+
+
 def terminal_lines(verdict: Verdict, *, every: bool = False) -> Iterator[tuple[str, Outcome | None]]:
     """Lines for a terminal with the outcome that colours them: failures first.
 
@@ -32,9 +39,9 @@ def terminal_lines(verdict: Verdict, *, every: bool = False) -> Iterator[tuple[s
         every: Passed findings too, not only their number.
     """
     yield f"gate {headline(verdict)}", verdict.outcome
-    yield f"  {terminal_text(verdict.audit.model)}, policy {terminal_text(verdict.policy)}", None
+    yield f"  {terminal_text(verdict.audit.title)}, policy {terminal_text(verdict.policy)}", None
     if verdict.baseline:
-        name, created = terminal_text(verdict.baseline.model), terminal_text(verdict.baseline.created)
+        name, created = terminal_text(verdict.baseline.title), terminal_text(verdict.baseline.created)
         yield f"  baseline {name}, audited {created}", None
     for outcome in ("fail", "inconclusive", "pass"):
         shown = [f for f in verdict.rulings if f.outcome == outcome]
@@ -48,6 +55,8 @@ def terminal_lines(verdict: Verdict, *, every: bool = False) -> Iterator[tuple[s
             yield f"    {terminal_text(text, longest=600)}", None
     for note in verdict.notes:
         yield f"note: {terminal_text(note, longest=600)}", None
+    if verdict.outcome == "fail":
+        yield NEXT, None
 
 
 def github_annotations(verdict: Verdict) -> str:
@@ -70,10 +79,10 @@ def verdict_markdown(verdict: Verdict) -> str:
     """For a step summary or a comment on a pull request."""
     parts = [
         f"## {OUTCOMES[verdict.outcome].symbol} Concept audit gate {markdown_text(headline(verdict))}",
-        f"Model {markdown_code(verdict.audit.model)}, "
+        f"Model {markdown_code(verdict.audit.title)}, "
         f"weights {markdown_code(verdict.audit.weights_sha256[:12])}, "
         f"policy {markdown_code(verdict.policy)}"
-        + (f", baseline {markdown_code(verdict.baseline.model)}" if verdict.baseline else ""),
+        + (f", baseline {markdown_code(verdict.baseline.title)}" if verdict.baseline else ""),
     ]
     shown = [f for o in ("fail", "inconclusive") for f in verdict.rulings if f.outcome == o]
     shown += [f for f in verdict.rulings if f.outcome == "pass" and f.waiver]

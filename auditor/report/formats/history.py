@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.compare import check_comparable
+from auditor.compare.align import release
 from auditor.errors import InputError
 from auditor.records import Audit, Finding
 from auditor.report.charts.releases import MOST_LINES, Series, history_chart
@@ -57,8 +58,8 @@ def _range(found: Mapping[int, Finding]) -> float:
 
 
 def release_names(audits: Sequence[Audit]) -> list[str]:
-    """The models' names; numbered where one name stands for several releases."""
-    names = [clean(a.model.name) for a in audits]
+    """Model and stated version; numbered where one name stands for several releases."""
+    names = [clean(release(a).title) for a in audits]
     return [f"{i + 1}: {n}" if names.count(n) > 1 else n for i, n in enumerate(names)]
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from auditor.policy.verdict import Ruling, Verdict
-from auditor.records import Audit, Finding, Importance, SanityCheck
+from auditor.records import Audit, Finding, Importance, Probe, SanityCheck
 from auditor.report.view.gate import sentence
 from auditor.report.words import (
+    apart_text,
     clean,
     effect_text,
     importance_text,
@@ -35,7 +36,9 @@ def render(audit: Audit, directory: Path) -> str:
     suites = []
     for result in audit.classes:
         checks = [_check(result.name, check) for check in result.sanity_checks]
-        findings = [_finding_case(f, audit.importance_of(f)) for f in audit.of_class(result.index)]
+        findings = [
+            _finding_case(f, audit.importance_of(f), audit.probe_of(f)) for f in audit.of_class(result.index)
+        ]
         suites.append(_suite(result.name, [*checks, *findings]))
     return _document(f"auditor: {audit.model.name}", suites)
 
@@ -53,7 +56,7 @@ def render_verdict(verdict: Verdict) -> str:
     return _document(f"auditor gate: {verdict.audit.model}", suites)
 
 
-def _finding_case(finding: Finding, importance: Importance | None) -> Case:
+def _finding_case(finding: Finding, importance: Importance | None, probe: Probe | None) -> Case:
     subject = finding.subject
     if finding.of_groups:
         matched = "matched" if finding.matched else "not matched"
@@ -64,8 +67,8 @@ def _finding_case(finding: Finding, importance: Importance | None) -> Case:
         f"{said(finding).text}: effect {effect_text(finding)} {interval_text(finding)}, "
         f"{p_phrase(finding.p_adjusted, name='corrected p')}"
     )
-    if importance:
-        text += f"; {importance_text(importance)}"
+    for further in filter(None, (importance_text(importance), apart_text(probe, finding.alpha))):
+        text += f"; {further}"
     if finding.conclusion in ("screening", "inconclusive", "not measured"):
         _add(case, "skipped", f"{text}. {finding.reason}".strip())
     else:

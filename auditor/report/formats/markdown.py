@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from auditor.policy.kept import kept_verdict
-from auditor.records import Audit, Finding, Importance
+from auditor.records import Audit, Finding, Importance, Probe
 from auditor.report.escape import markdown_code, markdown_p, markdown_text
 from auditor.report.view.audit import ReportView, build_view
-from auditor.report.words import effect_text, first_few, interval_text, said
+from auditor.report.words import apart_text, effect_text, first_few, interval_text, said
 
 MAX_ROWS = 40
 """Concepts shown over all classes; a comment may hold 65,536 characters, a reader holds fewer."""
@@ -77,10 +77,10 @@ def _class_rows(audit: Audit, findings: Sequence[Finding]) -> list[tuple[str, ..
     measured = [f for f in findings if f.kind == "association" and f.effect is not None]
     measured.sort(key=lambda f: -abs(f.effect or 0.0))
     shown = (*measured[:PER_CLASS], *(f for f in findings if f.of_groups))
-    return [_row(f, audit.importance_of(f)) for f in shown]
+    return [_row(f, audit.importance_of(f), audit.probe_of(f)) for f in shown]
 
 
-def _row(finding: Finding, importance: Importance | None) -> tuple[str, ...]:
+def _row(finding: Finding, importance: Importance | None, probe: Probe | None) -> tuple[str, ...]:
     about = markdown_code(f"{finding.bank}/{finding.subject}")
     n = str(finding.independent)
     if finding.of_groups:
@@ -88,6 +88,8 @@ def _row(finding: Finding, importance: Importance | None) -> tuple[str, ...]:
         about += (
             " in context" if finding.kind == "in context" else "" if finding.matched else " (not matched)"
         )
+        apart = apart_text(probe, finding.alpha)
+        about += f", {apart}" if apart else ""
         n = f"{finding.independent} pairs" if finding.matched else f"{n} + {finding.independent_other}"
     word = said(finding)
     return (

@@ -213,6 +213,9 @@ def _of_class(audit: Audit, result: ClassResult) -> Iterator[tuple[str, float | 
         if importance := audit.importance_of(finding):
             yield f"{place}/importance", importance.effect
             yield f"{place}/importance_claimed", float(importance.conclusion in CLAIMS)
+        if probe := audit.probe_of(finding):
+            yield f"{place}/probe_auc", probe.auc
+            yield f"{place}/probe_p", probe.p_value
 
 
 def _part(name: str) -> str:

@@ -23,8 +23,8 @@ from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherRespons
 from auditor.policy.kept import VERDICT_FILE, kept_verdict, verdict_bytes
 from auditor.policy.verdict import Verdict
 from auditor.records import Audit
-from auditor.report.charts.classes import report_charts
-from auditor.report.charts.style import PRINT, Chart
+from auditor.report.charts.classes import claim_rulers, report_charts
+from auditor.report.charts.style import PRINT, PRINT_WIDTH, Chart
 from auditor.report.templates import rendered, static
 from auditor.report.thumbnails import encode, picture_paths
 from auditor.report.view.audit import build_view
@@ -84,6 +84,7 @@ def render(audit: Audit, directory: Path) -> bytes:
         "print.html.j2",
         view=view,
         charts=report_charts(view, colours=PRINT, side_by_side=True),
+        rulers=claim_rulers(view, colours=PRINT, width=PRINT_WIDTH),
         pictures=names,
         source=partial(source_of, content),
         created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),

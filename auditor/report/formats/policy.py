@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 
 from auditor.policy.rules import Trust
 from auditor.policy.screening import for_gate
-from auditor.records import Audit, ClassResult
+from auditor.records import Audit, ClassResult, Finding
 from auditor.report.words import clean
 
 DEFAULT_CONTRAST = 0.05
@@ -19,7 +20,8 @@ def policy_template(audit: Audit) -> str:
     """A commented policy that names the audit's classes, banks and contrasts.
 
     Its tolerances are a start for a discussion, not a recommendation: associations up to twice the
-    audit's equivalence margin, contrasts up to :data:`DEFAULT_CONTRAST`.
+    audit's equivalence margin, contrasts up to :data:`DEFAULT_CONTRAST`. Associations that the audit claims
+    are written down as expected; differences between groups never are.
     """
     audit = for_gate(audit, allowed=False)
     margin = float(audit.settings.get("margin", 0.1))
@@ -37,7 +39,27 @@ def policy_template(audit: Audit) -> str:
         parts.append(_contrast(bank_name, _classes(audit, "contrast", bank_name), pairs, growth))
     if len(parts) == 2:
         parts.append(_association("*", audit.classes, 2 * margin))
+    expected = [_expected(f) for f in audit.findings if f.kind == "association" and f.claimed]
+    over = [f for f in audit.findings if f.kind == "contrast" and f.claimed]
+    over = [f for f in over if abs(f.effect or 0.0) > DEFAULT_CONTRAST]
+    parts += [_EXPECTED, *expected] if expected else []
+    parts += [_OVER.format(n=len(over), s="" if len(over) == 1 else "s")] if over else []
     return "\n".join([*parts, _WAIVER])
+
+
+def _expected(finding: Finding) -> str:
+    """A claim of the audit, up to the end of its interval."""
+    end = finding.adjusted_high if finding.conclusion == "associated" else finding.adjusted_low
+    most = min(1.0, math.ceil(abs(end or 1.0) * 20) / 20)
+    return (
+        "[[expected]]\n"
+        f"classes = {_list([finding.class_name])}\n"
+        f"banks = {_list([finding.bank])}\n"
+        f"concepts = {_list([finding.subject])}\n"
+        f"direction = {_string(finding.conclusion)}\n"
+        f"largest_effect = {most:g}\n"
+        'reason = "found when this policy was written; say why it is meant, or delete it"\n'
+    )
 
 
 def _classes(audit: Audit, kind: str, bank: str) -> list[ClassResult]:
@@ -123,6 +145,16 @@ required_checks = {checks}
 smallest_n = {n}
 # Largest tolerated minimum detectable effect: with a larger one, a missing effect means nothing.
 # largest_minimum_detectable = 0.1
+"""
+
+_EXPECTED = """\
+# What the audit claimed when this policy was written. Keep what the classes are meant to be associated with,
+# and delete the rest: the gate then fails on it.
+"""
+
+_OVER = """\
+# {n} difference{s} between groups of people beyond the limit: the gate fails on them until the model changes
+# or an owner waives them.
 """
 
 _WAIVER = """\

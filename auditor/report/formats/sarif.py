@@ -12,10 +12,11 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from auditor.policy.verdict import Ruling, Verdict
-from auditor.records import Audit, ClassResult, Finding, Importance, SanityCheck
+from auditor.records import Audit, ClassResult, Finding, Importance, Probe, SanityCheck
 from auditor.report.escape import sarif_text, uri
 from auditor.report.view.gate import sentence
 from auditor.report.words import (
+    apart_text,
     clean,
     effect_text,
     importance_text,
@@ -42,20 +43,34 @@ RULES = {
     "sanity-check": "A measurement whose outcome is known beforehand came out otherwise.",
 }
 """Identifier to description."""
+_MEANING = (
+    "An effect is a difference of the log-scaled class probability, from 0, out of the question, to 1, "
+    "certain. It counts only where the whole adjusted interval lies beyond the limit, the corrected test "
+    "rejects, and no check forbids the claim."
+)
+_HELP = (
+    "Look at the class in the report. An association that is meant goes into [[expected]] of the policy, an "
+    "excess that its owner accepts until a date into [[waiver]]. Labels of people are perceptions by raters."
+)
 
 
 def render(audit: Audit, directory: Path) -> str:
     """Failed sanity checks as warnings, claims for information; an audit alone judges nothing."""
     failed = [(c, check) for c in audit.classes for check in c.sanity_checks if check.passed is False]
     results = [_check_result(c, check) for c, check in failed]
-    results += [_claim(f, audit.importance_of(f)) for f in audit.findings if f.claimed]
+    claims = [f for f in audit.findings if f.claimed]
+    results += [_claim(f, audit.importance_of(f), audit.probe_of(f)) for f in claims]
     return _log(results, audit.environment.auditor, audit.model.name, audit.model.weights_sha256)
 
 
 def render_verdict(verdict: Verdict) -> str:
-    """Failures as errors, what could not be decided as warnings, the rest as passed."""
+    """Failures as errors, what could not be decided as warnings, waived failures as suppressed.
+
+    What passed is left out: code hosts list every result as an alert.
+    """
     policy = uri(_relative(verdict.policy_path) or "policy.toml")
-    results = [_ruling_result(r, _place(policy, line=max(r.line, 1))) for r in verdict.rulings]
+    problems = [r for r in verdict.rulings if r.outcome != "pass" or r.waiver]
+    results = [_ruling_result(r, _place(policy, line=max(r.line, 1))) for r in problems]
     return _log(results, __version__, verdict.audit.model, verdict.audit.weights_sha256)
 
 
@@ -88,7 +103,7 @@ def _ruling_result(ruling: Ruling, place: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _claim(finding: Finding, importance: Importance | None) -> dict[str, Any]:
+def _claim(finding: Finding, importance: Importance | None, probe: Probe | None) -> dict[str, Any]:
     about = (finding.class_name, finding.bank, finding.subject)
     labelled = (
         f"images labelled {finding.subject}"
@@ -99,10 +114,10 @@ def _claim(finding: Finding, importance: Importance | None) -> dict[str, Any]:
         f"{finding.class_name}, {labelled} in bank {finding.bank}: {said(finding).text}, effect "
         f"{effect_text(finding)} {interval_text(finding)}, {p_phrase(finding.p_adjusted, name='corrected p')}"
     )
-    if importance:
-        text += f"; {importance_text(importance)}"
+    for further in filter(None, (importance_text(importance), apart_text(probe, finding.alpha))):
+        text += f"; {further}"
     return _result(
-        finding.kind,
+        finding.kind.replace(" ", "-"),
         text,
         kind="informational",
         level="none",
@@ -160,7 +175,13 @@ def _log(results: list[dict[str, Any]], version: str, model: str, weights: str) 
         "name": "auditor",
         "semanticVersion": clean(version),
         "rules": [
-            {"id": name, "shortDescription": {"text": text}, "defaultConfiguration": {"level": "error"}}
+            {
+                "id": name,
+                "shortDescription": {"text": text},
+                "fullDescription": {"text": f"{text} {_MEANING}"},
+                "help": {"text": _HELP},
+                "defaultConfiguration": {"level": "error"},
+            }
             for name, text in RULES.items()
         ],
     }

@@ -25,7 +25,7 @@ from auditor.report.view.prose import (
 )
 from auditor.report.view.scanned import ScannedView, scanned_view
 from auditor.report.view.standing import Standing, standings
-from auditor.report.view.summary import Claim, first_claims, titles
+from auditor.report.view.summary import Claim, ClaimRuler, first_claims, titles
 from auditor.report.words import (
     capital,
     clean,
@@ -40,10 +40,13 @@ from auditor.statistics.classwise import FEWEST_CLASSES
 from auditor.statistics.probability import chance_level
 from auditor.store.directory import audit_bytes, older_format, result_digest
 
+MOST_DETAILED = 16
+"""Classes with a chapter of their own."""
 MAX_NAMED = 3
 """Names in a sentence before it says how many more there are."""
 
 
+_STATED = {"release": "Release", "purpose": "Intended purpose", "assessor": "Assessor"}
 _CROPPED = {"center": "", "squash": ", squashed to a square", "border": ", with a border"}
 _AT_THE_HEAD = ("Weights, SHA-256", "Class images", "Concept banks", "Settings")
 
@@ -62,10 +65,13 @@ class ClaimView:
     """A claim with its numbers and a link to its row."""
 
     sentence: str
+    way: str
+    """The size of the effect in words."""
     numbers: str
     symbol: str
     tone: str
     anchor: str
+    ruler: ClaimRuler | None
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,8 @@ class ReportView:
     created_iso: str
     identity: tuple[Fact, ...]
     """The few facts that stand at the head: which weights, which images, which banks, which settings."""
+    stated: tuple[Fact, ...]
+    """Release, purpose and assessor, as whoever audited stated them."""
     facts: tuple[Fact, ...]
     standings: tuple[Standing, ...]
     """The gate's verdict, where there is one, and what of the audit can be used."""
@@ -102,6 +110,11 @@ class ReportView:
     scanned: ScannedView | None
     """The scan that the classes were taken from."""
     classes: tuple[ClassView, ...]
+    """Every class: a row of the table each."""
+    detailed: tuple[ClassView, ...]
+    """Those with a chapter of their own, in the same order."""
+    left_to_table: str
+    """Which classes have none, and where to find them; empty where all have one."""
     margin: float | None
     contrast_margin: float | None
     measured: str
@@ -132,6 +145,7 @@ def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | 
         )
         for i, result in enumerate(audit.classes)
     )
+    detailed = _detailed(audit, classes)
     facts = _facts(audit)
     claims = first_claims([f for r in audit.classes for f in audit.of_class(r.index)], title)
     return ReportView(
@@ -146,6 +160,9 @@ def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | 
             for fact in facts
             if fact.label in _AT_THE_HEAD
         ),
+        stated=tuple(
+            Fact(label, clean(str(audit.settings.get(key) or "not stated"))) for key, label in _STATED.items()
+        ),
         facts=facts,
         standings=standings(audit, verdict),
         banners=_banners(audit),
@@ -158,6 +175,8 @@ def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | 
         not_tested=_not_tested(audit),
         scanned=scanned_view(audit),
         classes=classes,
+        detailed=detailed,
+        left_to_table=_left_to_table(len(classes), len(detailed)),
         margin=_setting(audit, "margin"),
         contrast_margin=_setting(audit, "contrast_margin"),
         measured=_measured(audit),
@@ -173,6 +192,30 @@ def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | 
     )
 
 
+def _detailed(audit: Audit, classes: tuple[ClassView, ...]) -> tuple[ClassView, ...]:
+    """The classes with most to decide, if there are many."""
+    if len(classes) <= MOST_DETAILED:
+        return classes
+
+    def weight(view: ClassView) -> tuple[bool, bool, float]:
+        findings = audit.of_class(audit.classes[view.position].index)
+        said = [f for f in findings if f.claimed or f.conclusion == "screening"]
+        size = max((abs(f.effect or 0.0) / max(f.margin, 1e-9) for f in said), default=0.0)
+        return any(f.of_groups for f in said), bool(said), size
+
+    chosen = {view.anchor for view in sorted(classes, key=weight, reverse=True)[:MOST_DETAILED]}
+    return tuple(view for view in classes if view.anchor in chosen)
+
+
+def _left_to_table(total: int, shown: int) -> str:
+    if total == shown:
+        return ""
+    return (
+        f"Details follow for {shown} of {total} classes: those with findings about groups first, then those "
+        "with the strongest findings. Every number of the others stands in audit.json, and in the CSV."
+    )
+
+
 def _claim_view(audit: Audit, claim: Claim) -> ClaimView:
     finding = claim.finding
     position = [c.index for c in audit.classes].index(finding.class_index)
@@ -180,9 +223,11 @@ def _claim_view(audit: Audit, claim: Claim) -> ClaimView:
     against = finding.conclusion == "negatively associated" and finding.kind == "association"
     return ClaimView(
         claim.sentence,
+        claim.way,
         claim.numbers,
         *(("▼", "against") if against else ("▲", "found")),
         anchor=item_anchor(f"class-{position + 1}", noun_of(finding.kind), alike.index(finding)),
+        ruler=claim.ruler,
     )
 
 

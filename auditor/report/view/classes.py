@@ -19,7 +19,7 @@ from auditor.report.view.concepts import BankSection, bank_sections
 from auditor.report.view.contrasts import ContrastTable, contrast_tables
 from auditor.report.view.layers import LayerRow, layer_table, specific_sentence
 from auditor.report.view.parts import Fact, Shot, ShotGroup
-from auditor.report.view.pictures import averages, overlays, shots_of, withheld_sentence
+from auditor.report.view.pictures import averages, evidence, overlays, shots_of, withheld_sentence
 from auditor.report.view.summary import ClassSummary, Title, class_summary
 from auditor.report.words import Word, capital, clean, count, listing, number, percent, quoted
 
@@ -41,6 +41,8 @@ class OcclusionFigure:
 class ClassView:
     """One class, ready to be laid out."""
 
+    position: int
+    """In the audit, from 0."""
     anchor: str
     name: str
     identity: str
@@ -63,6 +65,8 @@ class ClassView:
     occlusion: OcclusionFigure | None
     banks: tuple[BankSection, ...]
     contrasts: tuple[ContrastTable, ...]
+    evidence: tuple[ShotGroup, ...]
+    """The images behind claims: most and least response, and images compared with."""
     overlays: tuple[ShotGroup, ...]
     averages: tuple[ShotGroup, ...]
     """One group for each bank whose images may not be shown."""
@@ -90,6 +94,7 @@ def class_view(
     occluder = result.occluder
     explained = result.explanation.measured and occluder is not None
     return ClassView(
+        position=position,
         anchor=anchor,
         name=clean(result.name),
         identity=" · ".join(part for part in (f"index {result.index}", clean(result.synset)) if part),
@@ -108,6 +113,7 @@ def class_view(
         occlusion=_occlusion(occluder) if explained and occluder else None,
         banks=sections,
         contrasts=contrast_tables(result, findings, banks, anchor, title),
+        evidence=evidence(result, findings, banks, title),
         overlays=overlays(result, findings, banks, title) if explained else (),
         averages=averages(result, banks, title),
         withheld=withheld_sentence(banks),

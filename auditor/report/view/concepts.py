@@ -9,7 +9,9 @@ from auditor.records import BankRecord, ClassResult, ConceptDetail, Finding, Imp
 from auditor.report.view.parts import FindingRow, item_anchor
 from auditor.report.words import DASH, Word, capital, clean, interval, listing, number, said, unit_share
 
-MAX_CHART_CONCEPTS = 24
+LEAST_SHOWN, MOST_SHOWN = 5, 10
+"""Rows of the short table of a class; the whole one stands in the appendix."""
+MAX_CHART_CONCEPTS = 16
 """Rows of a chart; more cannot be read. The table has them all."""
 
 
@@ -58,6 +60,16 @@ class BankSection:
     note: str
     reasons: tuple[tuple[str, str], ...]
     """Why concepts are inconclusive: the reason, and the concepts it holds for."""
+
+    @property
+    def first(self) -> tuple[ConceptRow, ...]:
+        """What a reader must see: claims, what a check withholds, and the largest effects, in their order."""
+        largest = sorted(self.rows, key=lambda row: -abs(row.finding.effect or 0.0))[:LEAST_SHOWN]
+        wanted = [row for row in self.rows if row.finding.claimed or row.finding.withheld or row in largest]
+        if len(wanted) <= MOST_SHOWN:
+            return tuple(wanted)
+        kept = sorted(wanted, key=lambda row: (not row.finding.claimed, -abs(row.finding.effect or 0.0)))
+        return tuple(row for row in wanted if row in kept[:MOST_SHOWN])
 
     @property
     def has_importance(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from auditor.records import BankRecord, ClassResult, ContrastDetail, CovariateBalance, Finding, FindingKind
 from auditor.report.view.parts import FindingRow, Shot, item_anchor, noun_of
 from auditor.report.view.summary import Title
-from auditor.report.words import clean, count, digits_of, listing, number
+from auditor.report.words import apart_text, clean, count, digits_of, listing, number
 
 _WELL_BALANCED = 0.1
 """Standardised mean difference below which a covariate is commonly taken as balanced."""
@@ -103,12 +103,13 @@ def _rows(
 def _row(finding: Finding, detail: ContrastDetail | None, anchor: str, title: Title) -> ContrastRow:
     balance = detail.balance if detail and finding.kind == "contrast" else []
     more, less = (clean(title(finding.bank, group)) for group in (finding.more, finding.less))
+    apart = apart_text(detail.apart if detail and finding.kind == "contrast" else None, finding.alpha)
     means = (number(mean, digits=digits_of(finding.kind)) for mean in (finding.mean, finding.mean_other))
     return ContrastRow(
         anchor=anchor,
         title=f"{more} against {less}",
         finding=finding,
-        how=_how(finding, balance) + (_apart(detail) if finding.kind == "contrast" else ""),
+        how=", ".join(filter(None, (_how(finding, balance), apart))),
         n=f"{finding.n:,} / {finding.n_other:,}",
         means=" / ".join(means),
         logarithm=number(finding.log_difference),
@@ -135,13 +136,6 @@ def _how(finding: Finding, balance: Sequence[CovariateBalance]) -> str:
     names = listing(list(dict.fromkeys(clean(b.covariate.partition(":")[0]) for b in balance)))
     how = f"matched on {names}" if names else "matched"
     return f"{how}, {count(finding.independent, 'independent pair')}"
-
-
-def _apart(detail: ContrastDetail | None) -> str:
-    if detail is None or detail.apart is None:
-        return ""
-    auc, low, high = (number(end) for end in (detail.apart.auc, detail.apart.low, detail.apart.high))
-    return f"; told apart with AUC {auc} [{low}, {high}]"
 
 
 def _balanced(smd: float | None) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from auditor.records import BankRecord, ClassResult, Finding, Picture
+from auditor.records import BankRecord, ClassResult, EvidencePart, Finding, Picture
 from auditor.report.view.parts import Shot, ShotGroup
 from auditor.report.view.summary import Title
-from auditor.report.words import clean, effect_text, listing, percent
+from auditor.report.words import clean, effect_text, listing, percent, unit_share
 
 MAX_OVERLAY_CONCEPTS = 6
 MAX_OVERLAYS = 4
@@ -49,6 +49,28 @@ def overlays(
             ShotGroup(clean(title(bank, concept)), " · ".join(notes), tuple(_shot(p) for p in chosen))
         )
     return tuple(groups)
+
+
+def evidence(
+    result: ClassResult, findings: Sequence[Finding], banks: Sequence[BankRecord], title: Title
+) -> tuple[ShotGroup, ...]:
+    """For every claim whose images were kept: strongest and weakest response, and images compared with."""
+    allowed = {b.name for b in banks if b.report_images}
+    shown = [p for p in result.pictures if p.kind == "evidence" and p.bank in allowed]
+    claimed = [f for f in findings if f.kind == "association" and f.claimed]
+    claimed.sort(key=lambda f: -abs(f.effect or 0.0))
+    groups = []
+    for finding in claimed:
+        own = [p for p in shown if (p.bank, p.concept) == (finding.bank, finding.subject)]
+        shots = tuple(
+            Shot(p.path, clean(p.alt), f"{_PARTS[p.part]} {unit_share(p.response)}") for p in own if p.part
+        )
+        if shots:
+            groups.append(ShotGroup(clean(title(finding.bank, finding.subject)), "", shots))
+    return tuple(groups)
+
+
+_PARTS: dict[EvidencePart, str] = {"most": "most", "least": "least", "compared": "compared"}
 
 
 def withheld_sentence(banks: Sequence[BankRecord]) -> str:

@@ -34,7 +34,7 @@ def standings(audit: Audit, verdict: Verdict | None = None) -> tuple[Standing, .
 
 def _gate(verdict: Verdict) -> Standing:
     word = OUTCOMES[verdict.outcome]
-    against = f", compared with {clean(verdict.baseline.model)}" if verdict.baseline else ""
+    against = f", compared with {clean(verdict.baseline.title)}" if verdict.baseline else ""
     decisive = [r for r in verdict.rulings if r.outcome == verdict.outcome != "pass"]
     # An established excess before an open question that the policy counts as failure.
     decisive.sort(key=lambda r: r.measured != "fail")

@@ -43,12 +43,26 @@ class ClassSummary:
 
 
 @dataclass(frozen=True)
+class ClaimRuler:
+    """Two means of e, 0 to 1, with the words for what they are of."""
+
+    own: float
+    own_words: str
+    other: float
+    other_words: str
+
+
+@dataclass(frozen=True)
 class Claim:
     """One claim with the numbers that carry it."""
 
     finding: Finding
     sentence: str
     numbers: str
+    way: str = ""
+    """The size of the effect in words."""
+    ruler: ClaimRuler | None = None
+    """``None`` where the means were not stored."""
 
     @property
     def strength(self) -> float:
@@ -172,7 +186,34 @@ def claim(finding: Finding, title: Title) -> Claim:
         units,
     ]
     numbers = "; ".join([", ".join(parts), *_notes(finding)])
-    return Claim(finding, sentence, numbers)
+    return Claim(finding, sentence, numbers, _way(finding), _ruler(finding, title))
+
+
+def _way(finding: Finding) -> str:
+    """How far the model goes towards the class, in tenths or hundredths."""
+    size = abs(finding.effect or 0.0)
+    parts, unit = (round(size * 10), "tenth") if size >= 0.095 else (round(size * 100), "hundredth")
+    if not parts:
+        return ""
+    words = count(parts, unit) if parts > 12 else f"{_NUMBERS[parts]} {unit}{'' if parts == 1 else 's'}"
+    down = "" if (finding.effect or 0.0) > 0.0 or finding.of_groups else ", downwards"
+    return f"{capital(words)} of the way from “out of the question” to “certain”{down}."
+
+
+_NUMBERS = (
+    *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
+    "twelve",
+)
+
+
+def _ruler(finding: Finding, title: Title) -> ClaimRuler | None:
+    if finding.mean is None or finding.mean_other is None:
+        return None
+    if finding.of_groups:
+        own, other = (title(finding.bank, name) for name in (finding.more, finding.less))
+        return ClaimRuler(finding.mean, clean(own), finding.mean_other, clean(other))
+    own = title(finding.bank, finding.subject)
+    return ClaimRuler(finding.mean, clean(own), finding.mean_other, "images compared with")
 
 
 def _notes(finding: Finding) -> list[str]:
