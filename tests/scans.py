@@ -162,9 +162,15 @@ def using(one: LoadedModel, *banks: ConceptBank) -> Iterator[None]:
     def load_bank(spec: str, **more: Any) -> ConceptBank:
         return known[spec] if spec in known else loading.load_bank(spec, **more)
 
+    def check_bank(spec: str) -> None:
+        if spec not in known:
+            loading.check_bank(spec)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(auditor.audit.prepare, "load_model", lambda *_args, **_more: one)
         patch.setattr(auditor.audit.prepare, "load_bank", load_bank)
+        patch.setattr("auditor.audit.request.check_name", lambda _spec: None)
+        patch.setattr("auditor.audit.request.check_bank", check_bank)
         yield
 
 

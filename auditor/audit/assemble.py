@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import metadata
 from typing import Any, get_args
 
@@ -20,7 +21,13 @@ from auditor.audit.score import ClassScores, Scores
 from auditor.banks.averages import average_pictures
 from auditor.banks.bank import ConceptBank
 from auditor.context import AuditContext
-from auditor.explain.pictures import Album, class_pictures, detector_pictures, overlay_pictures
+from auditor.explain.pictures import (
+    Album,
+    class_pictures,
+    detector_picture,
+    overlay_pictures,
+    pictured_layers,
+)
 from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.records import (
     BankConcept,
@@ -161,32 +168,42 @@ def albums_of(
     progress = context.progress
     banks = [one.layout.bank for one in shown]
     averages = [average_pictures(bank, place=i, progress=progress) for i, bank in enumerate(banks)]
-    albums = []
-    with progress.stage("pictures", len(occluders.classes)) as stage:
-        for one in occluders.classes:
-            own = [finding for finding in findings if finding.class_index == one.label.index]
-            album = _album(context, one, own, banks)
-            evidence_pictures(shown, one.label, own, album)
+    albums = [Album(f"{one.label.index:05d}") for one in occluders.classes]
+    work: list[list[Callable[[], None]]] = []
+    for one, album in zip(occluders.classes, albums, strict=True):
+        own = [finding for finding in findings if finding.class_index == one.label.index]
+        evidence = partial(evidence_pictures, shown, one.label, own, album)
+        work.append([*_parts(context, one, own, banks, album), evidence])
+    with progress.stage("pictures", sum(map(len, work))) as stage:
+        for one, album, parts in zip(occluders.classes, albums, work, strict=True):
+            for part in parts:
+                part()
+                stage.advance()
             for one_of in pasted.get(one.label.index, ()):
                 album.add(one_of.pixels, "in context", one_of.alt, bank=one_of.bank, concept=one_of.group)
             for records, files in averages:
                 album.include(records, files)
-            albums.append(album)
-            stage.advance()
     return albums
 
 
-def _album(
-    context: AuditContext, one: ClassOccluder, findings: Sequence[Finding], banks: Sequence[ConceptBank]
-) -> Album:
-    """The pictures of one class; those of the detector only where its occluder holds."""
-    album = Album(f"{one.label.index:05d}")
-    if one.stage_one is None:
-        return album
-    class_pictures(context.model, one.stage_one, album, occluded=one.record.measured)
-    if not one.record.measured:
-        return album
-    detector_pictures(context, one.stage_one, album)
+def _parts(
+    context: AuditContext,
+    one: ClassOccluder,
+    findings: Sequence[Finding],
+    banks: Sequence[ConceptBank],
+    album: Album,
+) -> list[Callable[[], None]]:
+    """What adds the pictures of one class; those of the detector only where its occluder holds."""
+    model, learned, measured = context.model, one.stage_one, one.record.measured
+    if learned is None:
+        return []
+    parts: list[Callable[[], None]] = [partial(class_pictures, model, learned, album, occluded=measured)]
+    if not measured:
+        return parts
+    parts += [
+        partial(detector_picture, context, learned, layer, album)
+        for layer in pictured_layers(context, learned)
+    ]
     nearest = [layer for layer in context.layers if layer.height > 1][-1].name  # to the decision
     for bank in banks:
         if not bank.report_images:
@@ -194,8 +211,8 @@ def _album(
         of_bank = [f for f in findings if f.bank == bank.name and f.rank is not None]
         for finding in sorted(of_bank, key=lambda f: f.rank or 0)[:SHOWN_CONCEPTS]:
             concept = next(c for c in bank.concepts if c.name == finding.subject)
-            overlay_pictures(context.model, one.stage_one, nearest, bank.name, concept, album)
-    return album
+            parts.append(partial(overlay_pictures, model, learned, nearest, bank.name, concept, album))
+    return parts
 
 
 def environment(model: LoadedModel, precision: str) -> Environment:

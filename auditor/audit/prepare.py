@@ -13,12 +13,12 @@ import torch
 
 from auditor.audit.forward import random_photos
 from auditor.audit.in_context import can_paste
+from auditor.audit.request import check_request
 from auditor.banks import ConceptBank, load_bank
 from auditor.banks.places import cache_root
 from auditor.banks.read.loading import default_banks
 from auditor.context import AuditContext
 from auditor.errors import InputError
-from auditor.images.decode import list_images
 from auditor.images.folder import class_folder
 from auditor.models import InputOverrides, LoadedModel, Request, find_classes, load_model
 from auditor.models.layers import choose_layers
@@ -28,8 +28,7 @@ from auditor.progress import Progress
 from auditor.records import ScanSummary
 from auditor.settings import IMPRESSIONS, Settings, parse_arguments
 from auditor.statistics.multiplicity import check_permutations
-from auditor.store.directory import AUDIT_FILE, read_audit
-from auditor.store.scans import SCAN_FILE, scan_summary
+from auditor.store.scans import scan_summary
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
@@ -52,12 +51,13 @@ def prepare(settings: Settings, progress: Progress) -> Ready:
     Raises:
         InputError: Something asked for does not exist or cannot be used.
     """
-    _check_out(settings)
-    banks = load_banks(settings, progress)
-    benchmark = random_photos(settings.benchmark)
+    check_request(settings)
     model = load_audited(settings, progress)
     classes = tuple(find_classes(model.labels, settings.classes))
-    _check_images(settings, classes, model.labels)
+    layers = tuple(choose_layers(model, settings.layers))
+    _check_class_folders(settings, classes, model.labels)
+    banks = load_banks(settings, progress)
+    benchmark = random_photos(settings.benchmark)
     if settings.in_context and not can_paste(banks):
         raise InputError(
             "--in-context: the people of none of the banks can be pasted; needed: --banks presentation, or "
@@ -68,7 +68,7 @@ def prepare(settings: Settings, progress: Progress) -> Ready:
         model=model,
         settings=settings,
         classes=classes,
-        layers=tuple(choose_layers(model, settings.layers)),
+        layers=layers,
         precision=resolve(settings.precision, model.device),
         progress=progress,
         cache=cache_root(settings.cache),
@@ -125,28 +125,11 @@ def reproducible() -> Iterator[None]:
         torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
 
 
-def _check_out(settings: Settings) -> None:
-    out = settings.out
-    if out.exists() and not out.is_dir():
-        raise InputError(f"out '{out}': is a file; needed: a directory")
-    if (out / SCAN_FILE).exists():
-        raise InputError(
-            f"out '{out}': holds a scan, whose arrays an audit would overwrite; needed: another --out"
-        )
-    if (out / AUDIT_FILE).exists() and not settings.overwrite:
-        try:
-            held = read_audit(out)
-            what = f"an audit of {held.model.name} from {held.created}"
-        except InputError:
-            what = "another audit"
-        raise InputError(f"out '{out}': holds {what}; needed: another --out, or --overwrite")
-
-
-def _check_images(settings: Settings, classes: Sequence[ClassLabel], labels: Sequence[ClassLabel]) -> None:
+def _check_class_folders(
+    settings: Settings, classes: Sequence[ClassLabel], labels: Sequence[ClassLabel]
+) -> None:
     """A folder with photos of none of the classes is a mistake; one class without photos is not."""
     source = settings.images
-    if settings.unlabelled is not None and not settings.scores_only and not list_images(settings.unlabelled):
-        raise InputError(f"unlabelled '{settings.unlabelled}': no image files; needed: photos")
     if settings.scores_only or source == IMPRESSIONS or source.startswith("hf:"):
         return
     missing = []

@@ -16,9 +16,8 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from auditor.cli.narrow import narrow_columns
+from auditor.cli.help import Command, Group, with_help
 from auditor.errors import AuditorError
 
 COMMANDS = (
@@ -28,6 +27,7 @@ COMMANDS = (
     "layers",
     "classes",
     "banks",
+    "open",
     "render",
     "gate",
     "policy",
@@ -39,7 +39,7 @@ COMMANDS = (
     "doctor",
 )
 """Modules of ``auditor.cli``, in the order of ``auditor --help``; each has a command, or a group of
-commands, of its own name."""
+commands, of its own name, with ``_`` behind it where Python has the name already."""
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -48,8 +48,11 @@ class _InterruptedError(Exception):
     """Ctrl-C, under a name that Typer does not turn into its own exit."""
 
 
-class _Commands(TyperGroup):
-    """Lets :func:`main` say what an interruption means."""
+class _Commands(Group):
+    """Lists commands in their order, and lets :func:`main` say what an interruption means."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for name in COMMANDS if name in self.commands]
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -60,14 +63,13 @@ class _Commands(TyperGroup):
 
 def build_app() -> typer.Typer:
     """The command tree with every module of :data:`COMMANDS`."""
-    columns = narrow_columns()
     app = typer.Typer(
         name="auditor",
         cls=_Commands,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode=None if columns else "markdown",
-        context_settings={"help_option_names": ["-h", "--help"], "terminal_width": columns},
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
 
     @app.callback()
@@ -88,11 +90,12 @@ def build_app() -> typer.Typer:
         """
 
     for name in COMMANDS:
-        command = getattr(importlib.import_module(f"auditor.cli.{name}"), name)
+        module = importlib.import_module(f"auditor.cli.{name}")
+        command = getattr(module, name, None) or getattr(module, f"{name}_")
         if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name)
+            app.add_typer(with_help(command), name=name, cls=Group)
         else:
-            app.command(name)(command)
+            app.command(name, cls=Command)(command)
     return app
 
 

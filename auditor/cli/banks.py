@@ -38,15 +38,14 @@ banks = typer.Typer(no_args_is_help=True, help=_HELP, rich_markup_mode="markdown
 def list_() -> None:
     """List the banks that ship with auditor and those imported here."""
     from auditor.banks import list_banks
+    from auditor.banks.photos import no_photos
     from auditor.banks.places import imported_root
-    from auditor.banks.read.loading import FETCHED, lacking_images
 
     found = list_banks()
     rows = [(b.name, b.kind, len(b.manifest.concepts), b.manifest.title) for b in found]
     show_lines(columns(("bank", "images", "concepts", "title"), rows))
-    lacking = [b.name for b in found if b.kind == "needs images" and lacking_images(b.name)]
-    if lacking:
-        print(f"\nno images yet: {', '.join(lacking)}; get some: auditor banks fetch {FETCHED}")
+    if lacking := no_photos():
+        print(f"\n{lacking.sentence}")
     print(f"\nimported banks lie in {imported_root()} (or AUDITOR_BANKS)")
 
 

@@ -31,14 +31,18 @@ def classes(
 ) -> None:
     """List the classes of a model: index, synset, names. Any of the three works for `--classes`.
 
+    Weights are not fetched.
+
     auditor classes bundled:efficientnet_lite0 spider
     """
-    from auditor.models import load_model
-    from auditor.models.find import search
+    from auditor.models import load_structure
+    from auditor.models.find import holding, no_class
 
-    loaded = load_model(model, request=source.request(), labels=labels)
-    found = list(loaded.labels) if query is None else search(loaded.labels, query)
-    if not found:
-        raise InputError(f"classes of '{model}': none is like '{query}', needed part of one of its names")
+    loaded = load_structure(model, request=source.request(), labels=labels)
+    found = list(loaded.labels) if query is None else holding(loaded.labels, query)
+    if query is not None and not found:
+        raise InputError(
+            f"classes of '{model}': {no_class(loaded.labels, query)}; all: auditor classes {model}"
+        )
     rows = [(label.index, label.synset or "-", _names(label)) for label in found]
     show_lines(columns(("index", "synset", "names"), rows))

@@ -211,17 +211,14 @@ def check_demo_weights() -> Iterator[Condition]:
 
 
 def check_faces() -> Iterator[Condition]:
-    """Whether the banks of faces have images."""
-    from auditor.banks import list_banks
-    from auditor.banks.read.loading import FETCHED, lacking_images
+    """Whether there are photos of faces."""
+    from auditor.banks.photos import GET, SUBJECTS, no_photos, perceived
+    from auditor.banks.read.loading import sets_for
 
-    banks = [bank.name for bank in list_banks() if bank.kind == "needs images"]
-    lacking = [name for name in banks if lacking_images(name)]
-    if lacking:
-        advice = f"auditor banks fetch {FETCHED}"
-        yield Condition("face banks", "note", f"no images for {', '.join(lacking)}", advice)
-    if there := [name for name in banks if name not in lacking]:
-        yield Condition("face banks", "ok", f"images for {', '.join(there)}")
+    if lacking := no_photos():
+        yield Condition("face banks", "note", lacking.seen, GET)
+    if there := list(filter(sets_for, SUBJECTS)):
+        yield Condition("face banks", "ok", f"photos for {perceived(there)}")
 
 
 def first_line(error: BaseException) -> str:

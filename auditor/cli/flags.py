@@ -21,45 +21,30 @@ from auditor.settings import IMPRESSIONS, Settings, allowed, flag_name, parse_ar
 if typing.TYPE_CHECKING:
     from auditor.models import Request
 
+WHERE_TO = "Where to, and in which form"
+
 GROUPS: dict[str, tuple[str, ...]] = {
     "What to audit": (
-        "model",
-        "arch",
-        "model_args",
-        "model_factory",
-        "weights_key",
-        "head",
-        "random_weights",
-        "labels",
-        "classes",
-        "from_scan",
-        "images",
-        "unlabelled",
-        "banks",
-        "benchmark",
-        "layers",
-        "scores_only",
-        "in_context",
+        *("model", "classes", "from_scan", "images", "unlabelled", "banks"),
+        *("scores_only", "in_context"),
     ),
     "Stated in the report": ("release", "purpose", "assessor"),
-    "Where to, and in which form": ("out", "formats", "overwrite", "strict", "cache"),
+    WHERE_TO: ("out", "formats", "overwrite", "strict", "cache"),
     "Computing": ("device", "precision", "batch_size", "seed"),
-    "Class images and occluder": (
-        *("n_impressions", "impression_steps", "max_images", "heldout", "occluder_iterations"),
+    "A model of your own": (
+        *("arch", "model_args", "model_factory", "weights_key", "labels", "head", "random_weights"),
+    ),
+    "Expert: preprocessing, instead of the model's own": (
+        *("input_size", "crop", "interpolation", "mean", "std"),
+    ),
+    "Expert: class images, layers and occluder": (
+        *("n_impressions", "impression_steps", "max_images", "heldout", "layers", "occluder_iterations"),
         *("occluder_lr", "noise", "rotation", "refits", "paper_exact"),
     ),
-    "Statistics": (
-        "margin",
-        "contrast_margin",
-        "importance_margin",
-        "alpha",
-        "min_images",
-        "permutations",
-        "bootstrap",
-        "runs",
-        "reference_classes",
+    "Expert: statistics": (
+        *("margin", "contrast_margin", "importance_margin", "alpha", "min_images", "permutations"),
+        *("bootstrap", "benchmark", "runs", "reference_classes"),
     ),
-    "Preprocessing, instead of the model's own": ("input_size", "crop", "interpolation", "mean", "std"),
 }
 """Settings under their headings in ``--help``, in the order shown."""
 
@@ -86,7 +71,7 @@ class SourceFlags:
     model_factory: str | None = None
     weights_key: str | None = None
 
-    def request(self, *, random_weights: bool = False) -> Request:
+    def request(self) -> Request:
         """What the flags ask of a model's source.
 
         Raises:
@@ -98,7 +83,7 @@ class SourceFlags:
             args = parse_arguments([part for text in self.model_args or () for part in split(text)])
         except ValueError as error:
             raise InputError(f"--model-args: {error}") from error
-        return Request(self.arch, args, self.weights_key, self.model_factory, random_weights=random_weights)
+        return Request(self.arch, args, self.weights_key, self.model_factory)
 
 
 def with_source_flags(command: Callable[..., Any]) -> Callable[..., Any]:

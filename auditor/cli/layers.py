@@ -21,20 +21,17 @@ def layers(
     every: Annotated[
         bool, typer.Option("--all", help="Every layer with feature maps, not only blocks.")
     ] = False,
-    random_weights: Annotated[
-        bool, typer.Option("--random-weights", help="Do not fetch weights: the layers are the same.")
-    ] = False,
 ) -> None:
     """List the layers that an audit of this model uses, with the size of their feature maps.
 
-    Those marked `*` are chosen if `auditor run` is given no `--layers`.
+    Those marked `*` are chosen if `auditor run` is given no `--layers`. Weights are not fetched.
 
-        auditor layers timm:resnet50 --random-weights
+        auditor layers timm:resnet50
     """
-    from auditor.models import load_model
+    from auditor.models import load_structure
     from auditor.models.layers import all_layers, choose_layers
 
-    loaded = load_model(model, request=source.request(random_weights=random_weights))
+    loaded = load_structure(model, request=source.request())
     chosen = {layer.name for layer in choose_layers(loaded)}
     if patterns:
         shown = choose_layers(loaded, patterns)

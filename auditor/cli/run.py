@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from auditor.cli.fetching import ACCEPT_TERMS, fetch_lacking
-from auditor.cli.flags import keyword, parameters, settings_from_flags
+from auditor.cli.flags import GROUPS, WHERE_TO, keyword, parameters, settings_from_flags
 from auditor.cli.gate import in_actions, print_verdict
 from auditor.cli.output import require_policy
 from auditor.cli.text import show_lines
@@ -55,7 +55,7 @@ LOG = typer.Option(
     "--log",
     metavar="mlflow",
     help="Log the audit to this tracker, as `auditor log` does, with the gate's verdict if there is one.",
-    rich_help_panel="Where to, and in which form",
+    rich_help_panel=WHERE_TO,
 )
 
 
@@ -76,6 +76,7 @@ def _with_flags() -> Any:
         settings = load_settings(config, with_scanned_classes(settings_from_flags(flags), top))
         # Files and servers that cannot be used are better found before an audit of an hour than after it.
         policy = _policy(gate, baseline)
+        _check(settings)
         tracker = open_log(log) if log is not None else None
         fetch_lacking(settings.banks, accept_terms=bool(accept_terms))
         audit = _audit(settings)
@@ -95,11 +96,14 @@ def _with_flags() -> Any:
 
     run.__doc__ = DESCRIPTION
     gating = (keyword("gate", Path, GATE), keyword("baseline", Path, BASELINE))
-    every = [keyword("config", Path, CONFIG), *parameters(), keyword("log", str, LOG), *gating]
-    place = next(i for i, parameter in enumerate(every) if parameter.name == "from_scan")
-    every.insert(place + 1, keyword("top", int, TOP))
-    place = next(i for i, parameter in enumerate(every) if parameter.name == "banks")
-    every.insert(place + 1, keyword("accept_terms", bool, ACCEPT_TERMS))
+    more = {
+        "from_scan": [keyword("top", int, TOP)],
+        "banks": [keyword("accept_terms", bool, ACCEPT_TERMS)],
+        GROUPS[WHERE_TO][-1]: [keyword("log", str, LOG), *gating],
+    }
+    every = [keyword("config", Path, CONFIG)]
+    for parameter in parameters():
+        every += [parameter, *more.get(parameter.name, [])]
     run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
     # Typer reads types from here as well; the strings that this module's annotations are must not mislead it.
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
@@ -176,6 +180,7 @@ Everything from a file, one setting overruled:
 
 def summary(audit: Audit, settings: Settings) -> list[str]:
     """What a person at the terminal wants to know: findings, what was left out, where the report is."""
+    from auditor.banks.photos import not_audited
     from auditor.report.view.summary import class_summary, titles
     from auditor.report.words import clean
 
@@ -186,13 +191,10 @@ def summary(audit: Audit, settings: Settings) -> list[str]:
     skipped = everything_skipped(audit)
     if skipped:
         lines.append(f"skipped: {len(skipped)}, listed in the report; first: {skipped[0]}")
-    if any(bank.screening for bank in audit.banks):
-        lines.append(
-            "rendered people only screen; perceived gender and race on photos: auditor banks fetch fairface"
-        )
     lines.append(f"done in {duration(audit.duration_s)}")
     lines.extend(f"report: {settings.out / FORMATS[name]}" for name in settings.formats)
     lines.append(f"audit: {settings.out / 'audit.json'}")
+    lines.extend(filter(None, [not_audited(bank.name for bank in audit.banks)]))
     return lines
 
 
@@ -210,6 +212,12 @@ def refuse_skipped(skipped: Sequence[str]) -> None:
     """
     if skipped:
         raise InputError(f"--strict: {len(skipped)} skipped, needed none; first: {skipped[0]}")
+
+
+def _check(settings: Settings) -> None:
+    from auditor.audit.request import check_all
+
+    check_all(settings)
 
 
 def _audit(settings: Settings) -> Audit:

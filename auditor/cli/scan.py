@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from auditor.cli.fetching import ACCEPT_TERMS, fetch_lacking
-from auditor.cli.flags import GROUPS, keyword, parameters, settings_from_flags
+from auditor.cli.flags import GROUPS, WHERE_TO, keyword, parameters, settings_from_flags
 from auditor.cli.text import columns, show_lines
 from auditor.progress import duration, progress_for
 from auditor.settings import SCANNED, ScanSettings, load_settings
@@ -48,8 +48,7 @@ def _groups() -> dict[str, tuple[str, ...]]:
     """The headings of ``auditor run --help``, with the settings of a scan."""
     chosen = {title: tuple(name for name in group if name in SCANNED) for title, group in GROUPS.items()}
     chosen["What to audit"] += ("fast",)
-    where = "Where to, and in which form"
-    chosen[where] = ("out", "scan_formats", *(name for name in chosen[where] if name != "out"))
+    chosen[WHERE_TO] = ("out", "scan_formats", *(name for name in chosen[WHERE_TO] if name != "out"))
     return {title: group for title, group in chosen.items() if group}
 
 
@@ -58,9 +57,11 @@ def _with_flags() -> Any:
         from auditor.cli.run import refuse_skipped
 
         settings = load_settings(config, settings_from_flags(flags), ScanSettings)
-        fetch_lacking(settings.banks, accept_terms=bool(accept_terms))
+        from auditor.audit.request import check_all
         from auditor.scan import run_scan
 
+        check_all(settings)  # before anything is fetched
+        fetch_lacking(settings.banks, accept_terms=bool(accept_terms))
         found = run_scan(settings, progress=progress_for(sys.stderr))
         show_lines(summary(found, settings))
         if settings.strict:
@@ -78,6 +79,7 @@ def _with_flags() -> Any:
 
 def summary(scan: Scan, settings: ScanSettings) -> list[str]:
     """What a person at the terminal wants to know: how many, which, how sure, where the page is."""
+    from auditor.banks.photos import not_audited
     from auditor.report.formats.scan import PAGES
     from auditor.report.view.scan import family_sentence, lots_sentence, screened_sentence
     from auditor.report.words import clean
@@ -100,6 +102,7 @@ def summary(scan: Scan, settings: ScanSettings) -> list[str]:
     lines.append(f"done in {duration(scan.duration_s)}")
     lines.extend(f"{name}: {settings.out / PAGES[name]}" for name in settings.scan_formats)
     lines.append(f"scan: {settings.out / 'scan.json'}")
+    lines.extend(filter(None, [not_audited(one.bank.name for one in scan.banks)]))
     return lines
 
 

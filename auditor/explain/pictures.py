@@ -107,23 +107,26 @@ def class_pictures(model: LoadedModel, one: StageOne, album: Album, *, occluded:
         )
 
 
-def detector_pictures(context: AuditContext, one: StageOne, album: Album) -> None:
-    """Images that excite the meta-detector of up to four layers, middle to last."""
-    model, layers = context.model, context.layers
+def pictured_layers(context: AuditContext, one: StageOne) -> list[str]:
+    """Up to four layers with a meta-detector of the class, middle to last."""
+    layers = context.layers
     chosen = sorted({round(len(layers) * share) - 1 for share in (0.4, 0.6, 0.8, 1.0)} - {-1})
-    for layer in (layers[place].name for place in chosen):
-        weights = torch.from_numpy(one.importance[layer][0]).to(model.device)
-        if not bool(weights.any()):
-            continue
-        image = visualise(
-            model,
-            layer,
-            weights,
-            settings=VisualiseSettings(precision=context.precision),
-            generator=torch.Generator().manual_seed(context.settings.seed),
-        )
-        alt = f"Image made to excite the meta-detector of {one.label.name} in layer {layer}."
-        album.add(image.permute(1, 2, 0).float().cpu().numpy(), "detector", alt, layer=layer)
+    names = [layers[place].name for place in chosen]
+    return [name for name in names if one.importance[name][0].any()]
+
+
+def detector_picture(context: AuditContext, one: StageOne, layer: str, album: Album) -> None:
+    """An image that excites the meta-detector of a layer."""
+    model = context.model
+    image = visualise(
+        model,
+        layer,
+        torch.from_numpy(one.importance[layer][0]).to(model.device),
+        settings=VisualiseSettings(precision=context.precision),
+        generator=torch.Generator().manual_seed(context.settings.seed),
+    )
+    alt = f"Image made to excite the meta-detector of {one.label.name} in layer {layer}."
+    album.add(image.permute(1, 2, 0).float().cpu().numpy(), "detector", alt, layer=layer)
 
 
 def overlay_pictures(

@@ -11,6 +11,7 @@ from auditor.errors import InputError, one_line
 from auditor.images.decode import decode_image, left_out
 from auditor.models.labels import plain
 from auditor.models.loaded import ClassLabel
+from auditor.models.reach import hub_at_once
 from auditor.records import Skipped
 
 
@@ -58,12 +59,12 @@ def _rows(name: str) -> tuple[Any, str, str]:
             f"images 'hf:{name}': needs the package datasets; needed: pip install 'auditor[datasets]'"
         ) from failure
     path, _, split = name.partition(":")
-    try:
-        loaded: Any = datasets.load_dataset(path)
-    except Exception as failure:  # the library raises many kinds; the user needs the first line
-        raise InputError(
-            f"images 'hf:{name}': the data set could not be loaded ({one_line(failure)})"
-        ) from failure
+    with hub_at_once() as no_hub:
+        try:
+            loaded: Any = datasets.load_dataset(path)
+        except Exception as failure:  # the library raises many kinds; the user needs the first line
+            why = no_hub or one_line(failure)
+            raise InputError(f"images 'hf:{name}': the data set could not be loaded ({why})") from failure
     split = split or next((s for s in ("validation", "test", "train") if s in loaded), "")
     if split not in loaded:
         raise InputError(f"images 'hf:{name}': no split '{split}'; it has {', '.join(loaded)}")

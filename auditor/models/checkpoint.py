@@ -98,6 +98,17 @@ class Checkpoint:
         return f"weights from '{self.key}'{average}{also}"
 
 
+def check_file(path: Path) -> None:
+    """Refuse a path where there is no file.
+
+    Raises:
+        InputError: There is none.
+    """
+    if not path.is_file():
+        seen = "is no file" if path.exists() else "there is no such file"
+        raise InputError(f"model 'file:{path}': {seen}")
+
+
 def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
     """The weights in a file and what was saved beside them.
 
@@ -110,8 +121,7 @@ def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
             or several.
     """
     where = f"model 'file:{path}'"
-    if not path.is_file():
-        raise InputError(f"{where}: {'is no file' if path.exists() else 'there is no such file'}")
+    check_file(path)
     found = _read_safetensors(path) if _kind(where, path) == "safetensors" else _read_torch(path)
     states = dict(_states(found))
     if not states:

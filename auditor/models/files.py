@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from auditor.errors import InputError, one_line
-from auditor.models.checkpoint import Checkpoint, read_checkpoint
+from auditor.models.checkpoint import Checkpoint, check_file, read_checkpoint
 from auditor.models.fit import DEFAULT, load, own_head, own_tensors, shape_of
 from auditor.models.hub_config import CONFIG, HubConfig, read_config
 from auditor.models.libraries import RawModel, Request, build, for_channels, with_library
@@ -128,6 +128,26 @@ def saved_folder(folder: Path, *, key: str | None) -> Saved:
     Raises:
         InputError: The folder lacks one of them, or one of them cannot be read.
     """
+    weights = _weights_in(folder)
+    config = read_config(folder / CONFIG)
+    return Saved(read_checkpoint(weights, key=key), f"weights from {folder.name}/{weights.name}", config)
+
+
+def check_path(source: str, name: str) -> None:
+    """Refuse a ``file:`` or ``hf-dir:`` whose file or folder is not there, without reading it.
+
+    Raises:
+        InputError: There is no such file or folder, or the folder lacks weights or configuration.
+    """
+    path = _path(source, name)
+    if source == "hf-dir":
+        _weights_in(path)
+    else:
+        check_file(path)
+
+
+def _weights_in(folder: Path) -> Path:
+    """The file of weights in a folder that has a configuration, too."""
     where = f"model 'hf-dir:{folder}'"
     if not folder.is_dir():
         raise InputError(f"{where}: there is no such folder")
@@ -136,8 +156,7 @@ def saved_folder(folder: Path, *, key: str | None) -> Saved:
     weights = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
     if weights is None:
         raise InputError(f"{where}: has neither {' nor '.join(WEIGHTS)}; needed: a file with weights")
-    config = read_config(folder / CONFIG)
-    return Saved(read_checkpoint(weights, key=key), f"weights from {folder.name}/{weights.name}", config)
+    return weights
 
 
 def _path(source: str, name: str) -> Path:

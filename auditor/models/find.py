@@ -73,14 +73,32 @@ def _by_name(labels: Sequence[ClassLabel], query: str) -> ClassLabel:
 
 def search(labels: Sequence[ClassLabel], query: str) -> list[ClassLabel]:
     """Classes whose index, synset or name holds the query, then those of similar spelling, best first."""
+    found = [*holding(labels, query), *similar(labels, query)]
+    return list({label.index: label for label in found}.values())
+
+
+def holding(labels: Sequence[ClassLabel], query: str) -> list[ClassLabel]:
+    """Classes of which a name holds the query, or whose index or synset it is."""
     wanted = plain(query)
-    holding = [c for c in labels if wanted in plain(" ".join(c.aliases)) or query in (str(c.index), c.synset)]
+    return [c for c in labels if wanted in plain(" ".join(c.aliases)) or query in (str(c.index), c.synset)]
+
+
+def similar(labels: Sequence[ClassLabel], query: str) -> list[ClassLabel]:
+    """At most six classes with a name spelt like the query, best first."""
     spelt: dict[str, ClassLabel] = {}
     for label in labels:
         for alias in label.aliases:
             spelt.setdefault(plain(alias), label)
-    close = [spelt[name] for name in difflib.get_close_matches(wanted, list(spelt), n=6, cutoff=0.55)]
-    return list({c.index: c for c in [*holding, *close]}.values())
+    near = difflib.get_close_matches(plain(query), list(spelt), n=6, cutoff=0.55)
+    return list({spelt[name].index: spelt[name] for name in near}.values())
+
+
+def no_class(labels: Sequence[ClassLabel], query: str) -> str:
+    """That no class matches the query, and what comes near."""
+    if is_number(query):
+        return f"none matches '{query}': the indices are 0 to {len(labels) - 1}"
+    near = similar(labels, query)
+    return f"none matches '{query}'" + (f"; nearest: {_shown(near)}" if near else ", nor comes near")
 
 
 def _shown(labels: Iterable[ClassLabel]) -> str:

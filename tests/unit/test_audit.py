@@ -338,6 +338,37 @@ class Listens(Silent):
         self.notes.append(text)
 
 
+class Counts(Silent):
+    """Counts the steps of each stage, nested ones apart."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, tuple[int | None, list[int]]] = {}
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Silent]:
+        done: list[int] = []
+
+        class Counted(Silent):
+            def advance(self, n: int = 1) -> None:
+                done.append(n)
+
+        self.steps[name] = (total, done)
+        yield Counted()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_stage_of_pictures_advances_with_every_part_of_a_class(bank: Path, tmp_path: Path) -> None:
+    counts = Counts()
+    audit = auditor.audit.run_audit(settings(bank, tmp_path / "a", **WITHOUT_REPORT), progress=counts)
+    total, done = counts.steps["pictures"]
+    (result,) = audit.classes
+    kinds = [picture.kind for picture in result.pictures]
+    overlaid = {picture.concept for picture in result.pictures if picture.kind == "overlay"}
+    assert kinds.count("detector") > 0
+    assert total == sum(done) == 2 + kinds.count("detector") + len(overlaid)
+    assert set(done) == {1}
+
+
 @pytest.mark.usefixtures("tiny")
 def test_interrupted_audit_goes_on_and_ends_the_same(bank: Path, tmp_path: Path) -> None:
     classes = {"classes": ("bright", "2", "horizontal"), **WITHOUT_REPORT}

@@ -20,7 +20,7 @@ import pytest
 pytest.importorskip("datasets")
 
 from auditor.audit import prepare
-from auditor.banks import load_bank
+from auditor.banks import load_bank, photos
 from auditor.banks.fetch import fairface, transfer
 from auditor.banks.fetch.choice import Choice
 from auditor.banks.fetch.run import ConsentError, fetch_bank, terms_of
@@ -30,8 +30,8 @@ from auditor.errors import AuditorError, InputError, StorageError
 from auditor.progress import Silent
 from tests.hub import LISTING, TRAIN, VALIDATION, Hub, serving, shards
 
-RUN = ["run", "--model", "nowhere.pt", "--classes", "0", "--out", "audit", "--banks"]
-SCAN = ["scan", "--model", "nowhere.pt", "--out", "scan", "--banks"]
+RUN = ["run", "--model", "timm:test_resnet", "--classes", "0", "--out", "audit", "--banks"]
+SCAN = ["scan", "--model", "timm:test_resnet", "--out", "scan", "--banks"]
 
 
 @pytest.fixture(scope="module")
@@ -317,7 +317,7 @@ def test_accepted_terms_fetch_without_a_question(
     assert "CC BY 4.0 (annotations)" in said
     assert "accepted by --accept-terms" in said
     assert "fairface: 112 images in " in said  # all there are of 200
-    assert "nowhere.pt" in said.splitlines()[-1]  # next came the model
+    assert "timm:test_resnet" in said.splitlines()[-1]  # next came the model
     before = len(hub.asked)
     main([*words, "gender", "--accept-terms"])
     assert len(hub.asked) == before  # the images are there
@@ -365,7 +365,7 @@ def test_without_a_named_bank_a_script_fetches_nothing_and_goes_on(
 ) -> None:
     monkeypatch.setattr(prepare, "default_banks", lambda: ("presentation",))  # draws no textures
     assert main(words[:-1]) != 0
-    assert "nowhere.pt" in capsys.readouterr().err.splitlines()[-1]
+    assert "timm:test_resnet" in capsys.readouterr().err.splitlines()[-1]
     assert hub.asked == []
     assert main([*words[:-1], "--accept-terms"]) != 0
     assert "fairface: 112 images in " in capsys.readouterr().err
@@ -390,20 +390,53 @@ def test_a_terminal_that_says_yes_gets_the_images(hub: Hub, tmp_path: Path) -> N
     status, shown = on_a_terminal([*SCAN, "gender"], "y\n")
     assert status != 0
     assert "fairface: 112 images in" in shown
-    assert "nowhere.pt" in shown.rpartition("error:")[2]
+    assert "timm:test_resnet" in shown.rpartition("error:")[2]
     assert (tmp_path / "banks/fairface/bank.lock.json").is_file()
 
 
 def test_doctor_and_list_name_the_command(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     (seen,) = doctor.check_faces()
     assert (seen.state, seen.advice) == ("note", "auditor banks fetch fairface")
-    assert seen.seen == "no images for gender, gender-race, race"
+    assert seen.seen == "no photos for perceived gender and race"
     assert main(["banks", "list"]) == 0
     said = capsys.readouterr().out
-    assert "no images yet: gender, gender-race, race; get some: auditor banks fetch fairface" in said
+    assert f"\n{seen.seen}; get some: {seen.advice}\n" in said
+    assert photos.not_audited(["textures"]) == f"not audited: {seen.seen}; get some: {seen.advice}"
     assert main(["banks", "fetch", "fairface", "--per-group", "2", "--accept-terms"]) == 0
     capsys.readouterr()
     (seen,) = doctor.check_faces()
-    assert (seen.state, seen.seen) == ("ok", "images for gender, gender-race, race")
+    assert (seen.state, seen.seen) == ("ok", "photos for perceived gender and race")
     assert main(["banks", "list"]) == 0
-    assert "no images yet" not in capsys.readouterr().out
+    assert "no photos" not in capsys.readouterr().out
+    assert (
+        photos.not_audited(["textures"]) == "not audited: perceived gender and race; add: --banks gender,race"
+    )
+
+
+@pytest.mark.parametrize(
+    ("used", "said"),
+    [
+        (["textures", "gender:fairface"], "not audited: no photos for perceived race; get some: "),
+        (
+            ["presentation"],
+            "not audited (rendered people only screen): no photos for perceived gender and race;",
+        ),
+        (["my-own"], "not audited: no photos for perceived gender and race;"),
+        (["gender-race:fairface"], ""),
+    ],
+)
+def test_what_was_not_audited_depends_on_the_banks(hub: Hub, used: list[str], said: str) -> None:
+    line = photos.not_audited(used)
+    assert line.startswith(said)
+    assert bool(line) == bool(said)
+
+
+def test_the_last_line_of_a_run_says_what_was_not_audited(hub: Hub, tmp_path: Path) -> None:
+    from auditor.cli.run import summary
+    from auditor.settings import Settings
+    from tests import sample
+
+    audit = sample.build(tmp_path / "sample")
+    lines = summary(audit, Settings(model="x", classes=("x",), out=tmp_path))
+    assert lines[-1] == photos.not_audited(bank.name for bank in audit.banks)
+    assert lines[-1].endswith("get some: auditor banks fetch fairface")

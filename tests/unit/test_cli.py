@@ -286,10 +286,18 @@ def test_columns_put_numbers_to_the_right() -> None:
 
 @pytest.mark.slow
 def test_layers_of_a_model_without_its_weights(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["layers", "timm:resnet18", "layer4*", "--random-weights"]) == 0
+    assert main(["layers", "timm:resnet18", "layer4*"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["layer", "channels", "height", "width"]
     assert ["*", "layer4.1", "512", "7", "7"] in [line.split() for line in lines]
+
+
+@pytest.mark.parametrize("model", ["timm:test_resnet", "test_resnet", "torchvision:shufflenet_v2_x0_5"])
+def test_classes_and_layers_need_no_weights(capsys: pytest.CaptureFixture[str], model: str) -> None:
+    assert main(["classes", model, "zebra"]) == 0
+    assert re.search(r"340 +n02391049 +zebra", capsys.readouterr().out)
+    assert main(["layers", model]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("*  ")
 
 
 @pytest.mark.weights
@@ -297,8 +305,24 @@ def test_layers_of_a_model_without_its_weights(capsys: pytest.CaptureFixture[str
 def test_classes_of_a_model(capsys: pytest.CaptureFixture[str], demo_weights: str) -> None:
     assert main(["classes", demo_weights, "spider web"]) == 0
     assert re.search(r"815 +n04275548 +spider web", capsys.readouterr().out)
-    assert main(["classes", demo_weights, "xyzzyqq"]) == 2
-    assert capsys.readouterr().err.startswith(f"error: classes of '{demo_weights}': none is like 'xyzzyqq'")
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("xyzzyqq", "none matches 'xyzzyqq', nor comes near"),
+        ("zebrra", "none matches 'zebrra'; nearest: zebra (340 n02391049), "),
+        ("1000", "none matches '1000': the indices are 0 to 999"),
+    ],
+)
+def test_a_class_that_is_not_there_is_an_error_with_near_names(
+    capsys: pytest.CaptureFixture[str], query: str, said: str
+) -> None:
+    assert main(["classes", "timm:test_resnet", query]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"error: classes of 'timm:test_resnet': {said}")
+    assert captured.err.endswith("; all: auditor classes timm:test_resnet\n")
 
 
 def test_the_last_lines_say_what_the_report_says(tmp_path: Path) -> None:
@@ -321,14 +345,7 @@ def test_a_terminal_of_ascii_shows_a_name_escaped(tmp_path: Path) -> None:
     """As it is run: the stream's own encoding decides."""
     (tmp_path / "labels.txt").write_text("\n".join(f"caf\u00e9 {i}" for i in range(1000)), encoding="utf-8")
     command = ["classes", "timm:test_resnet", "7", "--labels", str(tmp_path / "labels.txt")]
-    code = (
-        "import sys; from functools import partial; import auditor.models as m; "
-        "from auditor.models import Request; from auditor.cli import main; "
-        "real = m.load_model; "
-        "m.load_model = lambda spec, request, labels: "
-        "real(spec, request=Request(random_weights=True), labels=labels);"
-        f"sys.exit(main({command!r}))"
-    )
+    code = f"import sys; from auditor.cli import main; sys.exit(main({command!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=ASCII, check=False)
     assert done.returncode == 0, done.stderr
     assert b"caf\\xe9 7" in done.stdout
@@ -349,12 +366,55 @@ def test_the_gate_is_judged_before_anything_is_printed(
     assert (tmp_path / "audit" / "gate.json").exists()
 
 
-@pytest.mark.parametrize("columns", ["30", "59"])
-def test_help_on_a_narrow_terminal_wraps(
-    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+COMMANDS_OF_MANY_FLAGS = ["run", "scan", "classes", "banks import", "banks fetch"]
+
+
+@pytest.mark.parametrize("columns", ["30", "59", "80", "200"])
+@pytest.mark.parametrize("words", COMMANDS_OF_MANY_FLAGS)
+def test_help_fits_the_terminal(
+    columns: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
+    assert main([*words.split(), "--help"]) == 0
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= min(int(columns), 100)
+    assert "\u2026" not in said
+    assert all(line == line.rstrip() for line in said.splitlines())
+
+
+@pytest.mark.parametrize("words", COMMANDS_OF_MANY_FLAGS)
+def test_at_80_columns_a_flag_and_its_values_stand_on_one_line_and_the_text_below(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*words.split(), "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    command: Any = typer.main.get_command(auditor.cli.build_app())
+    context = command.make_context("auditor", [], resilient_parsing=True)
+    for word in words.split():
+        command = command.get_command(context, word)
+    for parameter in command.get_params(context):
+        names, text = parameter.get_help_record(context)
+        at = lines.index(f"  {names}")
+        below = []
+        for line in lines[at + 1 :]:
+            if not line.startswith("      "):
+                break
+            below.append(line.strip())
+        assert " ".join(below) == " ".join(text.replace("`", "").split())
+
+
+def test_flags_for_experts_come_last(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) <= int(columns)
-    assert any("--occluder-iterations" in line for line in lines)
+    titles = [*flags.GROUPS]
+    titles.insert(titles.index(flags.WHERE_TO) + 1, "Release gate")
+    assert [line for line in lines if line in titles] == titles
+    assert [title.startswith("Expert: ") for title in titles] == [False] * 6 + [True] * 3
+
+
+def test_a_group_without_a_command_shows_its_help_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["banks"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out.count("Usage: auditor banks") == 1
+    assert captured.err == ""

@@ -166,7 +166,7 @@ def test_an_audit_takes_photos_where_there_are_enough_and_impressions_elsewhere(
 
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize(
-    ("name", "message"), [("nowhere", "does not exist"), ("empty", "no image files; needed: photos")]
+    ("name", "message"), [("nowhere", "there is no such folder"), ("empty", "no image files; needed: photos")]
 )
 def test_a_folder_without_photos_is_refused_at_once(
     bank: Path, tmp_path: Path, name: str, message: str

@@ -79,6 +79,23 @@ def _view(manifest: Manifest, chosen: str, *, min_images: int) -> ConceptBank:
     Raises:
         InputError: no such set, none with the labels, or several and none was chosen.
     """
+    name, folder = _set_for(manifest, chosen)
+    origin = read_manifest(folder)
+    update = {
+        "name": f"{manifest.name}:{name}",
+        "sources": origin.sources,
+        "cluster": manifest.cluster or origin.cluster,
+    }
+    least = max(min_images, manifest.min_images)
+    return _locked(manifest.model_copy(update=update), folder, min_images=least)
+
+
+def _set_for(manifest: Manifest, chosen: str) -> tuple[str, Path]:
+    """Name and folder of the imported set that a bank such as ``gender`` selects from.
+
+    Raises:
+        InputError: no such set, none with the labels, or several and none was chosen.
+    """
     imported, able = _able(manifest)
     labels = " and ".join(f"'{label}'" for label in manifest.labels)
     if chosen and chosen not in able:
@@ -94,14 +111,30 @@ def _view(manifest: Manifest, chosen: str, *, min_images: int) -> ConceptBank:
             f"choose: {' or '.join(f'{manifest.name}:{name}' for name in able)}"
         )
     name = chosen or next(iter(able))
-    origin = read_manifest(able[name])
-    update = {
-        "name": f"{manifest.name}:{name}",
-        "sources": origin.sources,
-        "cluster": manifest.cluster or origin.cluster,
-    }
-    least = max(min_images, manifest.min_images)
-    return _locked(manifest.model_copy(update=update), able[name], min_images=least)
+    return name, able[name]
+
+
+def check_bank(spec: str) -> None:
+    """Refuse a name that no bank has and a folder that is none, without reading or making an image.
+
+    Passes a bank that lacks images and can get them; :func:`lacking_images` finds those.
+
+    Raises:
+        InputError: no such bank (the nearest are named), a broken manifest, or no usable imported set.
+    """
+    if lacking_images(spec):
+        return
+    view, _, chosen = spec.partition(":")
+    if chosen and view in places.shipped():
+        _set_for(read_manifest(places.shipped()[view]), chosen)
+        return
+    found = find_bank(spec)
+    if found is None:
+        subfolders(Path(spec))
+        return
+    manifest = read_manifest(found)
+    if manifest.labels:
+        _set_for(manifest, "")
 
 
 def lacking_images(spec: str) -> str:
@@ -133,10 +166,15 @@ def default_banks() -> tuple[str, ...]:
     """
     chosen = ["textures"]
     for name, rendered in IN_PLACE_OF.items():
-        _, able = _able(read_manifest(places.shipped()[name]))
-        sets = sorted(able, key=lambda one: (one != FETCHED, one))
+        sets = sets_for(name)
         chosen.append(f"{name}:{sets[0]}" if sets else rendered)
     return tuple(filter(None, chosen))
+
+
+def sets_for(name: str) -> list[str]:
+    """The imported sets that a shipped bank can select from, :data:`FETCHED` before others."""
+    _, able = _able(read_manifest(places.shipped()[name]))
+    return sorted(able, key=lambda one: (one != FETCHED, one))
 
 
 FETCHED = "fairface"
