@@ -178,7 +178,8 @@ def test_markdown_fits_into_a_comment(sample: Audit) -> None:
     assert len(text) < 8000
     assert "| `zebra` | `textures/banded` | ▲ associated | 0.62 | [0.57, 0.67] | 0.010 | 60 |" in text
     assert (
-        "| `lipstick` | `portraits/women` against `men` | ○ inconclusive | 0.061 | [0.031, 0.091] |" in text
+        "| `lipstick` | `portraits/women` against `men`, told apart (AUC 0.91 [0.86, 0.95]) | "
+        "○ inconclusive | 0.061 | [0.031, 0.091] |" in text
     )
     assert "88 pairs" in text
     assert "Not tested" in text
