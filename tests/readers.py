@@ -23,7 +23,9 @@ from auditor.report.formats.mlflow import metrics
 from auditor.store.pdf import read_pdf
 
 Key = tuple[str, str, str]
-"""Class, bank, subject."""
+"""Class, bank, subject; of people pasted into the class's own pictures the subject ends in ``PASTED``."""
+
+PASTED = " (in context)"
 
 NOWHERE = Path("nowhere")
 """An audit directory without pictures."""
@@ -33,9 +35,15 @@ SIGNS = {
     "associated": "▲",
     "negatively associated": "▼",
     "not associated": "●",
+    "screening": "◇",
     "inconclusive": "○",
     "not measured": "–",
 }
+
+
+def key_of(owner: str, bank: str, subject: str, kind: str) -> Key:
+    """The key of a finding, a ruling or a change of that kind."""
+    return owner, bank, subject + (PASTED if kind.startswith("in context") else "")
 
 
 def rendered(audit: Audit, name: str, directory: Path = NOWHERE) -> str:
@@ -60,15 +68,22 @@ class Names:
     def __init__(self, audit: Audit) -> None:
         self.banks = {b.title: b.name for b in audit.banks}
         self.of = {c.title: (b.name, c.name) for b in audit.banks for c in b.concepts}
-        self.pairs = {(f.bank, f.more, f.less) for f in audit.findings if f.kind == "contrast"}
+        self.pairs = {(f.bank, f.more, f.less, f.kind == "in context") for f in audit.findings if f.of_groups}
 
-    def pair(self, first: str, second: str) -> tuple[str, str, bool]:
+    def pair(self, first: str, second: str, *, pasted: bool) -> tuple[str, str, bool]:
         """Bank and subject of a contrast, and whether the first group is the one it names first."""
         (bank, one), (_, other) = self.of[first], self.of[second]
-        if (bank, one, other) in self.pairs:
-            return bank, f"{one}/{other}", True
-        assert (bank, other, one) in self.pairs
-        return bank, f"{other}/{one}", False
+        end = PASTED if pasted else ""
+        if (bank, one, other, pasted) in self.pairs:
+            return bank, f"{one}/{other}{end}", True
+        assert (bank, other, one, pasted) in self.pairs
+        return bank, f"{other}/{one}{end}", False
+
+
+def groups_of(subject: str) -> tuple[str, str]:
+    """Both groups of a contrast's subject."""
+    more, less = subject.removesuffix(PASTED).split("/")
+    return more, less
 
 
 def spaced(text: str) -> str:
@@ -82,6 +97,7 @@ def words_of(element: Any) -> str:
 def meaning(text: str, more: str = "", less: str = "") -> str:
     """A conclusion as it is worded, of a contrast by its groups."""
     named = {f"more with {more}": "associated", f"more with {less}": "negatively associated"}
+    named |= {f"screening: {text}": "screening" for text in named}
     word = {**named, "no difference": "not associated"}.get(text, text) if more else text
     assert word in SIGNS, text
     return word
@@ -105,20 +121,22 @@ def ends(text: str) -> tuple[str, str] | None:
 
 SENTENCE = re.compile(
     r"The class “([^”]+)” is (?:(negatively )?associated with images labelled “([^”]+)”"
-    r"|associated more with images labelled “([^”]+)” than with images labelled “([^”]+)”)\."
+    r"|(associated more|answered more in its own pictures) with images labelled “([^”]+)”( pasted in)? "
+    r"than with images labelled “([^”]+)”)\."
 )
-EVIDENCE = re.compile(r"effect (\S+) \[(\S+), (\S+)\], corrected p (?:= )?(\S+|[<>] \S+?),")
+EVIDENCE = re.compile(r"[Ee]ffect (\S+) \[(\S+), (\S+)\], corrected p (?:= )?(\S+|[<>] \S+?),")
 
 
 def sentences(text: str, names: Names) -> dict[Key, Said]:
     """The claims of a list, as sentences with their evidence behind them."""
     found: dict[Key, Said] = {}
     for seen in SENTENCE.finditer(text):
-        owner, negatively, label, first, second = seen.groups()
+        owner, negatively, label, how, first, pasted, second = seen.groups()
         if label is not None:
             about, positive = names.of[label], not negatively
         else:
-            bank, subject, positive = names.pair(first, second)
+            assert ("own pictures" in how) == bool(pasted)
+            bank, subject, positive = names.pair(first, second, pasted=bool(pasted))
             about = bank, subject
         effect, low, high, p = EVIDENCE.search(text, seen.end()).groups()  # type: ignore[union-attr]
         word = CLAIMS[0] if positive else CLAIMS[1]
@@ -132,6 +150,8 @@ class Short:
     """What a class's summary names, and how many more of a direction it counts."""
 
     named: Mapping[Key, str]
+    screened: Mapping[Key, str]
+    """What asks for a look with photos, by direction."""
     counted: Mapping[str, int]
     others: Mapping[tuple[str, str], int]
     """Kind and conclusion to the number of findings without a claim."""
@@ -148,23 +168,28 @@ def summarised(owner: str, text: str, names: Names) -> Short:
         named |= {(owner, *names.of[title]): word for title in titles}
         more = re.search(r"(\d+) more$", labels)
         counted[word] += len(titles) + (int(more[1]) if more else 0)
-    for first, second in re.findall(
-        r"Associated more with images labelled “([^”]+)” than with images labelled “([^”]+)”", text
+    screened: dict[Key, str] = {}
+    for screening, how, first, pasted, second in re.findall(
+        r"(Screening: )?([Aa]ssociated more|[Aa]nswered more in its own pictures) with images labelled "
+        r"“([^”]+)”( pasted in)? than with images labelled “([^”]+)”",
+        text,
     ):
-        bank, subject, positive = names.pair(first, second)
-        named[owner, bank, subject] = CLAIMS[0] if positive else CLAIMS[1]
+        assert ("own pictures" in how) == bool(pasted)
+        bank, subject, positive = names.pair(first, second, pasted=bool(pasted))
+        (screened if screening else named)[owner, bank, subject] = CLAIMS[0] if positive else CLAIMS[1]
     others = {
         (
-            {"concept": "association", "contrast": "contrast"}[noun],
+            {"concept": "association", "contrast": "in context" if pasted else "contrast"}[noun],
             word.replace("without a difference", "not associated"),
         ): int(n)
-        for n, noun, word in re.findall(
-            r"(\d+) (concept|contrast)s? (not associated|without a difference|inconclusive|not measured)",
+        for n, noun, pasted, word in re.findall(
+            r"(\d+) (concept|contrast)s?( in context)? "
+            r"(not associated|without a difference|inconclusive|not measured)",
             text,
         )
     }
     hidden = re.search(r"(\d+) findings? withheld:", text)
-    return Short(named, counted, others, int(hidden[1]) if hidden else 0)
+    return Short(named, screened, counted, others, int(hidden[1]) if hidden else 0)
 
 
 def page_of(text: str) -> Any:
@@ -182,8 +207,8 @@ def html_rows(root: Any, names: Names) -> dict[Key, Said]:
         owner = words_of(article.find("header/h2"))
         for section in article.findall("section"):
             label = section.get("aria-label") or ""
-            concepts = label.startswith("Concepts of ")
-            if not concepts and not label.startswith("Contrasts between groups"):
+            concepts, pasted = label.startswith("Concepts of "), label.startswith("Contrasts in context")
+            if not concepts and not pasted and not label.startswith("Contrasts between groups"):
                 continue
             bank = names.banks[words_of(section.find("h3")).removeprefix("Concepts: ")] if concepts else ""
             table = section.find("div[@role='region']/table")
@@ -195,10 +220,11 @@ def html_rows(root: Any, names: Names) -> dict[Key, Said]:
                     place, digits = (owner, bank, names.of[title][1]), ("Effect", "Interval")
                 else:
                     first, _, second = title.partition(" against ")
-                    bank, subject, positive = names.pair(first, second)
+                    bank, subject, positive = names.pair(first, second, pasted=pasted)
                     assert positive
-                    more, less = subject.split("/")
-                    said = signed(cells["Conclusion"], more, less)
+                    aside = words_of(row.find("th/span[@class='aside']"))
+                    assert bool(re.search(r"of the class|the class's own pictures", aside)) == pasted
+                    said = signed(cells["Conclusion"], *groups_of(subject))
                     place, digits = (owner, bank, subject), ("Difference", "Adjusted interval")
                 found[place] = Said(said, cells[digits[0]], ends(cells[digits[1]]), cells["Corrected p"])
     return found
@@ -209,20 +235,24 @@ def html_charts(root: Any, names: Names) -> dict[Key, Said]:
     found: dict[Key, Said] = {}
     for article in root.iter("article"):
         owner = words_of(article.find("header/h2"))
-        for text in map(words_of, article.iter("{http://www.w3.org/2000/svg}desc")):
+        for drawn in article.iter("{http://www.w3.org/2000/svg}svg"):
+            heading, text = (words_of(drawn.find(f"{{*}}{name}")) for name in ("title", "desc"))
             start, _, items = text.removesuffix(".").partition(": ")
             if start == "Ranked from largest to smallest effect":
                 for item in items.split("; "):
                     title, effect, interval, word = re.match(r"(.+?) (\S+) (\[.+\]|–), (.+)$", item).groups()  # type: ignore[union-attr]
                     found[owner, *names.of[title]] = Said(meaning(word), effect, ends(interval))
             elif start == "Each with its interval":
+                pasted = heading.startswith("Contrasts in context")
+                assert pasted or heading.startswith("Contrasts between groups")
                 for item in items.split("; "):
                     first, second, effect, interval, word = re.match(
                         r"(\S+) against (\S+), .*?: (\S+) (\[.+\]|–), (.+)$", item
                     ).groups()  # type: ignore[union-attr]
-                    bank, subject, _ = names.pair(first, second)
-                    more, less = subject.split("/")
-                    found[owner, bank, subject] = Said(meaning(word, more, less), effect, ends(interval))
+                    bank, subject, _ = names.pair(first, second, pasted=pasted)
+                    found[owner, bank, subject] = Said(
+                        meaning(word, *groups_of(subject)), effect, ends(interval)
+                    )
     return found
 
 
@@ -248,30 +278,41 @@ def pdf_chapters(audit: Audit, text: str) -> dict[str, str]:
 
 
 def pdf_rows(audit: Audit, text: str) -> dict[Key, Said]:
+    """Every concept from the appendix, and every contrast from its class's chapter."""
     names = Names(audit)
     interval = r"(\[[^\]]+\]|–)"
-    word = "(associated|negatively associated|not associated|inconclusive|not measured|no difference"
+    word = "(associated|negatively associated|not associated|screening|inconclusive|not measured"
+    signs = "[▲▼●◇○–]"
     found: dict[Key, Said] = {}
-    for owner, chapter in pdf_chapters(audit, text).items():
-        row = rf"(\w+) ([▲▼●○–]) {word}) (\S+) {interval} (\S+) \S+ \S+ [\d,]+ \S+"
-        for title, sign, said, effect, between, p in re.findall(row, chapter):
+    tables = re.split(r"(\w+): every concept of \w+, largest effect first", text)
+    for owner, table in zip(tables[1::2], tables[2::2], strict=True):
+        row = rf"(\w+) ({signs}) {word}) (\S+) {interval} (\S+) \S+ \S+ [\d,]+ \S+"
+        for title, sign, said, effect, between, p in re.findall(row, table):
             found[owner, *names.of[title]] = Said(signed(f"{sign} {said}"), effect, ends(between), p)
+    alone = r"not matched|matched, \d+ independent pairs"
+    pasted = r"in \d+ pictures of the class, \d+ independent pairs|in the class's own pictures"
+    for owner, chapter in pdf_chapters(audit, text).items():
+        row = rf"(\w+) ({signs}) {word}) (\S+) {interval} (<?[01]\S*|–)"
+        concepts = chapter.partition("Contrasts between groups")[0]
+        for title, sign, said, effect, between, p in re.findall(row, concepts):
+            # The chapter's table has some of these rows, and they say the same.
+            assert found[owner, *names.of[title]] == Said(signed(f"{sign} {said}"), effect, ends(between), p)
         row = (
-            rf"(\w+) against (\w+) (?:not matched|matched, \d+ independent pairs)(?:, told apart [^▲▼●○–]+)? "
-            rf"([▲▼●○–]) "
-            rf"{word}|more with \w+) \S+ / \S+ (\S+) {interval} (\S+)"
+            rf"(\w+) against (\w+) (?:(?:{alone})(?:, told apart \(AUC [^)]+\))?|({pasted})) ({signs}) "
+            rf"{word}|no difference|(?:screening: )?more with \w+) \S+ / \S+ (\S+) {interval} (\S+)"
         )
-        for first, second, sign, said, effect, between, p in re.findall(row, chapter):
-            bank, subject, positive = names.pair(first, second)
+        for first, second, how, sign, said, effect, between, p in re.findall(row, chapter):
+            bank, subject, positive = names.pair(first, second, pasted=bool(how))
             assert positive
-            more, less = subject.split("/")
-            found[owner, bank, subject] = Said(signed(f"{sign} {said}", more, less), effect, ends(between), p)
+            about = (owner, bank, subject)
+            assert about not in found
+            found[about] = Said(signed(f"{sign} {said}", *groups_of(subject)), effect, ends(between), p)
     return found
 
 
 def json_findings(text: str) -> dict[Key, Said]:
     return {
-        (f["class_name"], f["bank"], f["subject"]): Said(
+        key_of(f["class_name"], f["bank"], f["subject"], f["kind"]): Said(
             f["conclusion"],
             *(("", None, "") if f["effect"] is None else (
                 str(f["effect"]), (str(f["adjusted_low"]), str(f["adjusted_high"])), str(f["p_adjusted"])
@@ -283,7 +324,7 @@ def json_findings(text: str) -> dict[Key, Said]:
 
 def csv_findings(text: str) -> dict[Key, Said]:
     return {
-        (row["class_name"], row["bank"], row["subject"]): Said(
+        key_of(row["class_name"], row["bank"], row["subject"], row["kind"]): Said(
             row["conclusion"],
             row["effect"],
             (row["adjusted_low"], row["adjusted_high"]) if row["effect"] else None,
@@ -306,13 +347,15 @@ def markdown_rows(text: str, heading: str) -> list[list[str]]:
 def markdown_findings(text: str, names: Names) -> dict[Key, Said]:
     found: dict[Key, Said] = {}
     for owner, about, said, effect, interval, p, *_ in markdown_rows(text, "### Strongest per class"):
-        pair = re.fullmatch(r"`(.+)/(.+)` against `(.+?)`( \(not matched\))?(, told apart .+)?", about)
+        how = r"( \(not matched\)| in context)?(, told apart .+)?"
+        pair = re.fullmatch(rf"`(.+)/(.+)` against `(.+?)`{how}", about)
         if pair:
-            bank, more, less = pair[1], pair[2], pair[3]
-            place, word = (owner.strip("`"), bank, f"{more}/{less}"), signed(said, more, less)
+            bank, more, less, how = pair[1], pair[2], pair[3], (pair[4] or "").strip()
+            place, word = key_of(owner.strip("`"), bank, f"{more}/{less}", how), signed(said, more, less)
         else:
             bank, _, subject = about.strip("`").partition("/")
             place, word = (owner.strip("`"), bank, subject), signed(said)
+        assert place not in found
         found[place] = Said(word, effect, ends(interval), p)
     return found
 
@@ -324,7 +367,7 @@ def junit_findings(text: str) -> dict[Key, Said]:
         if name.startswith("sanity check"):
             continue
         bank, _, subject = name.partition("/")
-        pair = re.fullmatch(r"(.+) against (.+) \((?:not )?matched\)", subject)
+        pair = re.fullmatch(r"(.+) against (.+) \(((?:not )?matched|in context)\)", subject)
         more, less = (pair[1], pair[2]) if pair else ("", "")
         said = case.find("system-out")
         stated = said is not None
@@ -335,8 +378,10 @@ def junit_findings(text: str) -> dict[Key, Said]:
         ).groups()  # type: ignore[union-attr]
         word = meaning(word, more, less)
         # What is not settled is skipped, so that no dashboard shows it green.
-        assert stated == (word not in ("inconclusive", "not measured"))
-        about = (case.get("classname") or "", bank, f"{more}/{less}" if pair else subject)
+        assert stated == (word not in ("screening", "inconclusive", "not measured"))
+        subject = f"{more}/{less}" if pair else subject
+        about = key_of(case.get("classname") or "", bank, subject, pair[3] if pair else "")
+        assert about not in found
         found[about] = Said(word, effect, ends(interval), p.replace("not measured", "–").replace(" ", ""))
     return found
 
@@ -357,7 +402,12 @@ def sarif_claims(text: str) -> dict[Key, Said]:
         ).groups()  # type: ignore[union-attr]
         assert message.startswith(f"{owner}, images labelled {more}")
         word = meaning(word, *((more, less) if less else ("", "")))
-        found[owner, bank, subject] = Said(word, effect, ends(interval), p.replace(" ", ""))
+        assert (result["ruleId"] == "association") == (not less)
+        pasted = "pasted into the class's own pictures" in message
+        assert pasted == (result["ruleId"] == "in-context")
+        about = key_of(owner, bank, subject, "in context" if pasted else "")
+        assert about not in found
+        found[about] = Said(word, effect, ends(interval), p.replace(" ", ""))
     return found
 
 
@@ -371,8 +421,8 @@ def tracked(audit: Audit) -> dict[Key, Said]:
             continue
         assert claimed in (0.0, 1.0)
         owner, bank, subject = place.split("/")
-        pair = re.fullmatch(r"(.+) - (.+) (?:un)?matched", subject)
-        about = (owner, bank, f"{pair[1]}/{pair[2]}" if pair else subject)
+        pair = re.fullmatch(r"(.+) - (.+) ((?:un)?matched|in context)", subject)
+        about = key_of(owner, bank, f"{pair[1]}/{pair[2]}", pair[3]) if pair else (owner, bank, subject)
         numbers = [told.get(f"{place}/{n}") for n in ("effect", "low", "high", "p_adjusted")]
         effect, low, high, p = ("" if n is None else repr(n) for n in numbers)
         sign = "" if not claimed else CLAIMS[0] if told[f"{place}/effect"] > 0 else CLAIMS[1]

@@ -82,6 +82,20 @@ def contrast(more: str = "women", less: str = "men", *, bank: str = "faces", **n
     return _finding(bank, values | numbers)
 
 
+def in_context(more: str = "women", less: str = "men", *, bank: str = "faces", **numbers: Any) -> Finding:
+    """The same of people pasted into the class's own pictures: so many pairs in so many pictures."""
+    values: dict[str, Any] = {
+        "kind": "in context",
+        "matched": True,
+        "n": 288,
+        "n_other": 288,
+        "independent": 36,
+        "independent_other": 24,
+        "checks": [Check(name="enough pictures of the class", passed=True, forbids="both", reason="")],
+    }
+    return contrast(more, less, bank=bank, **(values | numbers))
+
+
 def _finding(bank: str, values: dict[str, Any]) -> Finding:
     """``low`` and ``high`` serve as adjusted interval, too, unless that is given; concluded from them."""
     usual: dict[str, Any] = {
@@ -146,9 +160,9 @@ def audit_of(*classes: tuple[ClassResult, list[Finding]], **fields: Any) -> Audi
     banks: dict[str, dict[str, None]] = {}
     groups: dict[str, set[str]] = {}
     for finding in findings:
-        names = [finding.more, finding.less] if finding.kind == "contrast" else [finding.subject]
+        names = [finding.more, finding.less] if finding.of_groups else [finding.subject]
         banks.setdefault(finding.bank, {}).update(dict.fromkeys(names))
-        if finding.kind == "contrast":
+        if finding.of_groups:
             groups.setdefault(finding.bank, set()).update(names)
     values: dict[str, Any] = {
         "created": "2026-11-23T09:41:07Z",

@@ -40,6 +40,7 @@ from auditor.records import (
     ModelRecord,
     OccluderRecord,
     Picture,
+    Probe,
     SanityCheck,
     Skipped,
     Variant,
@@ -291,6 +292,7 @@ def _lipstick(rng: np.random.Generator, files: dict[str, bytes]) -> ClassResult:
                     CovariateBalance(covariate="brightness", smd_before=-0.21, smd_after=-0.05),
                     CovariateBalance(covariate="sharpness", smd_before=0.12, smd_after=0.11),
                 ],
+                apart=Probe(auc=0.91, low=0.86, high=0.95, p_value=0.001),
             )
         ],
         sanity_checks=_checks(passed=True),

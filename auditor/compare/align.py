@@ -65,6 +65,10 @@ def class_pairs(old: Audit, new: Audit) -> Iterator[tuple[ClassResult, ClassResu
             yield before, candidate
 
 
+def _in_context(audit: Audit) -> bool:
+    return any(finding.kind == "in context" for finding in audit.findings)
+
+
 def _same_class(before: ClassResult, candidate: ClassResult) -> bool:
     if before.synset and candidate.synset:
         return before.synset == candidate.synset
@@ -99,4 +103,7 @@ def _notes(old: Audit, new: Audit, pairs: list[tuple[ClassResult, ClassResult]])
         alone = [c.name for c in audit.classes if c.index not in others]
         if alone:
             notes.append(f"only in the {which} audit: {', '.join(alone)}")
+    for which, audit, other in (("old", old, new), ("new", new, old)):
+        if _in_context(audit) and not _in_context(other):
+            notes.append(f"only the {which} audit was made with --in-context: nothing is compared in context")
     return notes

@@ -87,7 +87,14 @@ def _notes(temperature: float | None, changes: Sequence[Change]) -> Iterator[str
             f"the new model is {word}: its logits were divided by {temperature:.2f}, so that its findings "
             "are those at the old model's temperature"
         )
-    separate = sum(not c.paired and c.difference is not None for c in changes)
+    pasted = sum(c.kind == "in context" and c.difference is not None for c in changes)
+    if pasted:
+        yield (
+            f"{pasted} of {len(changes)} intervals are of contrasts in context and are not paired: each "
+            "release was shown people in pictures of its own, so the recorded intervals are compared, each "
+            "at its own temperature"
+        )
+    separate = sum(not c.paired and c.difference is not None and c.kind != "in context" for c in changes)
     if separate:
         yield (
             f"{separate} of {len(changes)} intervals treat the two releases as independent, each at its "

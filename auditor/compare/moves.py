@@ -206,7 +206,10 @@ def _paired(effect: Effect) -> Move:
 
 
 def _apart(was: Finding, now: Finding, family: int) -> Move:
-    """From the two recorded intervals, as if other images had been shown to either model."""
+    """From the two recorded intervals, as if other images had been shown to either model.
+
+    So are contrasts in context always: the scenes of two releases are not the same.
+    """
     ends = (was.low, was.high, now.low, now.high, was.effect, now.effect)
     if any(end is None for end in ends):
         return Move(Numbers(None, None, None, None), None, None, None, paired=False)

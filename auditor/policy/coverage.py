@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from auditor.policy.rules import Association, Contrast, class_matches, matches, pair_matches
@@ -80,7 +81,10 @@ def _contrasts(audit: Audit, rule: Contrast) -> Iterator[Gap]:
     }
     for name in rule.groups:
         if not any(pair_matches(more, less, [name]) for _, more, less in found):
-            yield None, "", name, f"contrast '{name}' was not measured{_why(audit.skipped, name)}"
+            yield None, "", name, f"contrast '{name}' {_unmeasured(audit, kind, rule.banks, name)}"
+    for name in rule.banks if found and kind == "in context" else ():
+        if not any(matches(bank, [name]) for bank, _, _ in found):
+            yield None, name, "", f"bank '{name}' {_unmeasured(audit, kind, [name], name)}"
     for result in audit.classes:
         if not class_matches(result, rule.classes):
             continue
@@ -90,8 +94,22 @@ def _contrasts(audit: Audit, rule: Contrast) -> Iterator[Gap]:
         for bank, more, less in sorted(found - measured):
             if pair_matches(more, less, rule.groups):
                 why = _why([*result.skipped, *audit.skipped], f"{more}/{less}")
-                how = " in matched groups" if strict else ""
+                how = " in context" if kind == "in context" else " in matched groups" if strict else ""
                 yield result, bank, f"{more}/{less}", f"was not measured{how}{why}"
+
+
+_BANK_LEFT_OUT = re.compile(r"(?:contrasts of )?bank '(.+)'(?: in context)?")
+
+
+def _unmeasured(audit: Audit, kind: FindingKind, banks: list[str], name: str) -> str:
+    """That something was not measured, and why; in context, because nobody asked or a bank was left out."""
+    if kind != "in context":
+        return f"was not measured{_why(audit.skipped, name)}"
+    if not audit.settings.get("in_context") and not any(f.kind == kind for f in audit.findings):
+        return "was not measured in context: the audit was made without --in-context"
+    left_out = [(_BANK_LEFT_OUT.fullmatch(s.what), s.reason) for s in audit.skipped]
+    reasons = [reason for bank, reason in left_out if bank and matches(bank[1], banks)]
+    return f"was not measured in context{f': {reasons[0]}' if reasons else _why(audit.skipped, name)}"
 
 
 def _why(skipped: Sequence[Skipped], name: str) -> str:

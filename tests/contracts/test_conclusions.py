@@ -28,8 +28,8 @@ from auditor.cli.run import summary
 from auditor.compare import Change, Comparison, compare
 from auditor.files import load_arrays
 from auditor.findings import conclude_variant, concluded
-from auditor.policy import Policy, judge
-from auditor.records import Audit, ContrastDetail, Explanation, Finding, Probe, Skipped, Variant
+from auditor.policy import Policy, Ruling, judge
+from auditor.records import Audit, Check, ContrastDetail, Explanation, Finding, Probe, Skipped, Variant
 from auditor.report import FORMATS, render_format
 from auditor.report.formats import comparison as comparison_report
 from auditor.report.formats import history
@@ -55,6 +55,7 @@ from tests.readers import (
     html_summaries,
     json_findings,
     junit_findings,
+    key_of,
     markdown_findings,
     markdown_rows,
     p_agrees,
@@ -69,7 +70,16 @@ from tests.readers import (
     tracked,
     words_of,
 )
-from tests.releases import another_model, audit_of, audited_class, concept, contrast, failed, write_release
+from tests.releases import (
+    another_model,
+    audit_of,
+    audited_class,
+    concept,
+    contrast,
+    failed,
+    in_context,
+    write_release,
+)
 
 DAY = date(2026, 11, 23)
 
@@ -87,16 +97,18 @@ def allowed(finding: Finding) -> tuple[str, bool]:
             return "inconclusive", True
         if p > finding.alpha:
             return "inconclusive", False
+        if "verdict" in forbidden:
+            return "screening", False
         return ("associated" if ends[0] > 0 else "negatively associated"), False
     if max(abs(ends[0]), abs(ends[1])) <= finding.margin:
         if forbidden & {"absence", "both"}:
             return "inconclusive", True
-        return "not associated", False
+        return ("inconclusive" if "verdict" in forbidden else "not associated"), False
     return "inconclusive", "both" in forbidden
 
 
-def key(finding: Finding) -> Key:
-    return finding.class_name, finding.bank, finding.subject
+def key(one: Finding | Ruling | Change) -> Key:
+    return key_of(one.class_name, one.bank, one.subject, one.kind)
 
 
 def conclusions(audit: Audit) -> dict[Key, str]:
@@ -121,12 +133,30 @@ LEVELS = {
 """Concept to effect and adjusted interval; the margin is 0.1."""
 
 PAIRS = {
-    ("women", "men"): (0.05, 0.03, 0.07),
+    ("women", "men"): (0.05, 0.035, 0.065),
     ("old", "young"): (-0.051, -0.072, -0.03),
     ("tall", "small"): (0.0021, -0.008, 0.0122),
     ("near", "far"): (0.02, 0.006, 0.034),
+    ("left", "right"): (None, None, None),
 }
 """Groups to difference and interval; the margin is 0.015."""
+
+PASTED = {
+    ("women", "men"): (-0.053, -0.067, -0.039),
+    ("old", "young"): (0.0365, 0.0215, 0.0515),
+    ("tall", "small"): (0.0253, 0.0091, 0.0415),
+    ("near", "far"): (0.0014, -0.0092, 0.012),
+    ("left", "right"): (None, None, None),
+}
+"""The same groups in the class's own pictures, of which something else is said wherever both are measured."""
+
+RENDERED = {
+    ("suit", "gown"): ((0.0281, 0.0171, 0.0391), (-0.037, -0.0495, -0.0245)),
+    ("smooth", "curly"): ((-0.0012, -0.0114, 0.009), (0.0014, -0.0092, 0.012)),
+}
+"""Of a bank that only screens: alone and in context."""
+
+SCREENS = Check(name="photos", passed=False, forbids="verdict", reason="the bank only screens")
 
 P = {"up": 0.0004, "down": 0.012, "within": 0.7123, "across": 0.03, "below": 0.03, "unsure": 0.2}
 
@@ -173,10 +203,20 @@ def findings_of(sign: int = 1) -> list[Finding]:
         for name, level in LEVELS.items()
     ]
     found.append(concept("red", bank="colours", **_numbers(turned(LEVELS["up"]), 0.0004)))
-    found += [
+    alone = [
         contrast(more, less, matched=more == "old", **_numbers(turned(level), 0.0312), variants=_moved(0.015))
         for (more, less), level in PAIRS.items()
     ]
+    pasted = [
+        in_context(more, less, **_numbers(turned(level), 0.0271), variants=_moved(0.015))
+        for (more, less), level in PASTED.items()
+    ]
+    # A summary names two of the groups' claims: of one class alone, of the other in context.
+    found += [*alone, *pasted] if sign == 1 else [*pasted, *alone]
+    for (more, less), levels in RENDERED.items():
+        for made, level in zip((contrast, in_context), levels, strict=True):
+            numbers = _numbers(turned(level), 0.0044) | {"variants": _moved(0.015), "checks": [SCREENS]}
+            found.append(made(more, less, bank="rendered", **numbers))
     return found
 
 
@@ -199,8 +239,8 @@ FAILURES = (
     Failure("random concept", "both", lambda f: (f.class_name, f.bank) == ("zebra", "textures")),
     Failure("another association", "effect", lambda f: f.class_name == "lynx" and f.kind == "association"),
     Failure("below the scale", "absence", lambda f: True),
-    Failure("comparable pictures", "both", lambda f: f.class_name == "zebra" and f.kind == "contrast"),
-    Failure("other classes", "effect", lambda f: f.class_name == "lynx" and f.kind == "contrast"),
+    Failure("groups told apart", "both", lambda f: f.class_name == "zebra" and f.of_groups),
+    Failure("other classes", "effect", lambda f: f.class_name == "lynx" and f.of_groups),
 )
 
 
@@ -220,7 +260,9 @@ def whole() -> Audit:
     )
     probe = Probe(auc=0.93, low=0.88, high=0.96, p_value=0.001)
     details = [ContrastDetail(bank="faces", more=more, less=less, apart=probe) for more, less in PAIRS]
-    return audit_of((zebra[0].model_copy(update={"contrasts": details}), zebra[1]), lynx)
+    audit = audit_of((zebra[0].model_copy(update={"contrasts": details}), zebra[1]), lynx)
+    banks = [bank.model_copy(update={"screening": bank.name == "rendered"}) for bank in audit.banks]
+    return audit.model_copy(update={"banks": banks})
 
 
 @cache
@@ -238,13 +280,14 @@ def test_the_audits_hold_everything_that_can_be_said_and_withheld() -> None:
     for _, audit in subsets():
         words |= {(f.kind, f.conclusion, f.withheld) for f in audit.findings}
         seen.add(tuple(sorted(claims(audit).items())))
-    for kind in ("association", "contrast"):
+    for kind in ("association", "contrast", "in context"):
         assert {(k, w, h) for k, w, h in words if k == kind} >= {
             *((kind, word, False) for word in ("associated", "negatively associated", "not associated")),
             (kind, "inconclusive", False),
             (kind, "inconclusive", True),
         }
-    assert ("association", "not measured", False) in words
+        assert (kind, "not measured", False) in words
+        assert ((kind, "screening", False) in words) == (kind != "association")
     assert len(subsets()) == 32
     assert len(seen) == 16  # one of the five checks forbids no claim
 
@@ -270,7 +313,7 @@ def check_numbers(audit: Audit, seen: Mapping[Key, Said], *, where: str, exact: 
     known = {key(f): f for f in audit.findings}
     for about, said in seen.items():
         finding = known[about]
-        least = 0 if exact else 3 if finding.kind == "contrast" else 2
+        least = 0 if exact else 3 if finding.of_groups else 2
         numbers = [(said.effect, finding.effect)]
         low, high = said.interval or ("–", "–")
         numbers += [(low, finding.adjusted_low), (high, finding.adjusted_high)]
@@ -311,10 +354,15 @@ def check_short(audit: Audit, seen: Mapping[str, Short], *, where: str) -> None:
             assert short.counted[word] == len(alone), (where, result.name, word)
         pairs = [about for about in known if "/" in about[2]]
         assert len([about for about in short.named if "/" in about[2]]) == min(2, len(pairs)), where
+        asking = {key(f): f for f in own if allowed(f)[0] == "screening"}
+        mine = {about: word for about, word in short.screened.items() if about[0] == result.name}
+        assert len(mine) == min(2, len(asking)), where
+        for about, word in mine.items():
+            assert (word == "associated") == ((asking[about].effect or 0.0) > 0.0), where
         rest: dict[tuple[str, str], int] = {}
         for finding in own:
             word, held = allowed(finding)
-            if word not in CLAIMS and not held:
+            if word not in (*CLAIMS, "screening") and not held:
                 rest[finding.kind, word] = rest.get((finding.kind, word), 0) + 1
         hidden = sum(allowed(f)[1] for f in own)
         if any(allowed(f)[0] != "not measured" for f in own):
@@ -347,7 +395,10 @@ def _html(audit: Audit, case: str) -> None:
         seen = SENTENCE.match(words_of(link))
         assert seen is not None
         title = anchors[link.get("href")[1:]].find("th").text
-        assert set(title.strip().split(" against ")) == {t for t in seen.groups()[2:] if t}, case
+        owner, _, label, how, first_group, pasted, second_group = seen.groups()
+        named = {label} if label else {first_group, second_group}
+        assert set(title.strip().split(" against ")) == named, (case, owner, how)
+        assert ("-in-context-" in link.get("href")) == bool(pasted), case
 
 
 def _markdown(audit: Audit, case: str) -> None:
@@ -423,7 +474,10 @@ def _frame(audit: Audit, case: str) -> None:
     if importlib.util.find_spec("pandas") is None:
         pytest.skip("needs the extra 'frame'")
     seen = {
-        (row["class_name"], row["bank"], row["subject"]): (row["conclusion"], row["withheld"])
+        key_of(row["class_name"], row["bank"], row["subject"], row["kind"]): (
+            row["conclusion"],
+            row["withheld"],
+        )
         for row in audit.to_frame().to_dict("records")
     }
     assert seen == {key(f): allowed(f) for f in audit.findings}, case
@@ -507,7 +561,7 @@ def test_charts_of_releases_round_as_tables_do() -> None:
     pages = (history.history_html(pair), comparison_report.comparison_html(compare(*pair)))
     for page in pages:
         texts = [words_of(e) for e in page_of(page).iter("{http://www.w3.org/2000/svg}desc")]
-        numbers = re.findall(r"faces/women/men[^;]*? (0\.\d+)", " ".join(texts))
+        numbers = re.findall(r"faces/women/men \(not matched\)[^;]*? (0\.\d+)", " ".join(texts))
         assert numbers
         assert all(agree(n, 0.05, least=3) for n in numbers), numbers
 
@@ -535,21 +589,25 @@ GRID = st.sampled_from([-0.4, -0.2, -0.11, -0.1, -0.02, -0.015, 0.0, 0.01, 0.015
 
 @st.composite
 def any_findings(draw: st.DrawFn) -> list[Finding]:
-    """Concepts and contrasts with any interval, p-value and checks."""
+    """Concepts and contrasts, alone and in context, with any interval, p-value and checks."""
     found = []
     for i in range(draw(st.integers(1, 7))):
         bank = draw(st.sampled_from(["textures", "colours"]))
         found.append(concept(f"c{i}", bank=bank, **draw(any_numbers())))
     for i in range(draw(st.integers(0, 4))):
-        found.append(contrast(f"g{i}", f"h{i}", matched=draw(st.booleans()), **draw(any_numbers())))
+        numbers = draw(any_numbers("verdict"))
+        found.append(contrast(f"g{i}", f"h{i}", matched=draw(st.booleans()), **numbers))
+        if draw(st.booleans()):
+            found.append(in_context(f"g{i}", f"h{i}", **draw(any_numbers("verdict"))))
     return found
 
 
 @st.composite
-def any_numbers(draw: st.DrawFn) -> dict[str, Any]:
+def any_numbers(draw: st.DrawFn, *also: str) -> dict[str, Any]:
+    """``also``: what checks may forbid besides an effect, its absence, or both."""
     low, high = sorted((draw(GRID), draw(GRID)))
     p = draw(st.sampled_from([0.001, 0.05, 0.0500001, 0.3, 1.0]))
-    forbids = draw(st.lists(st.sampled_from(["effect", "absence", "both"]), max_size=2))
+    forbids = draw(st.lists(st.sampled_from(["effect", "absence", "both", *also]), max_size=2))
     passed = draw(st.sampled_from([True, False, False, None]))
     checks = [
         failed(f"check {i}", forbids=f).model_copy(update={"passed": passed}) for i, f in enumerate(forbids)
@@ -620,6 +678,9 @@ STEPS = {
 }
 """Effect before and after; of contrasts a sixth. What is vague has wide intervals."""
 
+IN_CONTEXT = dict(zip(STEPS, [*list(STEPS)[1:], *list(STEPS)[:1]], strict=True))
+"""Name of a pair to the step that it makes in context: another than alone."""
+
 STATUSES = {name: {"turned": "new", "vague": "inconclusive"}.get(name, name) for name in STEPS}
 
 
@@ -634,6 +695,9 @@ def release(which: int, failures: tuple[Failure, ...]) -> Audit:
         half = 0.18 if name == "vague" else 0.02
         found.append(concept(name, **_level(steps[which], half)))
         found.append(contrast(name, f"not {name}", **_level(steps[which] / 6, half / 6)))
+        other = IN_CONTEXT[name]
+        half = 0.18 if other == "vague" else 0.02
+        found.append(in_context(name, f"not {name}", **_level(STEPS[other][which] / 6, half / 6)))
     audit = audit_of(audited_class(*found), audited_class(*found, index=287, name="lynx", synset=""))
     return failing(another_model(audit) if which else audit, failures)
 
@@ -648,17 +712,20 @@ def releases() -> dict[tuple[str, ...], tuple[Audit, Audit]]:
     }
 
 
+def planted(one: Finding | Ruling) -> str:
+    """The step that a finding makes from one release to the next."""
+    name = one.subject.partition("/")[0]
+    return IN_CONTEXT[name] if one.kind.startswith("in context") else name
+
+
 def statuses(old: Audit, new: Audit) -> dict[Key, str]:
     """What may be said of each change: the planted, unless a check stands in the way in either release."""
     held = {key(f) for audit in (old, new) for f in audit.findings if allowed(f)[1]}
-    return {
-        key(f): "inconclusive" if key(f) in held else STATUSES[f.subject.partition("/")[0]]
-        for f in new.findings
-    }
+    return {key(f): "inconclusive" if key(f) in held else STATUSES[planted(f)] for f in new.findings}
 
 
 def changes(comparison: Comparison) -> dict[Key, Change]:
-    return {(c.class_name, c.bank, c.subject): c for c in comparison.changes}
+    return {key(c): c for c in comparison.changes}
 
 
 @pytest.mark.slow
@@ -723,9 +790,8 @@ def test_reports_of_a_comparison_state_its_changes() -> None:
         loud = {a: s for a, s in expected.items() if s not in (SHOWN["unchanged"], SHOWN["inconclusive"])}
         assert _changed_in_markdown(comparison_report.comparison_markdown(found)) == loud, name
         told = json.loads(comparison_report.comparison_json(found))["changes"]
-        assert {(c["class_name"], c["bank"], c["subject"]): SHOWN[c["status"]] for c in told} == expected, (
-            name
-        )
+        seen = {key_of(c["class_name"], c["bank"], c["subject"], c["kind"]): SHOWN[c["status"]] for c in told}
+        assert seen == expected, name
         if number % 6 == 0:  # a page takes a quarter of a second
             assert _changed_in_html(comparison_report.comparison_html(found)) == expected, name
             pages += 1
@@ -770,7 +836,10 @@ def policy_of(tolerances: tuple[float, float], **rule: Any) -> Policy:
         {
             "format_version": 2,
             "association": [{"largest_effect": tolerances[0], **rule}],
-            "contrast": [{"largest_difference": tolerances[1], **shared}],
+            "contrast": [
+                {"largest_difference": tolerances[1], "pictures": pictures, **shared}
+                for pictures in ("alone", "in context")
+            ],
         }
     )
 
@@ -793,13 +862,17 @@ def test_the_gate_fails_on_claims_alone_and_passes_nothing_that_is_hidden(
 ) -> None:
     policy, outcomes = policy_of(tolerances, side=side), set()
     for case, audit in subsets():
-        known = {key(f): f for f in audit.findings}
+        known = {key(f): f for f in audit.findings if f.bank != "rendered"}  # which only screens
         found = judge(audit, policy, today=DAY)
+        assert [key(ruling) for ruling in found.rulings if ruling.kind != "coverage"] == [
+            *(about for kind in ("association", "contrast", "in context")
+              for about, finding in known.items() if finding.kind == kind)
+        ]  # fmt: skip
         assert len(found.rulings) == len(known)
         for ruling in found.rulings:
-            finding = known[ruling.class_name, ruling.bank, ruling.subject]
+            finding = known[key(ruling)]
             limited = side if finding.kind == "association" else "either"
-            tolerance = tolerances[finding.kind == "contrast"]
+            tolerance = tolerances[finding.of_groups]
             nearest, farthest = reach(finding, limited)
             forbidden = {c.forbids for c in finding.checks if c.passed is False}
             fails = allowed(finding)[0] in CLAIMS and nearest > tolerance
@@ -838,7 +911,7 @@ def test_the_gate_passes_nothing_that_a_check_withholds(forbids: str) -> None:
             ruled = judge(audit, policy_of(tolerances, inconclusive=answer), today=DAY).rulings
             known = {key(f): f for f in audit.findings}
             for ruling in ruled:
-                if known[ruling.class_name, ruling.bank, ruling.subject].withheld:
+                if known[key(ruling)].withheld:
                     assert ruling.outcome == "inconclusive", (tolerances, answer, ruling.subject)
 
 
@@ -848,7 +921,7 @@ def test_growth_of_what_is_withheld_neither_fails_nor_passes() -> None:
             "format_version": 2,
             "inconclusive": "pass",
             "association": [{"largest_growth": 0.1}],
-            "contrast": [{"largest_growth": 0.015}],
+            "contrast": [{"largest_growth": 0.015}, {"largest_growth": 0.015, "pictures": "in context"}],
         }
     )
     # Of the old effect nothing is left where the direction turned: all of the new one is growth.
@@ -863,9 +936,8 @@ def test_growth_of_what_is_withheld_neither_fails_nor_passes() -> None:
         old, new = releases()[before][0], releases()[after][1]
         held = {key(f) for audit in (old, new) for f in audit.findings if allowed(f)[1]}
         for ruling in judge(new, policy, today=DAY, baseline=old, comparison=compare(old, new)).rulings:
-            about = (ruling.class_name, ruling.bank, ruling.subject)
-            name = ruling.subject.partition("/")[0]
-            outcome = "inconclusive" if about in held else expected[name]
+            about = key(ruling)
+            outcome = "inconclusive" if about in held else expected[planted(ruling)]
             assert ruling.outcome == outcome, (before, after, about, ruling.reason)
             assert ruling.trusted == (about not in held)
 

@@ -45,6 +45,16 @@ def test_every_kind_of_chart_is_drawn(charts: list[Chart]) -> None:
     assert kinds == {"occlusion", "scores", "importance", "responses", "layers", "effects", "chart-contrast"}
 
 
+def test_the_chart_of_contrasts_leaves_the_probe_to_the_table(view: ReportView) -> None:
+    """Its second line has room for how the groups were matched, and an interval that is cut misleads."""
+    (row,) = view.classes[1].contrasts[0].rows
+    assert row.apart
+    chart = class_charts(view.classes[1], margin=0.1, colours=SCREEN).contrasts["contrast"]
+    assert "AUC" not in chart.svg
+    assert "matched on age band" in chart.svg
+    assert row.how in chart.description
+
+
 def test_charts_are_deterministic(view: ReportView, charts: list[Chart]) -> None:
     again = all_charts(class_charts(view.classes[0], margin=0.1, colours=SCREEN))
     assert [chart.svg for chart in again] == [chart.svg for chart in charts][: len(again)]

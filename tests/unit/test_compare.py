@@ -34,6 +34,7 @@ from tests.releases import (
     concept,
     contrast,
     failed,
+    in_context,
     write_release,
 )
 
@@ -866,3 +867,69 @@ def test_the_interval_of_a_matched_change_covers_it() -> None:
         change = change_of(seed, PAIRS)
         hits += change.difference_low <= truth <= change.difference_high  # type: ignore[operator]
     assert hits >= 180
+
+
+# Contrasts in context: the scenes of two releases differ.
+
+
+def _pasted(effect: float, half: float = 0.008, **more: Any) -> Finding:
+    return in_context(effect=effect, low=effect - half, high=effect + half, **more)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status"),
+    [
+        (0.0, 0.06, "new"), (0.06, 0.0, "gone"), (0.06, 0.12, "grown"), (-0.12, -0.06, "shrunk"),
+        (0.06, 0.061, "unchanged"), (-0.06, 0.06, "new"), (0.05, 0.065, "inconclusive"),
+    ],
+)  # fmt: skip
+def test_contrasts_in_context_are_compared_by_their_recorded_intervals(
+    old: float, new: float, status: str
+) -> None:
+    half = 0.012 if status == "inconclusive" else 0.005
+    change = _change(_pasted(old, half), _pasted(new, half))
+    assert (change.kind, change.status, change.paired) == ("in context", status, False)
+    assert change.difference == pytest.approx(new - old)
+    # Two independent intervals of one width: the difference's is wider by the root of two.
+    assert change.difference_high == pytest.approx(new - old + 2**0.5 * half)
+    assert (change.old, change.new) == (old, new)
+
+
+def test_of_one_pair_a_contrast_in_context_is_not_taken_for_one_of_people_alone() -> None:
+    old = audit_of(audited_class(contrast(effect=0.06, low=0.055, high=0.065), _pasted(-0.06)))
+    new = another_model(
+        audit_of(audited_class(_pasted(-0.12), contrast(effect=0.061, low=0.056, high=0.066)))
+    )
+    seen = {c.kind: (c.old, c.new, c.status) for c in compare(old, new).changes}
+    assert seen == {"contrast": (0.06, 0.061, "unchanged"), "in context": (-0.06, -0.12, "grown")}
+
+
+def test_a_withheld_or_missing_contrast_in_context_has_not_changed() -> None:
+    for spoilt in (_pasted(0.06, checks=[failed()]), in_context(**MISSING)):
+        change = _change(spoilt, _pasted(0.12))
+        assert (change.status, change.withheld) == ("inconclusive", True)
+
+
+def test_that_contrasts_in_context_are_not_paired_is_said_and_nothing_else_of_them(tmp_path: Path) -> None:
+    """With all arrays there, and even where arrays of the same name tell of the contrast alone."""
+    releases = [_written(tmp_path / name, 0.0) for name in ("old", "new")]
+    pasted = [
+        audit.model_copy(update={"findings": [*audit.findings, _pasted(effect)]})
+        for (audit, _), effect in zip(releases, (0.06, 0.12), strict=True)
+    ]
+    comparison = _compared((pasted[0], releases[0][1]), (another_model(pasted[1]), releases[1][1]))
+    assert [c.kind for c in comparison.changes if not c.paired] == ["in context"]
+    (note,) = comparison.notes
+    assert note.startswith("1 of 4 intervals are of contrasts in context and are not paired: ")
+    assert "arrays are missing" not in note
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_release_without_people_in_context_is_named(which: int) -> None:
+    audits = [audit_of(audited_class(contrast())), audit_of(audited_class(contrast(), _pasted(0.06)))]
+    old, new = audits if which else audits[::-1]
+    found = compare(old, another_model(new))
+    assert [c.kind for c in found.changes] == ["contrast"]
+    name = ("old", "new")[which]
+    said = f"only the {name} audit was made with --in-context: nothing is compared in context"
+    assert said in found.notes

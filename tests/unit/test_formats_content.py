@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,7 +12,9 @@ from xml.etree import ElementTree
 import pytest
 from huggingface_hub import ModelCard
 
+from auditor.compare import compare
 from auditor.errors import InputError
+from auditor.policy import Policy, judge
 from auditor.records import CLAIMS, Audit, ConceptDetail, ContrastDetail, Probe, SanityCheck
 from auditor.report.escape import csv_text, markdown_code, markdown_text, sarif_text
 from auditor.report.formats import csv as as_csv
@@ -22,9 +25,10 @@ from auditor.report.formats import markdown as as_markdown
 from auditor.report.formats import modelcard as as_modelcard
 from auditor.report.formats import sarif as as_sarif
 from auditor.report.formats.mlflow import metrics
+from auditor.report.view.gate import sentence
 from auditor.report.words import apart_text, importance_text
 from auditor.store.directory import parse_audit
-from tests.releases import audit_of, audited_class, concept, contrast, failed
+from tests.releases import audit_of, audited_class, concept, contrast, failed, in_context
 from tests.sample import build
 from tests.sarif import sarif_errors
 
@@ -156,7 +160,37 @@ def test_sarif_names_the_rule_of_a_contrast_in_context() -> None:
     audit = audit_of(audited_class(pair.model_copy(update={"kind": "in context", "matched": True})))
     text = as_sarif.render(audit, Path())
     assert sarif_errors(text) == []
-    assert [r["ruleId"] for r in json.loads(text)["runs"][0]["results"]] == ["in-context"]
+    (result,) = json.loads(text)["runs"][0]["results"]
+    assert result["ruleId"] == "in-context"
+    assert (
+        "women against men in bank faces, pasted into the class's own pictures: " in result["message"]["text"]
+    )
+
+
+def test_a_verdict_tells_contrasts_in_context_from_those_of_people_alone() -> None:
+    """In every format, of levels and of growth; else two rulings of one pair read the same."""
+    above = {"effect": 0.06, "low": 0.05, "high": 0.07}
+    audit = audit_of(audited_class(contrast(matched=True, **above), in_context(**above)))
+    rules: list[dict[str, Any]] = [
+        {"name": "both", "largest_difference": 0.02, "largest_growth": 0.001, "pictures": pictures}
+        for pictures in ("alone", "in context")
+    ]
+    policy = Policy.model_validate({"format_version": 2, "contrast": rules})
+    today = date(2026, 11, 27)
+    verdict = judge(audit, policy, today=today, baseline=audit, comparison=compare(audit, audit))
+    assert [r.kind for r in verdict.rulings] == [
+        "contrast", "contrast growth", "in context", "in context growth"
+    ]  # fmt: skip
+    said = [sentence(r).partition(":")[0] for r in verdict.rulings]
+    assert said == ["matched groups", "growth", "in context", "growth in context"]
+    root = ElementTree.fromstring(as_junit.render_verdict(verdict))  # noqa: S314 (our own)
+    assert [case.get("name") for case in root.iter("testcase")] == [
+        "faces/women/men", "faces/women/men (growth)",
+        "faces/women/men (in context)", "faces/women/men (in context) (growth)",
+    ]  # fmt: skip
+    results = json.loads(as_sarif.render_verdict(verdict))["runs"][0]["results"]
+    assert len({r["message"]["text"] for r in results}) == 4
+    assert len({r["partialFingerprints"]["auditor/v1"] for r in results}) == 4
 
 
 def test_sarif_fingerprints_stay_when_numbers_change() -> None:
@@ -178,7 +212,8 @@ def test_markdown_fits_into_a_comment(sample: Audit) -> None:
     assert len(text) < 8000
     assert "| `zebra` | `textures/banded` | ▲ associated | 0.62 | [0.57, 0.67] | 0.010 | 60 |" in text
     assert (
-        "| `lipstick` | `portraits/women` against `men` | ○ inconclusive | 0.061 | [0.031, 0.091] |" in text
+        "| `lipstick` | `portraits/women` against `men`, told apart (AUC 0.91 [0.86, 0.95]) | "
+        "○ inconclusive | 0.061 | [0.031, 0.091] |" in text
     )
     assert "88 pairs" in text
     assert "Not tested" in text

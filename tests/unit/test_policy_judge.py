@@ -37,6 +37,7 @@ from tests.releases import (
     concept,
     contrast,
     failed,
+    in_context,
 )
 
 TODAY = date(2026, 11, 23)
@@ -446,6 +447,79 @@ def test_groups_of_a_bank_make_no_gap_where_no_association_is_told_of_them() -> 
     assert [r.subject for r in _judged(audit).rulings] == ["banded"]
 
 
+ASKED = SETTINGS | {"in_context": True}
+NOT_PASTED = Skipped(what="contrasts of bank 'faces' in context", reason="its images are not pasted")
+
+
+@pytest.mark.parametrize(
+    ("rule", "pasted", "fields", "said"),
+    [
+        ({}, [], {}, "contrast '*/*' was not measured in context: the audit was made without --in-context"),
+        (
+            {"groups": ["men/women"], "largest_difference": None, "largest_growth": 0.1},
+            [],
+            {},
+            "contrast 'men/women' was not measured in context: the audit was made without --in-context",
+        ),
+        ({}, [], {"settings": ASKED, "skipped": [NOT_PASTED]}, "in context: its images are not pasted"),
+        ({"groups": ["old/young"]}, [in_context()], {}, "contrast 'old/young' was not measured in context"),
+        (
+            {"banks": ["faces", "other"]},
+            [in_context(bank="other")],
+            {"settings": ASKED, "skipped": [NOT_PASTED]},
+            "bank 'faces' was not measured in context: its images are not pasted",
+        ),
+    ],
+)
+@pytest.mark.parametrize("means", ["pass", "warn", "fail"])
+def test_what_was_not_pasted_does_not_pass_a_rule_on_pictures(
+    rule: dict[str, Any], pasted: list[Finding], fields: dict[str, Any], said: str, means: str
+) -> None:
+    """The same people alone are there, and nothing of them is taken for what the rule asks."""
+    audit = audit_of(audited_class(contrast(), *pasted), **fields)
+    policy = _of_contrasts(**({"largest_difference": 0.05, "pictures": "in context"} | rule))
+    verdict = _judged(audit, policy.model_copy(update={"inconclusive": means, "baseline": "optional"}))
+    assert verdict.outcome == ("fail" if means == "fail" else "inconclusive")
+    (gap,) = [r for r in verdict.rulings if r.kind == "coverage"]
+    assert (gap.trusted, gap.waiver, gap.measured) == (False, None, "inconclusive")
+    assert said in gap.reason
+    assert ("--in-context" in gap.reason) == (not pasted and "settings" not in fields)
+    assert {r.kind for r in verdict.rulings} <= {"coverage", "in context"}
+
+
+def test_a_bank_that_only_screens_is_named_where_a_rule_on_pictures_finds_nothing() -> None:
+    audit = audit_of(audited_class(contrast(), in_context()), settings=ASKED)
+    bank = audit.banks[0].model_copy(update={"screening": True})
+    audit = audit.model_copy(update={"banks": [bank]})
+    policy = _of_contrasts(largest_difference=0.05, pictures="in context")
+    assert any("in context: it only screens" in r.reason for r in _judged(audit, policy).rulings)
+    allowed = policy.model_copy(update={"allow_screening": True})
+    assert [r.kind for r in _judged(audit, allowed).rulings] == ["in context"]
+
+
+def test_a_class_that_lacks_what_another_has_in_context_is_a_gap() -> None:
+    other = audited_class(contrast(), index=1, name="lynx", synset="n01")
+    audit = audit_of(audited_class(in_context()), other)
+    verdict = _judged(audit, _of_contrasts(largest_difference=0.05, pictures="in context"))
+    gaps = [r for r in verdict.rulings if r.kind == "coverage"]
+    assert [(r.class_name, r.subject, r.reason) for r in gaps] == [
+        ("lynx", "women/men", "was not measured in context")
+    ]
+
+
+@pytest.mark.parametrize(("pictures", "kind"), [("alone", "contrast"), ("in context", "in context")])
+def test_a_rule_is_about_people_alone_or_in_context(pictures: Any, kind: str) -> None:
+    claimed = {"effect": 0.06, "low": 0.05, "high": 0.07}
+    for pair in ((contrast(**claimed), in_context()), (contrast(), in_context(**claimed))):
+        verdict = _judged(
+            audit_of(audited_class(*pair)), _of_contrasts(largest_difference=0.02, pictures=pictures)
+        )
+        (ruling,) = verdict.rulings
+        assert ruling.kind == kind
+        found = next(f for f in pair if f.kind == kind)
+        assert ruling.outcome == ("fail" if found.claimed else "pass")
+
+
 @pytest.mark.parametrize("names", [["zebra"], ["ZEBRA"], ["340"], ["n02391049"], ["z*"], ["n02*"]])
 def test_classes_go_by_name_synset_index_or_pattern(names: list[str]) -> None:
     other = audited_class(concept(**ABOVE), index=1, name="lynx", synset="n01")
@@ -533,6 +607,20 @@ def test_a_waiver_for_something_else_does_not_hold(fields: dict[str, Any]) -> No
     verdict = _judged(audit, _policy(waiver=[_waiver(**fields)]))
     assert verdict.outcome == "fail"
     assert "was not needed" in verdict.notes[0]
+
+
+@pytest.mark.parametrize("groups", [["women/men"], ["men/women"]])
+def test_a_waiver_of_a_pair_holds_in_context_too(groups: list[str]) -> None:
+    """Of one pair of groups: how they were shown to the model does not matter to it."""
+    audit = audit_of(audited_class(in_context(effect=0.06, low=0.05, high=0.07)))
+    policy = _of_contrasts(largest_difference=0.02, pictures="in context")
+    assert _judged(audit, policy).outcome == "fail"
+    waived = policy.model_copy(update={"waiver": [_waiver(concepts=[], groups=groups)]})
+    (ruling,) = _judged(audit, waived).rulings
+    assert (ruling.kind, ruling.measured, ruling.outcome) == ("in context", "fail", "pass")
+    assert ruling.waiver is not None
+    other = policy.model_copy(update={"waiver": [_waiver(concepts=[], groups=["old/young"])]})
+    assert _judged(audit, other).outcome == "fail"
 
 
 def test_a_waiver_of_a_pair_holds_in_either_order() -> None:

@@ -15,6 +15,7 @@ from auditor.findings import SCREENING, Numbers, Range, conclude, conclude_all, 
 from auditor.images.technical import TECHNICAL
 from auditor.models.loaded import ClassLabel
 from auditor.policy.judge import judge
+from auditor.policy.load import parse_policy
 from auditor.policy.rules import Contrast, Policy
 from auditor.policy.screening import _claimed
 from auditor.records import Audit, Check, Conclusion, Finding
@@ -23,6 +24,8 @@ from auditor.report.view.summary import class_summary, titles
 from auditor.report.words import said
 from auditor.statistics.classwise import FEWEST_CLASSES
 from auditor.statistics.probability import Tempered
+from tests.releases import audit_of, audited_class, concept, in_context
+from tests.releases import contrast as made_contrast
 from tests.scans import finding as scan_finding
 from tests.unit.test_audit_groups import SETTINGS, two_groups
 
@@ -109,6 +112,21 @@ def test_a_first_policy_leaves_screening_banks_out(audit: Audit) -> None:
     assert contrasts(held)[0].bank not in text
     assert "# allow_screening = true" in text
     assert f'"{SCREENING}"' not in text, "a check that no judged finding has would never be met"
+
+
+def test_a_first_policy_leaves_contrasts_in_context_alone() -> None:
+    """It gates the next audit as well, which may be made without --in-context."""
+    alone = audit_of(audited_class(concept(), made_contrast()))
+    claimed = in_context(effect=0.3, low=0.2, high=0.4)
+    both = audit_of(audited_class(concept(), made_contrast(), claimed, in_context("old", "young")))
+    assert "enough pictures of the class" not in policy_template(both)
+    assert "in context" not in policy_template(both)
+    assert policy_template(both) == policy_template(alone)
+    policy, problems, _ = parse_policy(policy_template(both))
+    assert not problems
+    assert policy is not None
+    assert {r.kind for r in judge(both, policy, today=DAY).rulings} == {"association", "contrast"}
+    assert judge(alone, policy, today=DAY).outcome == "pass"
 
 
 def test_a_rule_that_names_a_screening_bank_is_not_met_in_silence(audit: Audit) -> None:

@@ -263,6 +263,7 @@ def test_a_contrast_shows_its_numbers_its_reason_and_how_it_moves(view: ReportVi
     (row,) = view.classes[1].contrasts[0].rows
     assert (row.title, row.n, row.means) == ("Women against Men", "96 / 96", "0.310 / 0.250")
     assert row.how == "matched on age band, brightness and sharpness, 88 independent pairs"
+    assert row.apart == "told apart (AUC 0.91 [0.86, 0.95])"
     assert (row.effect, row.interval, row.p_adjusted) == ("0.061", "[0.031, 0.091]", "<0.001")
     assert (row.logarithm, row.detectable, row.share) == ("0.71", "0.042", "<1%")
     assert row.word.text == "inconclusive"

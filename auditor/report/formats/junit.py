@@ -90,7 +90,8 @@ def _check(owner: str, check: SanityCheck) -> Case:
 
 def _ruling_case(ruling: Ruling) -> Case:
     about = "/".join(part for part in (ruling.bank, ruling.subject) if part) or ruling.kind
-    suffix = " (growth)" if ruling.kind.endswith("growth") else ""
+    suffix = " (in context)" if ruling.kind.startswith("in context") else ""
+    suffix += " (growth)" if ruling.kind.endswith("growth") else ""
     case = _case(ruling.class_name or ruling.rule, about + suffix)
     if ruling.outcome == "fail":
         _add(case, "failure", sentence(ruling), kind=ruling.kind)

@@ -68,10 +68,11 @@ def _classes(audit: Audit, kind: str, bank: str) -> list[ClassResult]:
 
 
 def _run_for_all(audit: Audit) -> set[str]:
-    """Checks that were run wherever they concern a finding."""
+    """Checks that were run wherever they concern a finding that a rule here is about."""
     outcomes: dict[str, list[bool | None]] = {}
     for finding in audit.findings:
-        for check in finding.checks:
+        # The next audit may be made without --in-context; then no finding has the checks of pasting.
+        for check in finding.checks if finding.kind != "in context" else ():
             outcomes.setdefault(check.name, []).append(check.passed)
     return {name for name, seen in outcomes.items() if None not in seen}
 

@@ -105,13 +105,11 @@ def _ruling_result(ruling: Ruling, place: dict[str, Any]) -> dict[str, Any]:
 
 def _claim(finding: Finding, importance: Importance | None, probe: Probe | None) -> dict[str, Any]:
     about = (finding.class_name, finding.bank, finding.subject)
-    labelled = (
-        f"images labelled {finding.subject}"
-        if finding.kind == "association"
-        else f"images labelled {finding.more} against {finding.less}"
-    )
+    label = f"{finding.more} against {finding.less}" if finding.of_groups else finding.subject
+    where = ", pasted into the class's own pictures" if finding.kind == "in context" else ""
     text = (
-        f"{finding.class_name}, {labelled} in bank {finding.bank}: {said(finding).text}, effect "
+        f"{finding.class_name}, images labelled {label} in bank {finding.bank}{where}: {said(finding).text}, "
+        f"effect "
         f"{effect_text(finding)} {interval_text(finding)}, {p_phrase(finding.p_adjusted, name='corrected p')}"
     )
     for further in filter(None, (importance_text(importance), apart_text(probe, finding.alpha))):

@@ -29,6 +29,9 @@ class ContrastRow(FindingRow):
     """One contrast."""
 
     how: str
+    """How the groups were made comparable, or where they were pasted."""
+    apart: str
+    """Whether the model tells the groups apart; empty where no probe was learned. Charts leave it out."""
     n: str
     means: str
     """Mean e in either group."""
@@ -103,13 +106,13 @@ def _rows(
 def _row(finding: Finding, detail: ContrastDetail | None, anchor: str, title: Title) -> ContrastRow:
     balance = detail.balance if detail and finding.kind == "contrast" else []
     more, less = (clean(title(finding.bank, group)) for group in (finding.more, finding.less))
-    apart = apart_text(detail.apart if detail and finding.kind == "contrast" else None, finding.alpha)
     means = (number(mean, digits=digits_of(finding.kind)) for mean in (finding.mean, finding.mean_other))
     return ContrastRow(
         anchor=anchor,
         title=f"{more} against {less}",
         finding=finding,
-        how=", ".join(filter(None, (_how(finding, balance), apart))),
+        how=_how(finding, balance),
+        apart=apart_text(detail.apart if detail and finding.kind == "contrast" else None, finding.alpha),
         n=f"{finding.n:,} / {finding.n_other:,}",
         means=" / ".join(means),
         logarithm=number(finding.log_difference),

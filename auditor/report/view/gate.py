@@ -58,6 +58,10 @@ def condensed(rulings: Sequence[Ruling]) -> Iterator[tuple[Ruling, int]]:
 
 def kind_words(ruling: Ruling) -> str:
     """What kind of number the ruling is about, ready to stand before it."""
+    if ruling.kind == "in context growth":
+        return "growth in context: "
     if ruling.kind.endswith("growth"):
         return "growth: "
+    if ruling.kind == "in context":
+        return "in context: "
     return {True: "matched groups: ", False: "groups not matched: ", None: ""}[ruling.matched]
