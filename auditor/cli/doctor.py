@@ -20,6 +20,7 @@ import typer
 NEEDED_PYTHON = (3, 11)
 NEEDED_PACKAGES = (
     *("torch", "torchvision", "timm", "safetensors", "numpy", "scipy", "pillow", "pydantic", "scikit-learn"),
+    "huggingface-hub",
     *("jinja2", "matplotlib", "weasyprint", "pypdf", "typer", "rich", "platformdirs"),
 )
 OPTIONAL_PACKAGES = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from auditor.policy import Association, Contrast, Policy, Trust, Waiver, parse_policy
-from auditor.policy.rules import ScanRule
+from auditor.policy.rules import Expected, ScanRule
 from auditor.policy.verdict import EXIT_STATUS
 from tests.unit.test_policy_judge import FORBIDS, NUMBERS, TRUTH, counts_as
 
@@ -25,10 +25,10 @@ def test_the_policy_shown_is_valid() -> None:
         assert (len(policy.waiver), len(policy.scan)) == (1, scans)
 
 
-@pytest.mark.parametrize("table", [Policy, Trust, Association, Contrast, ScanRule, Waiver])
+@pytest.mark.parametrize("table", [Policy, Trust, Association, Contrast, ScanRule, Expected, Waiver])
 def test_every_key_is_explained(table: type) -> None:
     for key in table.model_fields:  # type: ignore[attr-defined]
-        if key not in ("trust", "association", "contrast", "scan", "waiver"):
+        if key not in ("trust", "association", "contrast", "scan", "expected", "waiver"):
             assert f"`{key}`" in PAGE, key
 
 
