@@ -256,7 +256,13 @@ def unrelated(asked: argparse.Namespace) -> None:
         chosen = np.random.default_rng(asked.seed).permutation(len(photos))[:UNRELATED]
         inputs = as_inputs(context.model, (decode_image(photos[i]) for i in chosen))
         pixels = context.model.pixels(inputs).permute(0, 2, 3, 1).cpu().numpy()
-        scene = Scenes(context.model.labels[0], pixels, np.full((len(pixels), 2), 0.5), made=False)
+        scene = Scenes(
+            context.model.labels[0],
+            pixels,
+            np.full((len(pixels), 2), 0.5),
+            made=False,
+            clusters=np.arange(len(pixels)),
+        )
         everyone = people_of(bank, groups, asked.seed)
         print(
             "| person's height | pictures | undisputed: right, found right, found wrong | rank correlation |"

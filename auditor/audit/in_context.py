@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
+import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,6 +23,7 @@ from auditor.audit.groups import Groups, probe_checks
 from auditor.audit.layout import shown_images
 from auditor.audit.occluders import ClassOccluder
 from auditor.banks.bank import BankImage, ConceptBank
+from auditor.banks.clusters import THUMBNAIL, clusters_of
 from auditor.context import AuditContext
 from auditor.errors import InputError
 from auditor.explain.centre import object_centres
@@ -30,7 +33,7 @@ from auditor.models.loaded import ClassLabel
 from auditor.progress import Stage
 from auditor.randomness import stream
 from auditor.records import Check, Finding, Skipped
-from auditor.statistics.arrays import FloatArray
+from auditor.statistics.arrays import FloatArray, IntArray
 from auditor.statistics.crossed import Crossed
 from auditor.statistics.effects import Errors, Inference, class_shares
 from auditor.statistics.probability import log_scaled
@@ -115,6 +118,8 @@ class Scenes:
     """[scenes, 2] Of the object; row and column as shares."""
     made: bool
     """Whether they are impressions."""
+    clusters: IntArray
+    """[scenes] Parts and copies of one photo count as one scene."""
 
 
 @dataclass(frozen=True)
@@ -208,13 +213,20 @@ def _cutout(image: BankImage) -> Cutout:
 
 
 def scenes_of(context: AuditContext, label: ClassLabel, images: ImageSet) -> Scenes:
-    """A class's pictures, and where the object is in each of them."""
+    """A class's pictures, where the object is in each of them, and which of them are of one photo."""
     pixels = images.pixels[:MOST_SCENES]
-    centres = object_centres(
-        context.model, normalised(context.model, pixels), label.index, batch=context.settings.batch_size
+    inputs = normalised(context.model, pixels)
+    centres = object_centres(context.model, inputs, label.index, batch=context.settings.batch_size)
+    made = images.record.source == "impressions"  # each of its own noise
+    seen = forward_pass(context.model, inputs.split(context.settings.batch_size), ())
+    grey = torch.from_numpy(pixels).float().mean(dim=3)[:, None] / 255
+    clusters = clusters_of(
+        [""] * len(pixels),
+        what="photo",
+        activations=None if made else seen.last,
+        thumbnails=nnf.adaptive_avg_pool2d(grey, (THUMBNAIL, THUMBNAIL))[:, 0].double().numpy(),
     )
-    made = images.record.source == "impressions"
-    return Scenes(label, (pixels / 255).astype(np.float32), centres, made)
+    return Scenes(label, (pixels / 255).astype(np.float32), centres, made, clusters.of_image)
 
 
 class Measured:
@@ -234,7 +246,8 @@ class Measured:
         self._no_scenes = scenes if isinstance(scenes, str) else ""
         self._pixels = self._scenes.pixels if self._scenes else np.zeros((0, 1, 1, 1), np.float32)
         self._placed = _placed(context.settings.seed, people, self._scenes) if self._scenes else []
-        kept = [(people.pairs[c.pair].unit, c.scene) for c in self._placed]
+        of_one = self._scenes.clusters if self._scenes else np.zeros(0, dtype=np.int64)
+        kept = [(people.pairs[c.pair].unit, int(of_one[c.scene])) for c in self._placed]
         self._units, self._in = (np.array([k[i] for k in kept], dtype=np.int64) for i in (0, 1))
         self._e = None if self._why_not() else self._shown()
 
@@ -330,7 +343,7 @@ class Measured:
                 name="enough pictures of the class",
                 passed=scenes >= FEWEST_SCENES,
                 forbids="both",
-                reason=f"{scenes} pictures of the class, need {FEWEST_SCENES}",
+                reason=f"{scenes} independent pictures of the class, need {FEWEST_SCENES}",
             ),
             *screens(self._people.bank),
             *probe_checks(self._people.groups, settings.alpha),

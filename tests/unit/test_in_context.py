@@ -83,13 +83,17 @@ def context(tmp_path: Path) -> AuditContext:
     return AuditContext(model, settings, model.labels, (), "float32", silent, tmp_path)
 
 
+def scenes_record(count: int, source: str = "impressions") -> ClassImages:
+    return ClassImages(
+        source=source, found=count, used=count, dropped=0, dropped_unreadable=0, dropped_misclassified=0,
+        learned=count, heldout=0, digest="",
+    )  # fmt: skip
+
+
 def scenes(context: AuditContext, count: int = 12) -> Scenes:
     pixels = context.model.pixels(striped(count, vertical=True, rng=np.random.default_rng(1)))
     shown = (pixels.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
-    record = ClassImages(
-        source="folder", found=count, used=count, dropped=0, dropped_unreadable=0, dropped_misclassified=0,
-        learned=count, heldout=0, digest="",
-    )  # fmt: skip
+    record = scenes_record(count)
     return scenes_of(context, context.model.labels[BRIGHT], ImageSet(shown, ("",) * count, record, ()))
 
 
@@ -161,7 +165,18 @@ def test_too_few_pictures_of_the_class_forbid_a_conclusion(context: AuditContext
     finding = measured(context, people(60), scenes=scenes(context, FEWEST_SCENES - 1)).finding()
     concluded = conclude_all([finding])[0]
     assert concluded.conclusion == "inconclusive"
-    assert f"{FEWEST_SCENES - 1} pictures of the class, need {FEWEST_SCENES}" in concluded.reason
+    assert f"{FEWEST_SCENES - 1} independent pictures of the class, need {FEWEST_SCENES}" in concluded.reason
+
+
+def test_copies_of_a_photo_are_one_scene(context: AuditContext) -> None:
+    rng = np.random.default_rng(8)
+    photos = rng.integers(0, 255, (3, 16, 16, 3)).astype(np.uint8)
+    record = scenes_record(12, "folder")
+    copies = np.concatenate([photos, photos, photos, photos])
+    shown = scenes_of(context, context.model.labels[BRIGHT], ImageSet(copies, ("",) * 12, record, ()))
+    finding = measured(context, people(60), scenes=shown).finding()
+    assert (finding.independent_other, finding.n) == (3, 96)
+    assert "3 independent pictures of the class" in conclude_all([finding])[0].reason
 
 
 def test_without_pictures_of_the_class_it_is_not_measured_and_says_why(context: AuditContext) -> None:

@@ -48,6 +48,8 @@ class ContrastTable:
     note: str
     """What is compared, where the title does not say it."""
     caption: str
+    positive: str
+    """What a positive difference means."""
     rows: tuple[ContrastRow, ...]
     shots: tuple[Shot, ...] = ()
     """Pictures with people pasted in."""
@@ -72,6 +74,7 @@ def contrast_tables(
             "Contrasts between groups",
             "",
             "Differences of the log-scaled class probability between groups",
+            "the class is associated more with the group named first",
             alone,
         ),
         ContrastTable(
@@ -81,6 +84,7 @@ def contrast_tables(
             "class, beside the object. Nothing else differs, so the difference is an effect on this model's "
             "answer.",
             "Differences of the log-scaled class probability in the class's own pictures",
+            "the class is answered more with the group named first pasted in",
             pasted,
             shots[:MOST_PASTED],
         ),
