@@ -194,7 +194,7 @@ def _outcomes(case: Case, crowd: Crowd) -> tuple[list[Outcome], float]:
     layout = lay_out(bank)
     groups = sample_groups(layout, settings=settings)[0]
     rng = np.random.default_rng([case.world, 31])
-    people = people_of(bank, groups, 0)
+    people = people_of(bank, groups, 0, np.zeros((0, 0)))
     swapped = people.exchanged_by_lot(np.random.default_rng([case.world, 32]))
     alone = _alone(module, audited, groups.sample)
     found = []
@@ -263,7 +263,7 @@ def unrelated(asked: argparse.Namespace) -> None:
             made=False,
             clusters=np.arange(len(pixels)),
         )
-        everyone = people_of(bank, groups, asked.seed)
+        everyone = people_of(bank, groups, asked.seed, np.zeros((0, 0)))
         print(
             "| person's height | pictures | undisputed: right, found right, found wrong | rank correlation |"
         )

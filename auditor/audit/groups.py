@@ -403,11 +403,25 @@ def _quality(
     sample: GroupSample, seen: ImageByImage, effect: float, settings: Settings, family: int
 ) -> tuple[list[Variant], list[Check]]:
     """The contrast with technical differences removed, and whether the groups can be compared at all."""
-    technical = seen.technical
-    rows = sample.unit_values(np.vstack([seen.response[None], technical.T]))
+    rows = sample.unit_values(np.vstack([seen.response[None], seen.technical.T]))
     first = None if sample.matched else sample.first
-    if rows.shape[1] < technical.shape[1] + 4:
-        why = f"{rows.shape[1]} independent units, too few to remove {technical.shape[1]} properties"
+    return equal_quality(rows, first, effect, settings=settings, family=family)
+
+
+def equal_quality(
+    rows: FloatArray, first: NDArray[np.bool_] | None, effect: float, *, settings: Settings, family: int
+) -> tuple[list[Variant], list[Check]]:
+    """An effect with technical differences removed, and whether the groups can be compared at all.
+
+    Args:
+        rows: [1 + properties, units] The response, then technical properties; of pairs, their differences.
+        first: [units] Which are of the first group; ``None``: of pairs.
+        effect: Its sign is what must remain.
+        settings: Level, margin.
+        family: Tests corrected together.
+    """
+    if rows.shape[1] < len(rows) + 3:
+        why = f"{rows.shape[1]} independent units, too few to remove {len(rows) - 1} properties"
         return [], [Check(name=QUALITY, passed=None, forbids="effect", reason=why)]
     found = without_nuisance(rows[:1], rows[1:].T, first=first)
     comparable = Check(

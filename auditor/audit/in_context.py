@@ -19,7 +19,7 @@ from torch import Tensor
 
 from auditor.audit.concepts import enough, numbers, screens, share, variants_of
 from auditor.audit.forward import Shown, forward_pass
-from auditor.audit.groups import Groups, probe_checks
+from auditor.audit.groups import Groups, equal_quality, probe_checks
 from auditor.audit.layout import shown_images
 from auditor.audit.occluders import ClassOccluder
 from auditor.banks.bank import BankImage, ConceptBank
@@ -32,7 +32,7 @@ from auditor.images.paste import BUST, FACE, Cutout, Framing, Spot, exposure, le
 from auditor.models.loaded import ClassLabel
 from auditor.progress import Stage
 from auditor.randomness import stream
-from auditor.records import Check, Finding, Skipped
+from auditor.records import Check, Finding, Skipped, Variant
 from auditor.statistics.arrays import FloatArray, IntArray
 from auditor.statistics.crossed import Crossed
 from auditor.statistics.effects import Errors, Inference, class_shares
@@ -95,6 +95,9 @@ class People:
     groups: Groups
     pairs: tuple[Pair, ...]
     framing: Framing
+    technical: FloatArray
+    """[properties, units] Differences of technical properties within units, by the number of the unit; no
+    rows where nothing but the group can differ."""
 
     def exchanged_by_lot(self, rng: np.random.Generator) -> People:
         """The two pictures of whole units exchanged at even chance: what no difference looks like."""
@@ -168,7 +171,9 @@ def in_context(
                 )
             )
             continue
-        people += [people_of(bank, of_contrast, context.settings.seed) for of_contrast in of_bank]
+        people += [
+            people_of(bank, of_contrast, context.settings.seed, one.technical) for of_contrast in of_bank
+        ]
     measurable = sum(p.groups.measurable for p in people) * sum(o.stage_one is not None for o in occluders)
     for of_class in occluders:
         images = of_class.stage_one.images if of_class.stage_one else None
@@ -181,8 +186,14 @@ def in_context(
     return into
 
 
-def people_of(bank: ConceptBank, groups: Groups, seed: int) -> People:
+def people_of(bank: ConceptBank, groups: Groups, seed: int, technical: FloatArray) -> People:
     """The pairs of a contrast that can be cut out.
+
+    Args:
+        bank: The bank.
+        groups: The contrast.
+        seed: Of the lot where there are more pairs than are pasted.
+        technical: [images, properties] Technical properties of the bank's pictures.
 
     Raises:
         InputError: An image cannot be read any more.
@@ -203,7 +214,19 @@ def people_of(bank: ConceptBank, groups: Groups, seed: int) -> People:
         kept = stream(seed, "people", bank.name, groups.subject).permutation(len(chosen))[:MOST_PASTED]
         chosen = [chosen[i] for i in sorted(kept)]
     pairs = tuple(Pair(_cutout(more), _cutout(less), unit) for more, less, unit in chosen)
-    return People(bank, groups, pairs, BUST if bank.cutout == "masks" else FACE)
+    framing = BUST if bank.cutout == "masks" else FACE
+    return People(bank, groups, pairs, framing, _differences(groups, technical))
+
+
+def _differences(groups: Groups, technical: FloatArray) -> FloatArray:
+    """[properties, units] By the number of the unit; no rows where only the group can differ."""
+    sample = groups.sample
+    if groups.counterfactual or not sample.matched or not groups.measurable or not technical.shape[1]:
+        return np.zeros((0, 0))
+    numbers = np.unique(sample.more[sample.more >= 0])
+    found = np.zeros((technical.shape[1], int(numbers.max()) + 1))
+    found[:, numbers] = sample.unit_values(technical.T)
+    return found
 
 
 def _cutout(image: BankImage) -> Cutout:
@@ -323,6 +346,7 @@ class Measured:
         inference = Inference(settings.permutations, settings.bootstrap, settings.alpha, self._family)
         purpose = ("in context", self._people.bank.name, groups.subject, label.index)
         effect = crossed.effect(more - less, inference=inference, rng=stream(settings.seed, *purpose))
+        quality = self._quality(more - less, effect.effect)
         return Finding(
             **about,
             **numbers(effect),
@@ -330,8 +354,8 @@ class Measured:
             mean_other=share(float(crossed.means(less))),
             family=self._family,
             class_share=class_shares(crossed.means(self._e[0] - self._e[1])[:, None], label.index)[0],
-            checks=self._checks(float(crossed.means((more + less) / 2))),
-            variants=self._by_size(more - less),
+            checks=[*self._checks(float(crossed.means((more + less) / 2))), *quality[1]],
+            variants=[*self._by_size(more - less), *quality[0]],
         )
 
     def _checks(self, middle: float) -> list[Check]:
@@ -356,7 +380,17 @@ class Measured:
             ),
         ]
 
-    def _by_size(self, differences: FloatArray) -> list[Any]:
+    def _quality(self, differences: FloatArray, effect: float) -> tuple[list[Variant], list[Check]]:
+        """Whether the change stands once technical differences between the pasted photos are removed."""
+        technical = self._people.technical
+        if not len(technical):
+            return [], []
+        units, place = np.unique(self._units, return_inverse=True)
+        means = np.bincount(place.ravel(), weights=differences) / np.bincount(place.ravel())
+        rows = np.vstack([means[None], technical[:, units]])
+        return equal_quality(rows, None, effect, settings=self._context.settings, family=self._family)
+
+    def _by_size(self, differences: FloatArray) -> list[Variant]:
         """The effect of larger and of smaller people."""
         sizes = np.array([c.spot.size for c in self._placed])
         found = []

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 import auditor.audit
@@ -33,6 +34,7 @@ from auditor.settings import Settings
 from auditor.store.directory import read_audit
 from tests.tiny import save_striped, striped, tiny_model
 
+NOTHING = np.zeros((0, 0))
 BRIGHT = 2
 """The class that answers to brightness."""
 
@@ -97,8 +99,8 @@ def scenes(context: AuditContext, count: int = 12) -> Scenes:
     return scenes_of(context, context.model.labels[BRIGHT], ImageSet(shown, ("",) * count, record, ()))
 
 
-def pairs(bank: ConceptBank, context: AuditContext) -> People:
-    return people_of(bank, sample_groups(lay_out(bank), settings=context.settings)[0], 0)
+def pairs(bank: ConceptBank, context: AuditContext, technical: NDArray[np.float64] = NOTHING) -> People:
+    return people_of(bank, sample_groups(lay_out(bank), settings=context.settings)[0], 0, technical)
 
 
 def measured(context: AuditContext, bank: ConceptBank, **more: object) -> Measured:
@@ -145,6 +147,27 @@ def test_pairs_exchanged_by_lot_show_nothing(context: AuditContext) -> None:
         p.append(one.finding().p_value or 0)
     assert sum(value <= 0.05 for value in p) <= 3
     assert max(p) > 0.3
+
+
+def test_a_change_that_image_quality_explains_is_not_claimed(context: AuditContext) -> None:
+    bank = people(60, units=30)
+    brightness = [float(np.asarray(i.load()).mean()) for c in bank.concepts for i in c.images]
+    told = Measured(
+        context,
+        pairs(bank, context, np.array(brightness)[:, None]),
+        context.model.labels[BRIGHT],
+        scenes(context),
+        1,
+    )
+    concluded = conclude_all([told.finding()])[0]
+    assert (concluded.conclusion, concluded.withheld) == ("inconclusive", True)
+    assert "technical properties" in concluded.reason
+    noise = np.random.default_rng(9).normal(size=(60, 2))
+    free = Measured(
+        context, pairs(bank, context, noise), context.model.labels[BRIGHT], scenes(context), 1
+    ).finding()
+    assert conclude_all([free])[0].conclusion == "associated"
+    assert "at equal image quality" in [v.name for v in free.variants]
 
 
 def test_equal_twins_show_exactly_nothing(context: AuditContext) -> None:
