@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pypdf
@@ -96,8 +97,8 @@ def test_a_number_changed_in_the_attachment_is_found(copy: Path) -> None:
     assert _outcomes(found)["audit"] == "ok"
     # The claim stands on the first page, so that is where they part first.
     detail = _detail(found, "forged.pdf: numbers")
-    assert "page 1 has 'labelled “banded”. effect 0.25 [0.15, 0.35]" in detail
-    assert "where the audit gives 'labelled “banded”. effect 0.05 [0.15, 0.35]" in detail
+    assert re.search("page 1 has '[^']*Two tenths of the way", detail), detail
+    assert re.search("where the audit gives '[^']*Five hundredths of the way", detail), detail
     # The same pages with the true attachment hold: what is found is the number, not the rewriting.
     path.write_bytes(_with_attachment(pdf, true))
     assert verify(path).passed

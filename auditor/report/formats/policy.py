@@ -20,7 +20,7 @@ def policy_template(audit: Audit) -> str:
     """A commented policy that names the audit's classes, banks and contrasts.
 
     Its tolerances are a start for a discussion, not a recommendation: associations up to twice the
-    audit's equivalence margin, contrasts up to :data:`DEFAULT_CONTRAST`. Associations that the audit claims
+    audit's equivalence margin, or as far as intervals reach that claim nothing; contrasts up to :data:`DEFAULT_CONTRAST`. Associations that the audit claims
     are written down as expected; differences between groups never are.
     """
     audit = for_gate(audit, allowed=False)
@@ -32,7 +32,7 @@ def policy_template(audit: Audit) -> str:
     for bank in audit.banks:
         classes = _classes(audit, "association", bank.name)
         if classes:
-            parts.append(_association(bank.name, classes, 2 * margin))
+            parts.append(_association(bank.name, classes, max(2 * margin, _reached(audit, bank.name))))
     for bank_name in sorted({name for name, _, _ in contrasts}):
         pairs = sorted(f"{more}/{less}" for name, more, less in contrasts if name == bank_name)
         growth = float(audit.settings.get("contrast_margin", DEFAULT_CONTRAST))
@@ -45,6 +45,13 @@ def policy_template(audit: Audit) -> str:
     parts += [_EXPECTED, *expected] if expected else []
     parts += [_OVER.format(n=len(over), s="" if len(over) == 1 else "s")] if over else []
     return "\n".join([*parts, _WAIVER])
+
+
+def _reached(audit: Audit, bank: str) -> float:
+    """The tolerance within which the bank's associations lie that are not claimed, in steps of 0.05."""
+    own = [f for f in audit.findings if f.kind == "association" and f.bank == bank and not f.claimed]
+    ends = [abs(end) for f in own if not f.withheld for end in (f.adjusted_low, f.adjusted_high) if end]
+    return min(1.0, math.ceil(max(ends, default=0.0) * 20) / 20)
 
 
 def _expected(finding: Finding) -> str:
@@ -86,6 +93,7 @@ def _association(bank: str, classes: list[ClassResult], tolerance: float) -> str
         f"banks = {_list([bank])}\n"
         'concepts = ["*"]\n'
         "# Largest tolerated effect: a difference of the log-scaled class probability, 0 to 1.\n"
+        "# Twice the margin, or more where intervals of this audit reach further.\n"
         f"largest_effect = {tolerance:g}\n"
         '# "either" limits both signs, "associated" or "negatively associated" only one.\n'
         'side = "either"\n'
