@@ -19,9 +19,10 @@ DEFAULT_GROWTH = 0.05
 def policy_template(audit: Audit) -> str:
     """A commented policy that names the audit's classes, banks and contrasts.
 
-    Its tolerances are a start for a discussion, not a recommendation: associations up to twice the
-    audit's equivalence margin, or as far as intervals reach that claim nothing; contrasts up to :data:`DEFAULT_CONTRAST`. Associations that the audit claims
-    are written down as expected; differences between groups never are.
+    Its tolerances are a start for a discussion, not a recommendation: associations up to twice the audit's
+    equivalence margin, or as far as intervals reach that claim nothing; contrasts up to
+    :data:`DEFAULT_CONTRAST`. Associations that the audit claims are written down as expected; differences
+    between groups never are.
     """
     audit = for_gate(audit, allowed=False)
     margin = float(audit.settings.get("margin", 0.1))
