@@ -9,8 +9,9 @@ import pytest
 
 from auditor.findings import concluded
 from auditor.records import CLAIMS, Audit, Conclusion, Explanation, Finding, Picture
+from auditor.report import render_format
 from auditor.report.thumbnails import picture_paths
-from auditor.report.view.audit import ReportView, build_view
+from auditor.report.view.audit import MOST_DETAILED, ReportView, build_view
 from auditor.report.view.classes import ClassView
 from auditor.report.view.concepts import MAX_CHART_CONCEPTS
 from auditor.report.words import (
@@ -30,6 +31,7 @@ from auditor.report.words import (
     unit_share,
 )
 from auditor.store.directory import audit_bytes, parse_audit
+from benchmarks.large_reports import repeated
 from tests.releases import audit_of, audited_class, concept, contrast
 from tests.sample import build
 
@@ -539,3 +541,18 @@ def test_never_that_a_model_is_fair_or_certified(view: ReportView) -> None:
 def test_sample_lies_where_it_was_put(tmp_path: Path) -> None:
     audit = build(tmp_path)
     assert all((tmp_path / p.path).is_file() for c in audit.classes for p in c.pictures)
+
+
+def test_of_many_classes_those_with_most_to_decide_get_a_chapter(audit: Audit, tmp_path: Path) -> None:
+    many = repeated(audit, 30)
+    view = build_view(many)
+    assert len(view.classes) == 30
+    assert len(view.detailed) == MOST_DETAILED
+    # Of the sample's three classes only zebra has claims, and there are ten zebras.
+    assert {c.name.rpartition(" ")[0] for c in view.detailed} == {"zebra"}
+    assert [c.position for c in view.detailed] == sorted(c.position for c in view.detailed)
+    assert f"Details follow for {MOST_DETAILED} of 30 classes" in view.left_to_table
+    page = render_format(many, tmp_path, name="html").decode()
+    assert page.count('<article id="class-') == MOST_DETAILED
+    assert all(clean(c.name) in page for c in many.classes)
+    assert not build_view(audit).left_to_table

@@ -40,7 +40,7 @@ from auditor.statistics.classwise import FEWEST_CLASSES
 from auditor.statistics.probability import chance_level
 from auditor.store.directory import audit_bytes, older_format, result_digest
 
-MOST_DETAILED = 16
+MOST_DETAILED = 10
 """Classes with a chapter of their own."""
 MAX_NAMED = 3
 """Names in a sentence before it says how many more there are."""
