@@ -42,6 +42,7 @@ def check(
     """Check a policy: every fault with its line. Exit status 0 if it is valid, 2 if not."""
     from auditor.policy import load_policy, read_problems
     from auditor.report.escape import terminal_text
+    from auditor.report.words import count
 
     problems = read_problems(policy)
     for problem in problems:
@@ -50,6 +51,7 @@ def check(
         return 2
     rules = load_policy(policy).policy
     print(
-        f"{policy}: valid, {len(rules.association) + len(rules.contrast)} rules, {len(rules.waiver)} waivers"
+        f"{policy}: valid, {count(len(rules.association) + len(rules.contrast) + len(rules.scan), 'rule')}, "
+        f"{count(len(rules.expected), 'expected association')}, {count(len(rules.waiver), 'waiver')}"
     )
     return 0

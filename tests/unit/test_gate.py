@@ -292,7 +292,7 @@ def test_policy_init_writes_a_policy_for_this_audit(capsys: pytest.CaptureFixtur
     assert policy.trust.required_checks == ["random concept"]
     assert policy.alpha == 0.05
     assert main(["policy", "check", "p.toml"]) == 0
-    assert "valid, 2 rules, 0 waivers" in capsys.readouterr().out
+    assert "valid, 2 rules, 0 expected associations, 0 waivers" in capsys.readouterr().out
     assert main(["gate", "audit", "-p", "p.toml"]) == 0
     assert main(["policy", "init", "audit", "--out", "p.toml"]) == 2
     assert "exists already" in capsys.readouterr().err
