@@ -81,8 +81,8 @@ def contrast_tables(
             "in-context",
             "Contrasts in context",
             f"Both images of a pair are pasted, in turn, into the same place of the same {what} of the "
-            "class, beside the object. Nothing else differs, so the difference is an effect on this model's "
-            "answer.",
+            "class, beside the object. Only the pasted image differs, so the difference is an effect of "
+            "exchanging it.",
             "Differences of the log-scaled class probability in the class's own pictures",
             "the class is answered more with the group named first pasted in",
             pasted,
