@@ -9,7 +9,7 @@ import pytest
 
 from auditor.findings import concluded
 from auditor.records import Audit
-from auditor.report.charts.classes import ClassCharts, class_charts
+from auditor.report.charts.classes import ClassCharts, claim_rulers, class_charts
 from auditor.report.charts.style import PRINT, SCREEN, STAND_INS, Chart
 from auditor.report.view.audit import ReportView, build_view
 from tests.sample import hostile
@@ -188,3 +188,22 @@ def test_the_thin_line_is_the_interval_that_conclusions_rest_on(view: ReportView
     assert thin[0] < thick[0] < thick[1] < thin[1]
     share = (found.high - found.low) / (found.adjusted_high - found.adjusted_low)  # type: ignore[operator]
     assert (thick[1] - thick[0]) / (thin[1] - thin[0]) == pytest.approx(share, abs=0.01)
+
+
+def test_a_ruler_says_where_both_means_stand(view: ReportView) -> None:
+    first = claim_rulers(view, colours=SCREEN, width=400.0)[0]
+    assert first is not None
+    assert first.description == (
+        "From 0, out of the question, to 1, certain: 0.72 on images labelled Banded, 0.10 on images "
+        "compared with."
+    )
+    assert "Banded 0.72" in first.svg
+    assert "images compared with 0.10" in first.svg
+
+
+def test_a_mark_tells_its_values_where_a_pointer_rests_on_it(charts: list[Chart]) -> None:
+    scores = next(chart for chart in charts if chart.key.endswith("-scores"))
+    root = ElementTree.fromstring(scores.svg)  # noqa: S314 (our own)
+    told = [e.text for e in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert "Banded: 0.62 [0.57, 0.67], associated" in told
+    assert not [e for e in root.iter() if (e.get("id") or "").startswith("tip:")]

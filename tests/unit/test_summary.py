@@ -243,3 +243,18 @@ def test_titles_are_those_of_the_banks(audit: Audit) -> None:
     assert titles(audit.model_copy(update={"banks": [nameless]}))("textures", "banded") == "banded"
     shown = class_summary(audit.of_class(340), known).sentence
     assert shown.startswith("Associated with images labelled “Banded” and “Zigzagged”.")
+
+
+@pytest.mark.parametrize(
+    ("effect", "words"),
+    [
+        (0.62, "Six tenths of the way from “out of the question” to “certain”."),
+        (0.12, "One tenth of the way from “out of the question” to “certain”."),
+        (0.061, "Six hundredths of the way from “out of the question” to “certain”."),
+        (-0.31, "Three tenths of the way from “out of the question” to “certain”, downwards."),
+        (0.0, ""),
+    ],
+)
+def test_the_size_of_a_claim_in_words(effect: float, words: str) -> None:
+    finding = concept("banded", effect=effect, low=effect - 0.001, high=effect + 0.001)
+    assert claim(finding, title).way == words
