@@ -130,7 +130,10 @@ def test_a_planted_difference_is_found_with_its_sign_and_is_the_mean_over_units(
 
 
 def test_the_effect_of_both_sizes_is_shown(context: AuditContext) -> None:
-    finding = measured(context, people(60)).finding()
+    one = measured(context, people(60))
+    sizes = next(array for key, array in one.arrays().items() if key.endswith("/size"))
+    assert [int((np.abs(sizes - size) < 1e-6).sum()) for size in (0.36, 0.26)] == [48, 48]
+    finding = one.finding()
     assert [v.name for v in finding.variants] == [
         "people at 36% of the picture's height",
         "people at 26% of the picture's height",
