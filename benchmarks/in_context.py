@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import stats
 
+from auditor.audit.company import Scenes, people_of, scenes_of
 from auditor.audit.groups import sample_groups
-from auditor.audit.in_context import Measured, Scenes, people_of, scenes_of
+from auditor.audit.in_context import Measured
 from auditor.audit.layout import lay_out
 from auditor.audit.prepare import load_banks
 from auditor.banks import load_bank

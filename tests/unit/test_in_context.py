@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import auditor.audit
+from auditor.audit.company import People, Scenes, people_of, scenes_of
 from auditor.audit.groups import sample_groups
-from auditor.audit.in_context import FEWEST_SCENES, Measured, People, Scenes, people_of, scenes_of
+from auditor.audit.in_context import FEWEST_SCENES, Measured
 from auditor.audit.layout import lay_out
 from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast
 from auditor.banks.places import shipped
