@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-import torch.nn.functional as nnf
 from numpy.typing import NDArray
 
-from auditor.audit.forward import forward_pass
+from auditor.audit.forward import forward_pass, thumbnails_of
 from auditor.audit.groups import Groups
 from auditor.audit.layout import shown_images
 from auditor.banks.bank import BankImage, ConceptBank
-from auditor.banks.clusters import THUMBNAIL, clusters_of
+from auditor.banks.clusters import clusters_of
 from auditor.context import AuditContext
 from auditor.errors import InputError
 from auditor.explain.centre import object_centres
 from auditor.images.class_images import ImageSet, normalised
-from auditor.images.paste import BUST, FACE, Cutout, Framing, Spot, leaves_free, spots
+from auditor.images.paste import BUST, FACE, Cutout, Framing, Spot, exposure, leaves_free, spots
 from auditor.models.loaded import ClassLabel
 from auditor.randomness import stream
 from auditor.statistics.arrays import FloatArray, IntArray
@@ -84,6 +82,8 @@ class Composite:
     pair: int
     scene: int
     spot: Spot
+    factor: float
+    """That gives both people of the pair the scene's exposure."""
 
 
 def people_of(bank: ConceptBank, groups: Groups, seed: int, technical: FloatArray) -> People:
@@ -142,12 +142,11 @@ def scenes_of(context: AuditContext, label: ClassLabel, images: ImageSet) -> Sce
     centres = object_centres(context.model, inputs, label.index, batch=context.settings.batch_size)
     made = images.record.source == "impressions"  # each of its own noise
     seen = forward_pass(context.model, inputs.split(context.settings.batch_size), ())
-    grey = torch.from_numpy(pixels).float().mean(dim=3)[:, None] / 255
     clusters = clusters_of(
         [""] * len(pixels),
         what="photo",
         activations=None if made else seen.last,
-        thumbnails=nnf.adaptive_avg_pool2d(grey, (THUMBNAIL, THUMBNAIL))[:, 0].double().numpy(),
+        thumbnails=thumbnails_of(context.model.pixels(inputs)).astype(np.float64),
     )
     return Scenes(label, (pixels / 255).astype(np.float32), centres, made, clusters.of_image)
 
@@ -171,5 +170,6 @@ def placed(seed: int, people: People, scenes: Scenes) -> list[Composite]:
             tried.sort(key=lambda spot: spot.size != size)  # the size whose turn it is before others
             spot = next((s for s in tried if leaves_free(s, cover, shape, centre)), None)
             if spot is not None:
-                found.append(Composite(pair, scene, spot))
+                both = (people.pairs[pair].more, people.pairs[pair].less)
+                found.append(Composite(pair, scene, spot, exposure(scenes.pixels[scene], both)))
     return found

@@ -246,9 +246,7 @@ class Look:
 
     def _batch(self, waiting: list[Tensor]) -> Tensor:
         inputs = torch.stack(waiting)
-        grey = self._model.pixels(inputs.to(self._model.device)).float().mean(dim=1, keepdim=True)
-        small = nnf.adaptive_avg_pool2d(grey, (THUMBNAIL, THUMBNAIL))[:, 0]
-        self._grey.append(small.cpu().numpy())
+        self._grey.append(thumbnails_of(self._model.pixels(inputs.to(self._model.device))))
         return inputs.to(self._model.device)
 
     def thumbnails(self) -> FloatArray:
@@ -260,6 +258,13 @@ class Look:
         if self._properties is None:
             return np.zeros((sum(map(len, self._grey)), 0))
         return np.stack(self._properties) if self._properties else np.zeros((0, len(TECHNICAL)))
+
+
+def thumbnails_of(pixels: Tensor) -> NDArray[np.float32]:
+    """Luminance [images, side, side] of pictures [images, channels, height, width] in [0, 1], made small."""
+    grey = pixels.float().mean(dim=1, keepdim=True)
+    small: NDArray[np.float32] = nnf.adaptive_avg_pool2d(grey, (THUMBNAIL, THUMBNAIL))[:, 0].cpu().numpy()
+    return small
 
 
 def _readable(photos: Sequence[Path]) -> Iterator[Image.Image]:

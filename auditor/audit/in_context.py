@@ -23,7 +23,7 @@ from auditor.audit.occluders import ClassOccluder
 from auditor.banks.bank import ConceptBank
 from auditor.context import AuditContext
 from auditor.images.class_images import normalised
-from auditor.images.paste import exposure, paste
+from auditor.images.paste import paste
 from auditor.models.loaded import ClassLabel
 from auditor.progress import Stage
 from auditor.randomness import stream
@@ -175,15 +175,12 @@ class Measured:
     def _picture(self, composite: Composite, side: str) -> NDArray[np.float32]:
         pair, scene = self._people.pairs[composite.pair], self._pixels[composite.scene]
         cutout = pair.more if side == "more" else pair.less
-        return paste(scene, cutout, composite.spot, exposure(scene, (pair.more, pair.less)))
+        return paste(scene, cutout, composite.spot, composite.factor)
 
     def every_class(self) -> Errors:
         """[classes, 1] The change of every class of the model, by a formula; there must be some."""
         change = self._e[0] - self._e[1] if self._e else np.zeros((0, len(self._in)))
-        crossed = Crossed(self._units, self._in)
-        found = [crossed.error(one) for one in change]
-        error, df = (np.array([part[i] for part in found]) for i in (0, 1))
-        return Errors(crossed.means(change)[:, None], error[:, None], df[:1])
+        return Crossed(self._units, self._in).errors(change)
 
     def finding(self) -> Finding:
         """Without correction and conclusion."""
@@ -266,11 +263,7 @@ class Measured:
             own = sizes == size
             if min(len(np.unique(self._units[own])), len(np.unique(self._in[own]))) < 2:
                 continue
-            crossed = Crossed(self._units[own], self._in[own])
-            error, df = crossed.error(differences[own])
-            errors = Errors(
-                np.array([[crossed.means(differences[own])]]), np.array([[error]]), np.array([df])
-            )
+            errors = Crossed(self._units[own], self._in[own]).errors(differences[None, own])
             name = f"people at {size:.0%} of the picture's height"
             settings = self._context.settings
             found += variants_of(

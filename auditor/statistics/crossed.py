@@ -7,6 +7,7 @@ drawn by chance; the test swaps the two pictures of whole units.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +15,7 @@ from scipy import stats
 
 from auditor.errors import InputError
 from auditor.statistics.arrays import FloatArray, IntArray
-from auditor.statistics.effects import POWER, Effect, Inference, permutation_p
+from auditor.statistics.effects import POWER, Effect, Errors, Inference, permutation_p
 
 _AT_ONCE = 1_000
 """Permutations held in memory together."""
@@ -35,7 +36,7 @@ class Crossed:
             if len(np.unique(of)) < 2:
                 raise InputError(f"{name}: {len(np.unique(of))}, need 2 or more")
 
-    @property
+    @cached_property
     def weights(self) -> FloatArray:
         """[differences] Each unit counts the same, whatever the number of its differences; they sum to 1."""
         _, unit, size = np.unique(self.units, return_inverse=True, return_counts=True)
@@ -59,6 +60,15 @@ class Crossed:
         variance = max(of_units + of_scenes - of_cells, of_units, of_scenes)
         return float(np.sqrt(variance)), min(units, scenes) - 1.0
 
+    def errors(self, values: FloatArray) -> Errors:
+        """Means of ``values`` [rows, differences] as effects [rows, 1], with their standard errors."""
+        found = [self.error(row) for row in values]
+        return Errors(
+            self.means(values)[:, None],
+            np.array([[error] for error, _ in found]),
+            np.array([df for _, df in found[:1]]),
+        )
+
     def interval(self, values: FloatArray, level: float) -> tuple[float, float, float]:
         """Mean of ``values`` [differences] and the ends of Student's interval at 1 - ``level``."""
         middle = float(self.means(values))
@@ -76,9 +86,9 @@ class Crossed:
         """
         given = np.asarray(values, dtype=np.float64)
         level = inference.alpha / inference.family
-        middle, low, high = self.interval(given, inference.alpha)
-        _, adjusted_low, adjusted_high = self.interval(given, level)
+        middle = float(self.means(given))
         error, df = self.error(given)
+        half, adjusted = (float(stats.t.ppf(1.0 - at / 2.0, df)) * error for at in (inference.alpha, level))
         count, scenes = len(given), len(np.unique(self.scenes))
         return Effect(
             n=count,
@@ -86,10 +96,10 @@ class Crossed:
             n_other=count,
             units_other=scenes,
             effect=middle,
-            low=low,
-            high=high,
-            adjusted_low=adjusted_low,
-            adjusted_high=adjusted_high,
+            low=middle - half,
+            high=middle + half,
+            adjusted_low=middle - adjusted,
+            adjusted_high=middle + adjusted,
             p_value=permutation_p(middle, self._swapped(given, inference.permutations, rng)),
             minimum_detectable=float(stats.t.ppf(1.0 - level / 2.0, df) + stats.t.ppf(POWER, df)) * error,
             standard_error=error,

@@ -11,7 +11,7 @@ from PIL import Image
 
 from auditor.banks.bank import BankImage
 from auditor.banks.lock import Lock, LockedImage
-from auditor.banks.manifest import Manifest
+from auditor.banks.manifest import ConceptEntry, Manifest
 from auditor.banks.read.folder import FoundConcepts, load_checked
 from auditor.errors import InputError
 
@@ -32,14 +32,14 @@ def locked_concepts(manifest: Manifest, lock: Lock, root: Path, *, min_images: i
     found = FoundConcepts()
     owner: dict[str, str] = {}
     for entry in manifest.concepts:
-        labels = entry.where or {"concept": entry.name}
+        labels = labels_of(entry)
         unknown = sorted(set(labels) - known)
         if unknown:
             raise InputError(
                 f"{where}, concept '{entry.name}': no image has a label '{unknown[0]}'; "
                 f"the labels are {', '.join(sorted(known))}"
             )
-        chosen = [image for image in lock.images if labels.items() <= image.labels.items()]
+        chosen = images_of(entry, lock)
         for image in chosen:
             if (other := owner.setdefault(image.file, entry.name)) != entry.name:
                 raise InputError(
@@ -54,6 +54,17 @@ def locked_concepts(manifest: Manifest, lock: Lock, root: Path, *, min_images: i
             found.skip(f"{missing} images of '{entry.name}'", f"no longer in '{root}'")
         found.add(entry, images, min_images=min_images)
     return found
+
+
+def labels_of(entry: ConceptEntry) -> dict[str, str]:
+    """The labels that the images of a concept have."""
+    return entry.where or {"concept": entry.name}
+
+
+def images_of(entry: ConceptEntry, lock: Lock) -> list[LockedImage]:
+    """The images of a concept, in the order of the lock."""
+    wanted = labels_of(entry).items()
+    return [image for image in lock.images if wanted <= image.labels.items()]
 
 
 def _bank_image(image: LockedImage, root: Path, cutout: str) -> BankImage:

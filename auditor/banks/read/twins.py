@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from auditor.banks.lock import Lock, LockedImage
-from auditor.banks.manifest import ConceptEntry, Manifest
+from auditor.banks.manifest import Manifest
+from auditor.banks.read.locked import images_of
 from auditor.errors import InputError
 
 
@@ -18,7 +19,10 @@ def check_twins(manifest: Manifest, lock: Lock, folder: Path) -> None:
     root = lock.folder(folder)
     entries = {entry.name: entry for entry in manifest.concepts}
     for contrast in manifest.contrasts:
-        groups = [_by_name(lock, entries[name]) for name in (contrast.more, contrast.less)]
+        groups = [
+            {PurePosixPath(image.file).name: image for image in images_of(entries[name], lock)}
+            for name in (contrast.more, contrast.less)
+        ]
         for own, other, group in (
             (groups[0], groups[1], contrast.less),
             (groups[1], groups[0], contrast.more),
@@ -34,12 +38,3 @@ def _check(image: LockedImage, twin: LockedImage | None, where: str, group: str,
     if sizes[0] != sizes[1]:
         seen = " and ".join(f"{width} x {height}" for width, height in sizes)
         raise InputError(f"{where}: its twin in group '{group}' has another size ({seen}); needed: the same")
-
-
-def _by_name(lock: Lock, entry: ConceptEntry) -> dict[str, LockedImage]:
-    labels = entry.where or {"concept": entry.name}
-    return {
-        PurePosixPath(image.file).name: image
-        for image in lock.images
-        if labels.items() <= image.labels.items()
-    }

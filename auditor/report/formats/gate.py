@@ -14,7 +14,7 @@ from auditor.report.escape import (
     terminal_text,
 )
 from auditor.report.formats.markdown import table
-from auditor.report.view.gate import OUTCOMES, condensed, headline, kind_words, sentence
+from auditor.report.view.gate import NEXT_STEP, OUTCOMES, condensed, headline, kind_words, sentence
 from auditor.report.words import count, digits_of, interval, number
 
 COLOURS: dict[Outcome, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
@@ -22,13 +22,6 @@ COLOURS: dict[Outcome, str] = {"pass": "green", "fail": "red", "inconclusive": "
 MAX_ROWS = 50
 MAX_ANNOTATIONS = 10
 """GitHub shows no more of each level for a step."""
-
-
-NEXT = (
-    "next: look at the class in the report. An association that is meant goes into [[expected]] of the "
-    "policy, an excess that its owner accepts until a date into [[waiver]]"
-)
-"""What to do after a failure."""
 
 
 def terminal_lines(verdict: Verdict, *, every: bool = False) -> Iterator[tuple[str, Outcome | None]]:
@@ -56,7 +49,7 @@ def terminal_lines(verdict: Verdict, *, every: bool = False) -> Iterator[tuple[s
     for note in verdict.notes:
         yield f"note: {terminal_text(note, longest=600)}", None
     if verdict.outcome == "fail":
-        yield NEXT, None
+        yield f"next: {NEXT_STEP[0].lower()}{NEXT_STEP[1:]}", None
 
 
 def github_annotations(verdict: Verdict) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from auditor.policy.verdict import Ruling, Verdict
 from auditor.records import Audit, ClassResult, Finding, Importance, Probe, SanityCheck
 from auditor.report.escape import sarif_text, uri
-from auditor.report.view.gate import sentence
+from auditor.report.view.gate import NEXT_STEP, sentence
 from auditor.report.words import (
     apart_text,
     clean,
@@ -48,10 +48,7 @@ _MEANING = (
     "certain. It counts only where the whole adjusted interval lies beyond the limit, the corrected test "
     "rejects, and no check forbids the claim."
 )
-_HELP = (
-    "Look at the class in the report. An association that is meant goes into [[expected]] of the policy, an "
-    "excess that its owner accepts until a date into [[waiver]]. Labels of people are perceptions by raters."
-)
+_HELP = f"{NEXT_STEP}. Labels of people are perceptions by raters."
 
 
 def render(audit: Audit, directory: Path) -> str:

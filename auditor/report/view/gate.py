@@ -19,6 +19,13 @@ HEADLINES: dict[Outcome, str] = {
 }
 
 
+NEXT_STEP = (
+    "Look at the class in the report. An association that is meant goes into [[expected]] of the policy, an "
+    "excess that its owner accepts until a date into [[waiver]]"
+)
+"""What to do after a failure."""
+
+
 def headline(verdict: Verdict) -> str:
     """``failed: ... (2 failed, 1 inconclusive, 30 passed, 1 of them waived)``.
 

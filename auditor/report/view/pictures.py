@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from auditor.records import BankRecord, ClassResult, EvidencePart, Finding, Picture
+from auditor.records import BankRecord, ClassResult, Finding, Picture
 from auditor.report.view.parts import Shot, ShotGroup
 from auditor.report.view.summary import Title
 from auditor.report.words import clean, effect_text, listing, percent, unit_share
@@ -62,15 +62,10 @@ def evidence(
     groups = []
     for finding in claimed:
         own = [p for p in shown if (p.bank, p.concept) == (finding.bank, finding.subject)]
-        shots = tuple(
-            Shot(p.path, clean(p.alt), f"{_PARTS[p.part]} {unit_share(p.response)}") for p in own if p.part
-        )
+        shots = tuple(Shot(p.path, clean(p.alt), f"{p.part} {unit_share(p.response)}") for p in own if p.part)
         if shots:
             groups.append(ShotGroup(clean(title(finding.bank, finding.subject)), "", shots))
     return tuple(groups)
-
-
-_PARTS: dict[EvidencePart, str] = {"most": "most", "least": "least", "compared": "compared"}
 
 
 def withheld_sentence(banks: Sequence[BankRecord]) -> str:
