@@ -6,9 +6,10 @@ import importlib.util
 import tempfile
 from pathlib import Path
 
+from auditor.audit.forward import random_photos
 from auditor.banks.read.loading import check_bank
 from auditor.errors import InputError
-from auditor.images.decode import decode_image, list_images
+from auditor.images.decode import list_images
 from auditor.models.load import check_name
 from auditor.settings import IMPRESSIONS, ScanSettings, Settings
 from auditor.store.directory import AUDIT_FILE, read_audit
@@ -93,8 +94,7 @@ def _check_images(settings: Settings) -> None:
             raise InputError(f"unlabelled '{settings.unlabelled}': no image files; needed: photos")
     if settings.benchmark is not None:
         _need_folder("benchmark", settings.benchmark, "random photos")
-        if not any(_readable(path) for path in list_images(settings.benchmark)):
-            raise InputError(f"benchmark '{settings.benchmark}': no readable image; needed: random photos")
+        random_photos(settings.benchmark)
     source = settings.images
     if settings.scores_only or source == IMPRESSIONS:
         return
@@ -110,11 +110,3 @@ def _need_folder(name: str, folder: Path, needed: str) -> None:
     if not folder.is_dir():
         seen = "is a file, not a folder" if folder.exists() else "there is no such folder"
         raise InputError(f"{name} '{folder}': {seen}; needed: {needed}")
-
-
-def _readable(path: Path) -> bool:
-    try:
-        decode_image(path)
-    except InputError:
-        return False
-    return True
