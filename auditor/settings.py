@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, overload
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -28,6 +28,9 @@ Head = Literal["auto", "softmax", "sigmoid"]
 Format = Literal["html", "pdf", "json", "markdown", "junit", "sarif", "csv", "modelcard"]
 
 ScanFormat = Literal["html", "pdf", "csv"]
+EvaluationFormat = Literal["html", "pdf"]
+Step = Literal["attack", "distillation", "segments", "impressions", "concepts", "tcav", "sanity"]
+"""Experiments of an evaluation, in the order in which a report shows them."""
 
 IMPRESSIONS = "impressions"
 """The value of ``images`` that asks for images made from the model itself."""
@@ -346,6 +349,36 @@ class ScanSettings(Settings):
     def record(self) -> dict[str, Any]:
         """The settings as they stand in ``scan.json``."""
         return self.model_dump(mode="json", include=set(SCANNED) - set(NOT_IN_RECORD))
+
+
+EVALUATED = (
+    *("model", "arch", "model_args", "model_factory", "weights_key", "head", "labels", "classes", "images"),
+    *("banks", "steps", "seeds", "out", "evaluation_formats", "overwrite", "strict", "cache"),
+    *("device", "precision", "batch_size", "seed", "alpha", "min_images", "layers"),
+    *("max_images", "heldout", "occluder_iterations", "occluder_lr", "noise", "rotation", "runs"),
+    *("input_size", "crop", "interpolation", "mean", "std"),
+)
+"""Settings that an evaluation depends on."""
+
+
+class EvaluationSettings(Settings):
+    """All that an evaluation depends on; a file of an audit's settings serves as well."""
+
+    images: str = Field(
+        min_length=1,
+        description="Folder with one folder of photos per class. Folders of further classes of the model "
+        "serve as its other classes.",
+    )
+    steps: tuple[Step, ...] = Field(
+        get_args(Step), description="Experiments to run, as CVPR 2020 has them; see the documentation."
+    )
+    seeds: int = Field(5, ge=1, le=100, description="Repeats of everything that is drawn by chance.")
+    out: Path = Field(Path("evaluation"), description="Directory that receives the evaluation.")
+    heldout: float = Field(
+        0.33, gt=0, le=0.9, description="Share of a class's photos kept out of learning, to measure on."
+    )
+    refits: int = Field(1, ge=1, le=50, description="Not used by an evaluation: one occluder per class.")
+    evaluation_formats: tuple[EvaluationFormat, ...] = Field(("html", "pdf"), description="Pages to write.")
 
 
 def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from auditor.errors import AuditorError
 COMMANDS = (
     "run",
     "scan",
+    "evaluate",
     "inspect",
     "layers",
     "classes",

@@ -49,7 +49,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Settings under their headings in ``--help``, in the order shown."""
 
 SHORT = {"model": "-m", "classes": "-c", "out": "-o"}
-LONG = {"scan_formats": "formats"}
+LONG = {"scan_formats": "formats", "evaluation_formats": "formats"}
 """Settings whose flag has another name."""
 
 

@@ -28,7 +28,7 @@ from auditor.images.transforms import Views
 from auditor.images.unlabelled import Unlabelled, look_through
 from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.records import ClassImages, OccluderRecord, Skipped
-from auditor.settings import IMPRESSIONS
+from auditor.settings import IMPRESSIONS, Settings
 
 
 @dataclass(frozen=True)
@@ -105,34 +105,49 @@ _ELSEWHERE = {
 }  # fmt: skip
 
 
-def stage_one_key(context: AuditContext, label: ClassLabel, *, prior: float = PRIOR) -> str:
-    """Name by content: the model and its input, the layers, the settings and the class."""
+def stage_one_key(
+    context: AuditContext, label: ClassLabel, *, prior: float = PRIOR, images: ImageSet | None = None
+) -> str:
+    """Name by content: the model and its input, the layers, the settings, the class, and images at hand."""
     model, settings = context.model, context.settings
     parts = [model.sha256, model.architecture, model.input.model_dump_json()]
-    parts += [settings.digest(without=_ELSEWHERE | {"unlabelled"}), *context.layer_names]
+    elsewhere = _ELSEWHERE | {"unlabelled"} | set(type(settings).model_fields) - set(Settings.model_fields)
+    parts += [settings.digest(without=elsewhere), *context.layer_names]
     parts += [f"unlabelled {settings.unlabelled}"] if settings.unlabelled else []
     parts += [str(model.device.type), str(torch.get_num_threads()), f"occluder {occ.RECIPE}"]
     if settings.images == IMPRESSIONS:
         parts.append(f"impressions {RECIPE}, prior {prior}")
+    if images is not None:
+        parts.append(f"images {images.record.digest}, learned {images.record.learned}")
     return f"{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:24]}-{label.index}"
 
 
 def cached_stage_one(
-    context: AuditContext, label: ClassLabel, folder: Path, *, prior: float = PRIOR
+    context: AuditContext,
+    label: ClassLabel,
+    folder: Path,
+    *,
+    prior: float = PRIOR,
+    images: ImageSet | None = None,
 ) -> StageOne:
     """Stage one of a class read from ``folder``, or learned now and saved there.
+
+    With ``images`` it is learned from these; otherwise they are collected as the settings say.
 
     Raises:
         InputError: The images cannot be had, or too few are recognised as the class.
         OSError: The folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    stem = folder / stage_one_key(context, label, prior=prior)
+    stem = folder / stage_one_key(context, label, prior=prior, images=images)
     found = StageOne.load(stem)
     if found is not None:
         context.progress.note(f"{label.name}: learned before, taken from {folder.name}")
         return replace(found, label=label)
-    found = run_stage_one(context, label, prior=prior)
+    if images is None:
+        found = run_stage_one(context, label, prior=prior)
+    else:
+        found = learn_from(context, label, images)
     found.save(stem)
     return found
 
@@ -148,9 +163,24 @@ def run_stage_one(context: AuditContext, label: ClassLabel, *, prior: float = PR
     Raises:
         InputError: The images cannot be had, or too few are recognised as the class.
     """
-    model, settings = context.model, context.settings
-    generator = _class_generator(settings.seed, label.index)
+    generator = _class_generator(context.settings.seed, label.index)
     images = class_images(context, label, prior=prior, generator=generator)
+    return learn_from(context, label, images, generator=generator)
+
+
+def learn_from(
+    context: AuditContext, label: ClassLabel, images: ImageSet, *, generator: torch.Generator | None = None
+) -> StageOne:
+    """Learn a class's occluders from the images at hand, and read channel importance off them.
+
+    Args:
+        context: The audit.
+        label: The class.
+        images: Of the class, recognised by the model.
+        generator: Draws batches, views and t; the class's own where ``None``.
+    """
+    model, settings = context.model, context.settings
+    generator = generator or _class_generator(settings.seed, label.index)
     inputs = images.inputs(model)
     learned, heldout = inputs[: images.record.learned], inputs[images.record.learned :]
     parts = [learned, *_folds(learned, settings.refits)]

@@ -94,7 +94,7 @@ def collect(
             model, label.index, settings=wanted.impressions, generator=generator, on_step=on_step
         )
         # Rounded to 8 bits at once, so that a resumed audit works on exactly the images that were saved.
-        pixels = _to_bytes(model.pixels(made))
+        pixels = to_bytes(model.pixels(made))
         kept = recognised(pixels)
         names = [f"impression {i + 1}" for i in np.flatnonzero(kept)]
         pixels, found = pixels[kept], len(kept)
@@ -182,7 +182,7 @@ def _take(
     names: list[str] = []
     found = 0
     while len(names) < wanted.most and (some := list(islice(stream, wanted.batch))):
-        pixels = _to_bytes(model.pixels(as_inputs(model, (picture for _, picture in some))))
+        pixels = to_bytes(model.pixels(as_inputs(model, (picture for _, picture in some))))
         fits = recognised(pixels)
         kept.append(pixels[fits])
         names += [name for (name, _), fit in zip(some, fits, strict=True) if fit]
@@ -191,7 +191,8 @@ def _take(
     return np.concatenate(kept)[: wanted.most], names[: wanted.most], found - surplus
 
 
-def _to_bytes(pixels: Tensor) -> NDArray[np.uint8]:
+def to_bytes(pixels: Tensor) -> NDArray[np.uint8]:
+    """8-bit pictures [n, height, width, channels] of pictures in [0, 1] with channels first."""
     rounded = (pixels * 255).round().to(torch.uint8)
     return np.ascontiguousarray(rounded.permute(0, 2, 3, 1).cpu().numpy())
 

@@ -12,12 +12,12 @@ from auditor.report.charts.style import (
     ACCENT,
     MARKERS,
     PAGE,
-    SMALL,
     SOFT,
     STAND_INS,
     Chart,
     Sheet,
     drawing,
+    end_labels,
     plain_axes,
     shortened,
 )
@@ -49,7 +49,7 @@ def layer_chart(rows: Sequence[LayerRow], sheet: Sheet, *, key: str) -> Chart:
             ends.append((label, points[-1][1], colour))
         low = min([0.0, *(v for _, vs, *_ in series for v in vs if v is not None)])
         axes.set_ylim(min(-0.05 if low < 0 else 0.0, low * 1.1), 1.05)
-        _end_labels(axes, ends, len(rows) - 0.62)
+        end_labels(axes, ends, len(rows) - 0.62)
         axes.axhline(0, color=SOFT, linewidth=0.8)
         _layer_ticks(axes, [row.name for row in rows])
         axes.set_ylabel("rank correlation")
@@ -74,7 +74,7 @@ def effect_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str) -> Chart
             colour = STAND_INS[tone] if tone in ("found", "against") else SOFT
             _line(axes, points, style, marker=MARKERS[tone], markersize=4.5, linewidth=1.5, color=colour)
             ends.append((shortened(row.title, 16), points[-1][1], colour))
-        _end_labels(axes, ends, len(names) - 0.85)
+        end_labels(axes, ends, len(names) - 0.85)
         _layer_ticks(axes, names)
         axes.set_ylabel("effect in the layer")
         axes.yaxis.set_major_locator(MaxNLocator(5))
@@ -103,22 +103,3 @@ def _layer_ticks(axes: Axes, names: Sequence[str]) -> None:
         ha="right" if turned else "center",
         rotation_mode="anchor",
     )
-
-
-def _end_labels(axes: Axes, ends: Sequence[tuple[str, float, str]], x: float) -> None:
-    """Names of lines at their right end, pushed apart where they would overlap."""
-    low, high = axes.get_ylim()
-    line = 0.1 * (high - low)
-    ends = sorted(ends, key=lambda end: end[1])
-    half = [0.5 * line * (1 + label.count("\n")) for label, *_ in ends]
-    places: list[float] = []
-    for (_, value, _), own in zip(ends, half, strict=True):
-        below = places[-1] + half[len(places) - 1] + own if places else low + own
-        places.append(max(value, below))
-    ceiling = high
-    for i in reversed(range(len(places))):  # push back down what was pushed out at the top
-        places[i] = min(places[i], ceiling - half[i])
-        ceiling = places[i] - half[i]
-    for (label, _, colour), y in zip(ends, places, strict=True):
-        axes.text(x, y, label, color=colour, fontsize=SMALL, va="center", ha="left", clip_on=False)
-    axes.set_ylim(low, high)

@@ -236,3 +236,22 @@ def label(axes: Axes, x: float, y: float, text: str, *, left: bool, above: bool 
 def shortened(text: str, most: int = MAX_LABEL) -> str:
     """A name that fits; its end is cut off."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def end_labels(axes: Axes, ends: Sequence[tuple[str, float, str]], x: float) -> None:
+    """Names of lines at their right end, pushed apart where they would overlap."""
+    low, high = axes.get_ylim()
+    line = 0.1 * (high - low)
+    ends = sorted(ends, key=lambda end: end[1])
+    half = [0.5 * line * (1 + label.count("\n")) for label, *_ in ends]
+    places: list[float] = []
+    for (_, value, _), own in zip(ends, half, strict=True):
+        below = places[-1] + half[len(places) - 1] + own if places else low + own
+        places.append(max(value, below))
+    ceiling = high
+    for i in reversed(range(len(places))):  # push back down what was pushed out at the top
+        places[i] = min(places[i], ceiling - half[i])
+        ceiling = places[i] - half[i]
+    for (label, _, colour), y in zip(ends, places, strict=True):
+        axes.text(x, y, label, color=colour, fontsize=SMALL, va="center", ha="left", clip_on=False)
+    axes.set_ylim(low, high)

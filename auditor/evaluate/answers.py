@@ -1,0 +1,92 @@
+"""What the numbers of an experiment answer. Decided here, once; reports only format it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from auditor.evaluation_records import Answer, Estimate, Table
+
+LOST_HELDOUT, LOST_LEARNED = 0.15, 0.05
+"""Most accuracy that an occluder may leave."""
+KEPT = 0.85
+"""Least share of clean accuracy that a check must keep."""
+GOOD, AHEAD = 0.97, 0.05
+"""Accuracy of a student, and its lead over weights that are not AfI's."""
+FEWEST_ALIKE = 5
+"""Values that are all the same have no interval; so many of them decide all the same."""
+
+
+def attack_answers(table: Table) -> list[Answer]:
+    """Whether occluders take the class away, and nothing else does."""
+    if not table.rows:
+        return []
+    mean = dict(zip(table.columns, table.rows[0].cells, strict=True))
+    clean = mean["clean, held out"]
+    answers = [
+        _at_most(
+            "Does the occluder hide the class on photos it was learned on?",
+            mean["occluded, learned on"],
+            LOST_LEARNED,
+        ),
+        _at_most("Does it hide the class on photos it never saw?", mean["occluded, held out"], LOST_HELDOUT),
+    ]
+    checks = {
+        "Is the class seen under a random perturbation of that size?": "random of the same size, held out",
+        "Is it seen under the occluder of another class?": "another class's occluder, held out",
+    }
+    for question, column in checks.items():
+        if clean is not None:
+            answers.append(_at_least(question, mean[column], KEPT * clean.value))
+    return [answer for answer in answers if answer]
+
+
+def distillation_answers(accuracies: Sequence[Table], leads: Sequence[Table]) -> list[Answer]:
+    """Whether AfI's weights let a student tell the class, and better than other weights do.
+
+    Args:
+        accuracies: One table for each form; the first column is AfI's, the first row the mean of classes.
+        leads: For each form, by how much AfI is ahead of every other column.
+    """
+    answers = []
+    for accuracy, lead in zip(accuracies, leads, strict=True):
+        form = accuracy.title.partition(", ")[2]
+        first = accuracy.rows[0].cells[0]
+        answers.append(_at_least(f"Can a student tell the class by AfI's detector, {form}?", first, GOOD))
+        for name, found in zip(lead.columns, lead.rows[0].cells, strict=True):
+            needed = 0.0 if name == "AfI without t" else AHEAD
+            answers.append(_at_least(f"Is AfI ahead of {name}, {form}?", found, needed))
+    return [answer for answer in answers if answer]
+
+
+def _at_least(question: str, found: Estimate | None, needed: float) -> Answer | None:
+    """Held where the whole interval reaches what is needed; failed where none of it does."""
+    if found is None:
+        return None
+    low, high = _ends(found)
+    held = (
+        None if low is None or high is None else True if low >= needed else False if high < needed else None
+    )
+    return Answer(question=question, held=held, sentence=f"{_told(found)}; needed: {needed:.2f} or more")
+
+
+def _at_most(question: str, found: Estimate | None, needed: float) -> Answer | None:
+    if found is None:
+        return None
+    low, high = _ends(found)
+    held = (
+        None if low is None or high is None else True if high <= needed else False if low > needed else None
+    )
+    return Answer(question=question, held=held, sentence=f"{_told(found)}; needed: {needed:.2f} or less")
+
+
+def _ends(found: Estimate) -> tuple[float, float] | tuple[None, None]:
+    """Ends of the interval; ``None`` where too little was repeated to know them."""
+    if found.low is not None and found.high is not None:
+        return found.low, found.high
+    return (found.value, found.value) if found.n >= FEWEST_ALIKE else (None, None)
+
+
+def _told(found: Estimate) -> str:
+    if found.low is None or found.high is None:
+        return f"{found.value:.2f}, no interval (n = {found.n})"
+    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"

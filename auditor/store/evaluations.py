@@ -1,0 +1,69 @@
+"""The directory of an evaluation: ``evaluation.json`` is written last; one that has it is complete."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from auditor.errors import InputError, one_line
+from auditor.evaluation_records import EVALUATION_VERSION, Evaluation, Experiment
+from auditor.files import write_bytes
+from auditor.store.directory import first_fault, settled_json
+
+EVALUATION_FILE = "evaluation.json"
+
+
+def write_evaluation(directory: Path, evaluation: Evaluation) -> None:
+    """Write ``evaluation.json``, floats to six significant digits.
+
+    Raises:
+        StorageError: The file could not be written.
+    """
+    write_bytes(directory / EVALUATION_FILE, evaluation_bytes(evaluation))
+
+
+def evaluation_bytes(evaluation: Evaluation) -> bytes:
+    """The exact content of ``evaluation.json``."""
+    return settled_json(evaluation.model_dump(mode="json"))
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Read an evaluation from its directory or from the file itself.
+
+    Raises:
+        InputError: Nothing there, not JSON, a version that cannot be read, or a field that the format does
+            not allow; the message names the field.
+    """
+    file = path / EVALUATION_FILE if path.is_dir() else path
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        seen = error.strerror or str(error)
+        raise InputError(
+            f"evaluation '{path}': {seen}; needed the directory of an evaluation or its {EVALUATION_FILE}"
+        ) from None
+    try:
+        data = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"evaluation '{file}': not complete JSON: {one_line(error)}") from None
+    if not isinstance(data, dict) or data.get("kind") != "evaluation":
+        raise InputError(f"evaluation '{file}': its 'kind' is not 'evaluation'")
+    if data.get("format_version") != EVALUATION_VERSION:
+        seen = repr(data.get("format_version"))
+        raise InputError(
+            f"evaluation '{file}': format version {seen}; this auditor reads version {EVALUATION_VERSION}"
+        )
+    try:
+        return Evaluation.model_validate_json(raw)
+    except ValidationError as error:
+        raise InputError(f"evaluation '{file}': {first_fault(error)}") from None
+
+
+def read_experiment(path: Path) -> Experiment | None:
+    """One finished experiment of an evaluation that is under way; ``None`` where there is none."""
+    try:
+        return Experiment.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
