@@ -27,9 +27,9 @@ CONFIG = typer.Option(
 
 DESCRIPTION = """Evaluate: how far can audits of this model be believed?
 
-Repeats the experiments of the paper (CVPR 2020) on your model and your photos, with the checks that would fail
-if the method did not work. Leaves a page, a PDF and `evaluation.json`. Interrupted, the same command goes on
-from what is finished.
+Repeats the experiments of the paper (CVPR 2020) on your model and your photos, with checks that fail if the
+method does not work. Leaves a page, a PDF and `evaluation.json`. Interrupted, the same command goes on from
+what is finished.
 
     auditor evaluate -m bundled:efficientnet_lite0 -c zebra,tench --images photos
 

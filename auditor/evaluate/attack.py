@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from auditor.context import AuditContext
 from auditor.evaluate.answers import attack_answers
 from auditor.evaluate.bench import Bench, Subject
 from auditor.evaluate.photos import top1
 from auditor.evaluate.tables import mean_row, share_cell
 from auditor.evaluation_records import Estimate, Experiment, Table, TableRow
 from auditor.explain.occluder import occlude, random_like
+from auditor.randomness import stream
 
 COLUMNS = (
     *("clean, learned on", "occluded, learned on", "clean, held out", "occluded, held out"),
@@ -23,11 +26,21 @@ COLUMNS = (
 
 def attack(bench: Bench) -> Experiment:
     """Top-1 accuracy, clean and occluded, with both checks."""
-    subjects = bench.subjects
+    return attack_of(bench.context, bench.subjects, bench.subjects)
+
+
+def attack_of(context: AuditContext, subjects: Sequence[Subject], others: Sequence[Subject]) -> Experiment:
+    """The same from subjects at hand.
+
+    Args:
+        context: The audit.
+        subjects: Classes to attack.
+        others: Classes whose occluders a class is tested with as well; its own is left out.
+    """
     rows = []
-    with bench.context.progress.stage("attack", len(subjects)) as stage:
-        for place in range(len(subjects)):
-            rows.append(_row(bench, subjects, place))
+    with context.progress.stage("attack", len(subjects)) as stage:
+        for subject in subjects:
+            rows.append(_row(context, subject, [one for one in others if one.label != subject.label]))
             stage.advance()
     table = Table(
         title="Top-1 accuracy on the class's photos",
@@ -51,32 +64,31 @@ def attack(bench: Bench) -> Experiment:
     )
 
 
-def _row(bench: Bench, subjects: Sequence[Subject], place: int) -> TableRow:
-    model, batch = bench.context.model, bench.settings.batch_size
-    subject = subjects[place]
-    photos, index = subject.photos, subject.label.index
+def _row(context: AuditContext, subject: Subject, others: Sequence[Subject]) -> TableRow:
+    model, photos, index = context.model, subject.photos, subject.label.index
     learn, held = photos.inputs(model, photos.learn), photos.inputs(model, ~photos.learn)
-    delta = _delta(bench, subject)
-    generator = torch.Generator().manual_seed(bench.draw("random", index))
+    delta = _delta(context, subject)
+    draws = stream(context.settings.seed, "random", index)
+    generator = torch.Generator().manual_seed(int(draws.integers(2**31)))
 
-    def right(inputs: Tensor) -> Estimate | None:
-        return share_cell(top1(model, inputs, index, batch=batch))
+    def right(inputs: Tensor, perturbation: Tensor) -> NDArray[np.bool_]:
+        occluded = occlude(model, inputs, perturbation)
+        return top1(model, occluded, index, batch=context.settings.batch_size)
 
-    others = [other for other in subjects if other is not subject]
-    by_another = [top1(model, occlude(model, held, _delta(bench, o)), index, batch=batch) for o in others]
+    by_another = [right(held, _delta(context, other)) for other in others]
     return TableRow(
         name=subject.label.name,
         cells=[
             share_cell(photos.right[photos.learn]),
-            right(occlude(model, learn, delta)),
+            share_cell(right(learn, delta)),
             share_cell(photos.right[~photos.learn]),
-            right(occlude(model, held, delta)),
-            right(occlude(model, held, random_like(delta, generator))),
+            share_cell(right(held, delta)),
+            share_cell(right(held, random_like(delta, generator))),
             # Photos are the same under every other occluder: an interval would count them again.
             Estimate(value=float(np.mean(by_another)), n=len(held)) if by_another and len(held) else None,
         ],
     )
 
 
-def _delta(bench: Bench, subject: Subject) -> Tensor:
-    return torch.from_numpy(subject.stage_one.perturbations[0]).to(bench.context.model.device)
+def _delta(context: AuditContext, subject: Subject) -> Tensor:
+    return torch.from_numpy(subject.stage_one.perturbations[0]).to(context.model.device)

@@ -6,13 +6,14 @@ Where uniform or permuted weights do as well as AfI's, a form says nothing about
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from auditor.context import AuditContext
 from auditor.evaluate.answers import distillation_answers
 from auditor.evaluate.bench import Bench, Subject
 from auditor.evaluate.photos import ClassPhotos
@@ -44,30 +45,69 @@ FEWEST = 4
 
 
 @dataclass(frozen=True)
+class Material:
+    """What the test is made from."""
+
+    context: AuditContext
+    subjects: Sequence[Subject]
+    """Classes whose meta-detectors are tested."""
+    others: Sequence[ClassPhotos]
+    """Photos of further classes."""
+    seeds: int
+    """Students, and draws of permuted weights."""
+    without_t: Mapping[int, Weights] = field(default_factory=dict)
+    """Class index to importance learned without the transformation t; empty where it was not learned."""
+
+    @property
+    def photos(self) -> list[ClassPhotos]:
+        """Of every class; those of the subjects come first, in the same order."""
+        return [*(one.photos for one in self.subjects), *self.others]
+
+
+@dataclass(frozen=True)
 class _Task:
     """One class against others in one form."""
 
     subject: int
+    """Place of the class among subjects, and among photos."""
     form: int
-    images: tuple[IntArray, IntArray]
-    """Learned on and held out: [images, 2] class and photo, of ``pool``; the class's own first."""
-    own: tuple[int, int]
-    """How many of each part are the class's own."""
+    learned: IntArray
+    """[images, 2] Class and photo, places in :attr:`Material.photos`; the first half are the class's own."""
+    heldout: IntArray
+
+
+Detectors = Mapping[str, Sequence[Weights]]
+"""Scheme to its meta-detector, or to one for each seed."""
 
 
 def distillation(bench: Bench) -> Experiment:
     """Accuracy of students by the weights of the meta-detector that they see."""
+    subjects = bench.subjects
+    indices = {one.label.index for one in subjects}
+    without_t = bench.learned(bench.with_settings(noise=0.0, rotation=0.0))
+    return distillation_of(
+        Material(
+            bench.context,
+            subjects,
+            [*(one for one in bench.photos if one.label.index not in indices), *bench.others],
+            bench.settings.seeds,
+            {one.label.index: _main(one) for one in without_t},
+        )
+    )
+
+
+def distillation_of(material: Material) -> Experiment:
+    """The same from material at hand."""
     skipped: list[Skipped] = []
-    everything = (*bench.photos, *bench.others)
-    without_t = _without_t(bench)
-    tasks = _tasks(bench, everything, skipped)
-    rows: list[list[TableRow]] = [[], []]
+    tasks = list(_tasks(material, skipped))
+    rows: list[list[TableRow]] = [[] for _ in FORMS]
     if tasks:
-        detectors = _all_detectors(bench, without_t)
-        seen = _see(bench, everything, tasks, detectors)
-        with bench.context.progress.stage("students", len(tasks)) as stage:
-            for task, features in zip(tasks, seen, strict=True):
-                rows[task.form].append(_row(bench, task, features))
+        detectors = _detectors(material)
+        own = [detectors[task.subject][task.form] for task in tasks]
+        seen = _see(material, tasks, own)
+        with material.context.progress.stage("students", len(tasks)) as stage:
+            for task, schemes, found in zip(tasks, own, seen, strict=True):
+                rows[task.form].append(_row(material, task, schemes, found))
                 stage.advance()
     tables = [_table(FORMS[form], some) for form, some in enumerate(rows) if some]
     leads = [_leads(FORMS[form], some) for form, some in enumerate(rows) if some]
@@ -84,108 +124,104 @@ def distillation(bench: Bench) -> Experiment:
     )
 
 
-def _without_t(bench: Bench) -> dict[int, Weights]:
-    """Class index to channel importance learned without the transformation t."""
-    learned = bench.learned(bench.with_settings(noise=0.0, rotation=0.0))
-    return {one.label.index: _main(one) for one in learned}
-
-
 def _main(subject: Subject) -> Weights:
     return {layer: rows[0] for layer, rows in subject.stage_one.importance.items()}
 
 
-def _tasks(bench: Bench, everything: Sequence[ClassPhotos], skipped: list[Skipped]) -> list[_Task]:
+# --- which images ---
+
+
+def _tasks(material: Material, skipped: list[Skipped]) -> Iterator[_Task]:
     """Every class against others, both forms; classes with too few photos are skipped."""
-    tasks = []
-    for place, subject in enumerate(bench.subjects):
-        near = _neighbours(bench, subject, everything)
-        for form, classes in enumerate((set(range(len(everything))), near)):
-            made = _task(bench, place, form, everything, classes)
-            if made is None:
-                what = f"distillation of class '{subject.label.name}', {FORMS[form]}"
-                needed = f"{FEWEST} photos of the class and {FEWEST} of others in either part"
-                skipped.append(
-                    Skipped(what=what, reason=f"too few photos that the model gets right; needed: {needed}")
+    count = len(material.photos)
+    for place, subject in enumerate(material.subjects):
+        forms = (set(range(count)) - {place}, _neighbours(material, place))
+        for form, classes in enumerate(forms):
+            rng = stream(material.context.settings.seed, "negatives", subject.label.index, form)
+            parts = [_part(material, place, sorted(classes), learn=learn, rng=rng) for learn in (True, False)]
+            if min(map(len, parts)) >= 2 * FEWEST:
+                yield _Task(place, form, parts[0], parts[1])
+                continue
+            seen = " and ".join(str(len(part) // 2) for part in parts)
+            skipped.append(
+                Skipped(
+                    what=f"distillation of class '{subject.label.name}', {FORMS[form]}",
+                    reason=f"{seen} photos that the model gets right to learn on and held out, with as many "
+                    f"of others; needed: {FEWEST} of each",
                 )
-            else:
-                tasks.append(made)
-    return tasks
+            )
 
 
-def _task(
-    bench: Bench, place: int, form: int, everything: Sequence[ClassPhotos], classes: set[int]
-) -> _Task | None:
-    label = bench.subjects[place].label
-    mine = next(i for i, one in enumerate(everything) if one.label.index == label.index)
-    rng = stream(bench.settings.seed, "negatives", label.index, form)
-    images, own = [], []
-    for learn in (True, False):
-        positive = _right(everything, [mine], learn=learn)
-        negative = _right(everything, sorted(classes - {mine}), learn=learn)
-        count = min(len(positive), len(negative))
-        if count < FEWEST:
-            return None
-        chosen = rng.permutation(len(negative))[:count]
-        images.append(np.concatenate([rng.permutation(positive)[:count], negative[chosen]]))
-        own.append(count)
-    return _Task(place, form, (images[0], images[1]), (own[0], own[1]))
+def _part(
+    material: Material, place: int, classes: Sequence[int], *, learn: bool, rng: np.random.Generator
+) -> IntArray:
+    """[images, 2] As many photos of the class as of others, of one part; the model gets all of them right."""
+    own = rng.permutation(_right(material, [place], learn=learn))
+    others = rng.permutation(_right(material, classes, learn=learn))
+    count = min(len(own), len(others))
+    return np.concatenate([own[:count], others[:count]])
 
 
-def _right(everything: Sequence[ClassPhotos], classes: Sequence[int], *, learn: bool) -> IntArray:
-    """[n, 2] Class and photo of every photo of one part that the model gets right."""
+def _right(material: Material, classes: Sequence[int], *, learn: bool) -> IntArray:
+    """[n, 2] Class and photo, of every photo of one part that the model gets right."""
+    photos = material.photos
     rows = [
         (place, int(photo))
         for place in classes
-        for photo in np.flatnonzero(everything[place].right & (everything[place].learn == learn))
+        for photo in np.flatnonzero(photos[place].right & (photos[place].learn == learn))
     ]
     return np.array(rows, dtype=np.int64).reshape(-1, 2)
 
 
-def _neighbours(bench: Bench, subject: Subject, everything: Sequence[ClassPhotos]) -> set[int]:
-    """The classes that the model gives most probability on photos of this class learned on."""
-    photos, model = subject.photos, bench.context.model
-    inputs = photos.inputs(model, photos.learn)
+def _neighbours(material: Material, place: int) -> set[int]:
+    """The classes that the model gives most to on photos of this class learned on."""
+    photos, model = material.photos, material.context.model
+    inputs = photos[place].inputs(model, photos[place].learn)
     with torch.inference_mode():
-        logits = torch.cat([model.module(part).float() for part in inputs.split(bench.settings.batch_size)])
+        batches = inputs.split(material.context.settings.batch_size)
+        logits = torch.cat([model.module(part).float() for part in batches])
     near = logits.mean(0).cpu().numpy()
-    order = sorted(range(len(everything)), key=lambda place: -near[everything[place].label.index])
-    return set(
-        [place for place in order if everything[place].label.index != subject.label.index][:NEIGHBOURS]
-    )
+    order = sorted(range(len(photos)), key=lambda other: -near[photos[other].label.index])
+    return set([other for other in order if other != place][:NEIGHBOURS])
 
 
 # --- detectors ---
 
 
-def _all_detectors(bench: Bench, without_t: Mapping[int, Weights]) -> list[list[list[Weights]]]:
-    """[class][form][detector] Weights of the meta-detectors; permuted ones, one for each seed, come last."""
-    found = []
-    with bench.context.progress.stage("gradients", len(bench.subjects)) as stage:
-        for subject in bench.subjects:
+def _detectors(material: Material) -> list[list[Detectors]]:
+    """[class][form] The meta-detectors of every scheme."""
+    found, context = [], material.context
+    with context.progress.stage("gradients", len(material.subjects)) as stage:
+        for subject in material.subjects:
             photos, index = subject.photos, subject.label.index
-            inputs = photos.inputs(bench.context.model, photos.learn & photos.right)
-            gradient = gradient_importance(bench.context.model, inputs, index, bench.context.layer_names)
-            found.append(
-                _forms(bench, index, {AFI: _main(subject), WITHOUT_T: without_t[index], GRADIENT: gradient})
-            )
+            inputs = photos.inputs(context.model, photos.learn & photos.right)
+            measured = {AFI: _main(subject)}
+            if index in material.without_t:
+                measured[WITHOUT_T] = material.without_t[index]
+            measured[GRADIENT] = gradient_importance(context.model, inputs, index, context.layer_names)
+            found.append(_forms(material, index, measured))
             stage.advance()
     return found
 
 
-def _forms(bench: Bench, index: int, measured: Mapping[str, Weights]) -> list[list[Weights]]:
-    """[form][detector] Weights: measured ones, uniform ones, permuted ones."""
+def _forms(material: Material, index: int, measured: Mapping[str, Weights]) -> list[Detectors]:
+    """[form] The detectors of one class: measured ones, uniform ones, permuted ones."""
     afi = measured[AFI]
-    uniform = {layer: np.ones_like(weights) for layer, weights in afi.items()}
     permuted, random = [], []
-    for seed in range(bench.settings.seeds):
-        rng = stream(bench.settings.seed, "permuted", index, seed)
+    for seed in range(material.seeds):
+        rng = stream(material.context.settings.seed, "permuted", index, seed)
         permuted.append({layer: rng.permutation(weights) for layer, weights in afi.items()})
-        random.append(
-            {layer: rng.permutation(_few(weights) > 0).astype(np.float32) for layer, weights in afi.items()}
-        )
-    few = [{layer: _few(w) for layer, w in one.items()} for one in (*measured.values(), *permuted)]
-    count = len(measured)
-    return [[*measured.values(), uniform, *permuted], [*few[:count], *random, *few[count:]]]
+        random.append({layer: rng.permutation(_few(w) > 0).astype(np.float32) for layer, w in afi.items()})
+    uniform = {layer: np.ones_like(weights) for layer, weights in afi.items()}
+    paper: Detectors = {
+        **{name: [one] for name, one in measured.items()},
+        UNIFORM: [uniform],
+        PERMUTED: permuted,
+    }
+    few: Detectors = {
+        name: [{layer: _few(w) for layer, w in one.items()} for one in some] for name, some in paper.items()
+    }
+    return [paper, {**few, UNIFORM: random}]  # of uniform weights no channel is the largest
 
 
 def _few(weights: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -196,74 +232,73 @@ def _few(weights: NDArray[np.float32]) -> NDArray[np.float32]:
     return made
 
 
-def _see(
-    bench: Bench,
-    everything: Sequence[ClassPhotos],
-    tasks: Sequence[_Task],
-    detectors: Sequence[Sequence[Sequence[Weights]]],
-) -> list[dict[tuple[int, int], NDArray[np.float32]]]:
-    """For each task: (class, photo) to its detectors' outputs [detectors, features]. One pass in all."""
-    model, layers = bench.context.model, bench.context.layer_names
+Seen = Mapping[tuple[int, int], NDArray[np.float32]]
+"""Class and photo to the outputs of a task's detectors, [detectors, features], in the order of schemes."""
+
+
+def _see(material: Material, tasks: Sequence[_Task], detectors: Sequence[Detectors]) -> list[Seen]:
+    """What each task's detectors make of its photos. One pass over all photos."""
+    context, photos, layers = material.context, material.photos, material.context.layer_names
     stacked = [
         {
-            layer: torch.from_numpy(np.stack([w[layer] for w in detectors[t.subject][t.form]]))
+            layer: torch.from_numpy(np.stack([one[layer] for some in of.values() for one in some]))
             for layer in layers
         }
-        for t in tasks
+        for of in detectors
     ]
     wanted: dict[tuple[int, int], list[int]] = {}
     for number, task in enumerate(tasks):
-        for part in task.images:
-            for place, photo in part.tolist():
-                wanted.setdefault((place, photo), []).append(number)
+        for place, photo in np.concatenate([task.learned, task.heldout]).tolist():
+            wanted.setdefault((place, photo), []).append(number)
     found: list[dict[tuple[int, int], NDArray[np.float32]]] = [{} for _ in tasks]
-    keys = sorted(wanted)
-    batch = bench.settings.batch_size
+    keys, batch = sorted(wanted), context.settings.batch_size
     with (
         torch.inference_mode(),
-        taps.record(model.module, layers) as outputs,
-        bench.context.progress.stage("meta-detectors", len(keys)) as stage,
+        taps.record(context.model.module, layers) as outputs,
+        context.progress.stage("meta-detectors", len(keys)) as stage,
     ):
         for start in range(0, len(keys), batch):
             some = keys[start : start + batch]
-            pixels = np.stack([everything[place].pixels[photo] for place, photo in some])
-            model.module(normalised(model, pixels))
+            pixels = np.stack([photos[place].pixels[photo] for place, photo in some])
+            context.model.module(normalised(context.model, pixels))
             maps = {layer: pool(outputs[layer].float()).cpu() for layer in layers}
             for row, key in enumerate(some):
                 for number in wanted[key]:
-                    parts = [
-                        detect(maps[layer][row][None], stacked[number][layer])[0].flatten(1)
-                        for layer in layers
-                    ]
-                    found[number][key] = torch.cat(parts, dim=1).numpy()
+                    parts = [detect(maps[layer][row][None], stacked[number][layer]) for layer in layers]
+                    found[number][key] = torch.cat([part[0].flatten(1) for part in parts], dim=1).numpy()
             stage.advance(len(some))
-    return found
+    return list(found)
 
 
 # --- students ---
 
 
-def _row(bench: Bench, task: _Task, features: Mapping[tuple[int, int], NDArray[np.float32]]) -> TableRow:
+def _row(material: Material, task: _Task, schemes: Detectors, seen: Seen) -> TableRow:
     """Mean accuracy of the students over seeds, by scheme."""
-    seeds = bench.settings.seeds
-    index = bench.subjects[task.subject].label.index
+    label = material.subjects[task.subject].label
 
-    def examples(part: int, detector: int) -> Examples:
-        rows = [features[(place, photo)][detector] for place, photo in task.images[part].tolist()]
-        return Examples(np.stack(rows), np.arange(len(rows)) < task.own[part])
+    def examples(images: IntArray, detector: int) -> Examples:
+        rows = np.stack([seen[(place, photo)][detector] for place, photo in images.tolist()])
+        return Examples(rows, np.arange(len(rows)) < len(rows) // 2)
 
-    def accuracy(detector: int, seed: int) -> float:
-        own = bench.draw("student", index, task.form, seed)
-        return student_accuracy(examples(0, detector), examples(1, detector), seed=own)
+    cells, first = [], 0
+    for name in SCHEMES:
+        count = len(schemes.get(name, ()))
+        accuracies = [
+            student_accuracy(
+                examples(task.learned, first + seed % count),
+                examples(task.heldout, first + seed % count),
+                seed=_draw(material, "student", label.index, task.form, seed),
+            )
+            for seed in range(material.seeds if count else 0)
+        ]
+        cells.append(mean_cell(accuracies))
+        first += count
+    return TableRow(name=label.name, cells=cells)
 
-    cells = []
-    for scheme in range(len(SCHEMES)):
-        # Behind the measured schemes: uniform (of the harder form: one draw per seed), then permuted by seed.
-        first = {UNIFORM: 3, PERMUTED: 4 if task.form == 0 else 3 + seeds}.get(SCHEMES[scheme], scheme)
-        varies = SCHEMES[scheme] == PERMUTED or (SCHEMES[scheme] == UNIFORM and task.form == 1)
-        found = [accuracy(first + seed * varies, seed) for seed in range(seeds)]
-        cells.append(mean_cell(found))
-    return TableRow(name=bench.subjects[task.subject].label.name, cells=cells)
+
+def _draw(material: Material, *purpose: str | int) -> int:
+    return int(stream(material.context.settings.seed, *purpose).integers(2**31))
 
 
 def _table(form: str, rows: Sequence[TableRow]) -> Table:
@@ -280,10 +315,9 @@ def _table(form: str, rows: Sequence[TableRow]) -> Table:
 
 def _leads(form: str, rows: Sequence[TableRow]) -> Table:
     """By how much AfI is ahead, class by class."""
-    made = []
-    for row in rows:
-        afi, *others = [one.value for one in row.cells if one is not None]
-        made.append(TableRow(name=row.name, cells=[Estimate(value=afi - other) for other in others]))
+    made = [
+        TableRow(name=row.name, cells=[_lead(row.cells[0], other) for other in row.cells[1:]]) for row in rows
+    ]
     return Table(
         title=f"Lead of AfI over other weights, {form}",
         unit="difference of accuracy, -1 to 1",
@@ -292,3 +326,7 @@ def _leads(form: str, rows: Sequence[TableRow]) -> Table:
         rows=[mean_row("mean of classes", made, least=-1.0), *made],
         note="95% intervals over classes; each class is its own comparison.",
     )
+
+
+def _lead(afi: Estimate | None, other: Estimate | None) -> Estimate | None:
+    return None if afi is None or other is None else Estimate(value=afi.value - other.value)
