@@ -192,7 +192,7 @@ class Settings(BaseModel):
     scores_only: bool = Field(
         False,
         description="Only the scores, which are read off the model's output: no occluders, no layers, no "
-        "pictures of detectors. Class images are not needed. The same command without it adds the rest.",
+        "pictures of detectors. Class images are not needed. The same command with --explain adds the rest.",
     )
     in_context: bool = Field(
         False,

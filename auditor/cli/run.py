@@ -173,6 +173,11 @@ With photos, one folder per class, and your own bank, one folder per concept:
 
     auditor run -m timm:resnet50 -c n02391049 --images photos --banks my-bank
 
+Only the scores, and the explanations when they are wanted:
+
+    auditor run -m timm:resnet50 -c zebra --scores-only
+    auditor run -m timm:resnet50 -c zebra --explain
+
 Everything from a file, one setting overruled:
 
     auditor run --config audit.toml --seed 1
