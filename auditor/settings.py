@@ -44,6 +44,13 @@ STATED = ("release", "purpose", "assessor")
 NOT_IN_NUMBERS = frozenset({"out", "formats", "strict", "overwrite", "cache", "from_scan", *STATED})
 """Settings that cannot change a number in the result."""
 
+FOR_EXPLANATIONS = frozenset(
+    {"scores_only", "images", "unlabelled", "benchmark", "layers", "n_impressions", "impression_steps"}
+    | {"max_images", "heldout", "occluder_iterations", "occluder_lr", "noise", "rotation", "refits", "runs"}
+    | {"importance_margin", "in_context", "paper_exact", "reference_classes"}
+)
+"""Settings that cannot change a score, which is read off the model's output for the banks' images."""
+
 NOT_IN_RECORD = frozenset({"out", "overwrite", "cache", "from_scan"})
 """Settings that say where this machine keeps things; the same audit elsewhere is the same audit."""
 
@@ -188,7 +195,7 @@ class Settings(BaseModel):
     scores_only: bool = Field(
         False,
         description="Only the scores, which are read off the model's output: no occluders, no layers, no "
-        "pictures of detectors. Class images are not needed.",
+        "pictures of detectors. Class images are not needed. The same command with --explain adds the rest.",
     )
     in_context: bool = Field(
         False,

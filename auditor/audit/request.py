@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from auditor.audit.forward import random_photos
+from auditor.audit.scores_first import held_scores
 from auditor.banks.read.loading import check_bank
 from auditor.errors import InputError
 from auditor.images.decode import list_images
@@ -75,6 +76,8 @@ def _check_held(settings: Settings) -> None:
             f"out '{out}': holds a scan, whose arrays an audit would overwrite; needed: another --out"
         )
     if settings.overwrite or not (out / (SCAN_FILE if scans else AUDIT_FILE)).exists():
+        return
+    if not scans and held_scores(settings) is not None:
         return
     what = "a scan"
     if not scans:

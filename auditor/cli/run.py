@@ -161,8 +161,9 @@ def _show(verdict: Verdict, settings: Settings) -> None:
 
 DESCRIPTION = """Audit a model: which concepts it associates with a class, how strongly, how surely.
 
-Leaves a directory with the audit (`audit.json`), arrays, pictures and the report. Interrupted, the
-same command goes on where it stopped.
+Leaves a directory with the audit (`audit.json`), arrays, pictures and the report. Scores come first: the
+HTML report opens once they are there, explanations are added to it. Interrupted, the same command goes on
+where it stopped.
 
 From the weights alone, with images made from the model itself:
 
@@ -171,6 +172,11 @@ From the weights alone, with images made from the model itself:
 With photos, one folder per class, and your own bank, one folder per concept:
 
     auditor run -m timm:resnet50 -c n02391049 --images photos --banks my-bank
+
+Only the scores, and the explanations when they are wanted:
+
+    auditor run -m timm:resnet50 -c zebra --scores-only
+    auditor run -m timm:resnet50 -c zebra --explain
 
 Everything from a file, one setting overruled:
 

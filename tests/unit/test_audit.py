@@ -17,6 +17,7 @@ from PIL import Image
 import auditor.audit
 import auditor.audit.occluders
 import auditor.audit.prepare
+from auditor.audit.scores_first import NOT_YET
 from auditor.banks.starting import start_manifest
 from auditor.context import AuditContext
 from auditor.errors import InputError
@@ -370,17 +371,53 @@ def test_the_stage_of_pictures_advances_with_every_part_of_a_class(bank: Path, t
 
 
 @pytest.mark.usefixtures("tiny")
-def test_interrupted_audit_goes_on_and_ends_the_same(bank: Path, tmp_path: Path) -> None:
-    classes = {"classes": ("bright", "2", "horizontal"), **WITHOUT_REPORT}
-    whole = auditor.audit.run_audit(settings(bank, tmp_path / "whole" / "a", **classes))
-    wanted = settings(bank, tmp_path / "cut" / "a", **classes)
+def test_scores_come_first_and_an_interrupted_audit_goes_on_and_ends_the_same(
+    bank: Path, tmp_path: Path
+) -> None:
+    classes = {"classes": ("bright", "2", "horizontal")}
+    counts = Counts()
+    whole = auditor.audit.run_audit(settings(bank, tmp_path / "whole" / "a", **classes), progress=counts)
+    assert any(name.endswith(": detectors") for name in counts.steps)
+    wanted = settings(bank, tmp_path / "cut" / "a", **classes, formats=("html", "csv"))
     with pytest.raises(KeyboardInterrupt):
-        auditor.audit.run_audit(wanted, progress=StopsAt("statistics"))
-    assert not (wanted.out / "audit.json").exists()
-    heard = Listens()
-    resumed = auditor.audit.run_audit(wanted, progress=heard)
+        auditor.audit.run_audit(wanted, progress=StopsAt("horizontal: images"))
+    first = read_audit(wanted.out)
+    assert first.findings == read_audit(tmp_path / "whole" / "a").findings
+    assert {one.explanation.reason for one in first.classes} == {NOT_YET}
+    assert (wanted.out / "report.html").is_file()
+    assert not (wanted.out / "findings.csv").exists()
+
+    heard, counts = Listens(), Counts()
+    counts.note = heard.note  # type: ignore[method-assign]
+    resumed = auditor.audit.run_audit(wanted, progress=counts)
     assert any("bright: learned before" in note for note in heard.notes)
-    assert result_digest(resumed) == result_digest(whole)
+    assert not any("scores are in" in note for note in heard.notes)
+    assert not any(name.endswith(": detectors") for name in counts.steps)  # one pass serves both
+    assert resumed.findings == whole.findings
+    assert resumed.classes == [
+        one.model_copy(update={"duration_s": again.duration_s})
+        for one, again in zip(whole.classes, resumed.classes, strict=True)
+    ]
+    assert not (wanted.out / ".work").exists()
+    with pytest.raises(InputError, match="--overwrite"):
+        auditor.audit.run_audit(wanted)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_explanations_are_added_to_scores_alone(
+    plain: tuple[Audit, Path], bank: Path, tmp_path: Path
+) -> None:
+    alone = settings(bank, tmp_path / "a", scores_only=True, refits=1, **WITHOUT_REPORT)
+    auditor.audit.run_audit(alone)
+    with pytest.raises(InputError, match="--overwrite"):
+        auditor.audit.run_audit(settings(bank, alone.out, seed=1))
+    with pytest.raises(InputError, match="--overwrite"):
+        auditor.audit.run_audit(alone)
+    heard = Listens()
+    whole = auditor.audit.run_audit(settings(bank, alone.out), progress=heard)
+    assert result_digest(whole) == result_digest(plain[0])
+    stages = [note.strip().partition("  ")[2] for note in heard.notes[-7:]]
+    assert {"images", "occluders", "statistics", "pictures", "report", "everything else"} <= set(stages)
 
 
 @pytest.mark.usefixtures("tiny")
