@@ -6,20 +6,51 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import nn
 
 from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast
 from auditor.context import AuditContext
 from auditor.evaluate.bench import Bench
 from auditor.models import find_classes
 from auditor.models.layers import choose_layers
-from auditor.models.loaded import LoadedModel
+from auditor.models.loaded import LoadedModel, freeze, weights_sha256
 from auditor.progress import silent
 from auditor.settings import EvaluationSettings
-from tests.tiny import SIDE, save_striped, tiny_model
+from tests.tiny import SIDE, TinyNet, save_striped, tiny_model
 
 QUICK = {"occluder_iterations": 60, "occluder_lr": 0.1, "paper_exact": True, "seeds": 2, "runs": 5}
 """Settings that a test has time for."""
+
+
+WIDE = 24
+"""Channels of :func:`wide_model`."""
+STRENGTH = 80.0
+"""Weight of a channel in its class's logit."""
+
+
+def wide_model() -> LoadedModel:
+    """The planted network with further channels that answer to nothing: weights by lot miss what counts."""
+    net, old = TinyNet(), TinyNet()
+    net.conv = nn.Conv2d(3, WIDE, 4, padding="same", bias=True)
+    net.fc = nn.Linear(WIDE, 3)
+    with torch.no_grad():
+        for part in (net.conv.weight, net.conv.bias, net.fc.weight, net.fc.bias):
+            part.zero_()
+        net.conv.weight[:3] = old.conv.weight
+        net.fc.weight[:, :3] = torch.eye(3) * STRENGTH
+    module = freeze(net)
+    made = tiny_model()
+    return LoadedModel(
+        name="test:wide",
+        source="test",
+        architecture="wide",
+        module=module,
+        input=made.input,
+        labels=made.labels,
+        sha256=weights_sha256(module),
+    )
 
 
 def save_photos(folder: Path, *, vertical: int = 18, horizontal: int = 18) -> Path:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from auditor.errors import InputError
 from auditor.evaluate import impressions as module
@@ -25,36 +24,10 @@ from auditor.evaluate.impressions import (
     same_class,
 )
 from auditor.evaluation_records import Estimate, Table, TableRow
-from auditor.models.loaded import ClassLabel, LoadedModel, freeze, weights_sha256
+from auditor.models.loaded import ClassLabel, LoadedModel, weights_sha256
 from auditor.records import LayerRecord
-from tests.benches import tiny_bench
-from tests.tiny import TinyNet, tiny_model
-
-WIDE = 24
-STRENGTH = 80.0
-
-
-def wide_model() -> LoadedModel:
-    """The planted network with further channels that answer to nothing: weights by lot miss what counts."""
-    net, old = TinyNet(), TinyNet()
-    net.conv = nn.Conv2d(3, WIDE, 4, padding="same", bias=True)
-    net.fc = nn.Linear(WIDE, 3)
-    with torch.no_grad():
-        for part in (net.conv.weight, net.conv.bias, net.fc.weight, net.fc.bias):
-            part.zero_()
-        net.conv.weight[:3] = old.conv.weight
-        net.fc.weight[:, :3] = torch.eye(3) * STRENGTH
-    module = freeze(net)
-    made = tiny_model()
-    return LoadedModel(
-        name="test:wide",
-        source="test",
-        architecture="wide",
-        module=module,
-        input=made.input,
-        labels=made.labels,
-        sha256=weights_sha256(module),
-    )
+from tests.benches import STRENGTH, WIDE, tiny_bench, wide_model
+from tests.tiny import tiny_model
 
 
 def planted(bench: Bench, channels: dict[str, int | None]) -> Bench:

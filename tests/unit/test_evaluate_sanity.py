@@ -100,6 +100,19 @@ def test_scores_that_do_not_depend_on_the_weights_are_found_out(
     assert moved < 0.99
 
 
+def test_layers_are_randomised_from_the_output_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shuffled = []
+
+    def note(model: LoadedModel, *, seed: int, only: list[str]) -> LoadedModel:
+        shuffled.append((only, seed))
+        return model
+
+    monkeypatch.setattr(module, "shuffle_weights", note)
+    sanity(without_repeats(tiny_bench(tmp_path, banks=[graded_bank()])))
+    assert [only for only, _ in shuffled] == [[], ["fc"], ["fc"], ["conv", "fc"], ["conv", "fc"]]
+    assert shuffled[1][1] != shuffled[2][1]
+
+
 def test_absolute_values_stand_beside_the_mean(tmp_path: Path) -> None:
     found = sanity(without_repeats(tiny_bench(tmp_path, banks=[graded_bank()])))
     cascade = table(found, CASCADE)
