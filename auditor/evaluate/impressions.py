@@ -92,7 +92,7 @@ def impressions(bench: Bench) -> Experiment:
         answers = impression_answers(emerged, leads)
         firsts = [_first_table(made, judge) for judge in made.judges]
         tables = [emerged, leads, *firsts, *(_taken_table(made, judge) for judge in made.judges)]
-        curves = [_curves(made, judge) for judge in made.judges]
+        curves = [one for judge in made.judges if (one := _curves(made, judge)).lines]
         galleries = [_gallery(bench, made)]
     return Experiment(
         step="impressions",
@@ -179,11 +179,12 @@ def _judges(
         skipped.append(Skipped(what="judgement by another model", reason=str(failure)))
         return found
     columns = [same_class(other, label) for label in labels]
+    known = [column for column in columns if column is not None]
     for label, column in zip(labels, columns, strict=True):
         if column is None:
             what = f"judgement of class '{label.name}' by {other.name}"
             skipped.append(Skipped(what=what, reason="it has no class of that synset or name"))
-    return [*found, judge(other.name, other, columns)]
+    return [*found, judge(other.name, other, columns)] if known else found
 
 
 def independent_judge(model: LoadedModel, spec: str) -> LoadedModel:

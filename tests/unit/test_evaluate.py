@@ -27,6 +27,7 @@ from auditor.evaluate.bench import Bench, Subject
 from auditor.evaluate.distillation import distillation
 from auditor.evaluate.photos import other_classes, read_photos
 from auditor.evaluate.run import run_evaluation
+from auditor.evaluate.short import short_form
 from auditor.evaluation_records import (
     Answer,
     CurveLine,
@@ -220,7 +221,19 @@ def test_a_class_with_too_few_photos_to_compare_with_is_skipped(
     found = distillation(with_importance(bench, {"vertical": one_hot(0, 3)}, monkeypatch))
     assert not found.measured
     assert len(found.skipped) == 2
-    assert "too few photos" in found.skipped[0].reason
+    assert found.skipped[0].reason.startswith("2 and 1 photos that the model gets right")
+
+
+def test_the_short_form_learns_nothing_and_takes_references_as_others(tmp_path: Path) -> None:
+    bench = tiny_bench(tmp_path)
+    own, reference = (subject.stage_one for subject in bench.subjects)
+    attacked, distilled = short_form(bench.context, [own], [reference])
+    found = estimates(attacked.tables[0], "vertical")
+    assert found["clean, learned on"] == found["clean, held out"] == 1
+    assert found["another class's occluder, held out"] is not None
+    assert [row.name for row in attacked.tables[0].rows] == ["mean of classes", "vertical"]
+    assert estimates(distilled.tables[0], "vertical")["AfI without t"] is None
+    assert short_form(bench.context, [], [reference]) == []
 
 
 def test_few_keeps_the_largest_weights() -> None:

@@ -162,6 +162,20 @@ def test_an_independent_judge_says_what_it_sees(tmp_path: Path, monkeypatch: pyt
     assert "by test:judge" in found.galleries[0].rows[0].shots[2].caption
 
 
+def test_a_judge_that_knows_none_of_the_classes_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = tiny_model()
+    labels = tuple(ClassLabel(i, n, "", (n,)) for i, n in enumerate(("a", "b", "c")))
+    other = LoadedModel("test:judge", "test", "tiny", judge.module, judge.input, labels, "other")
+    monkeypatch.setattr(module, "load_model", lambda spec, device: other)
+    bench = tiny_bench(tmp_path, model=wide_model(), judge="test:judge")
+    found = impressions(planted(bench, {"vertical": None, "horizontal": None}))
+    assert found.curves == []
+    assert len([skip for skip in found.skipped if "judgement of class" in skip.what]) == 2
+    assert [answer.question for answer in found.answers if "independent" in answer.question] == []
+
+
 def test_a_judge_that_cannot_judge_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     model = wide_model()
     monkeypatch.setattr(module, "load_model", lambda spec, device: wide_model())
