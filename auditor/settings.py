@@ -360,7 +360,7 @@ class ScanSettings(Settings):
 
 EVALUATED = (
     *("model", "arch", "model_args", "model_factory", "weights_key", "head", "labels", "classes", "images"),
-    *("banks", "steps", "seeds", "out", "evaluation_formats", "overwrite", "strict", "cache"),
+    *("banks", "steps", "seeds", "judge", "out", "evaluation_formats", "overwrite", "strict", "cache"),
     *("device", "precision", "batch_size", "seed", "alpha", "min_images", "layers"),
     *("max_images", "heldout", "occluder_iterations", "occluder_lr", "noise", "rotation", "runs"),
     *("input_size", "crop", "interpolation", "mean", "std"),
@@ -380,6 +380,12 @@ class EvaluationSettings(Settings):
         get_args(Step), description="Experiments to run, as CVPR 2020 has them; see the documentation."
     )
     seeds: int = Field(5, ge=1, le=100, description="Repeats of everything that is drawn by chance.")
+    judge: str | None = Field(
+        None,
+        min_length=1,
+        description="Another model with the same classes, such as bundled:efficientnet_lite1: whether it "
+        "sees the class in pictures made from this one.",
+    )
     out: Path = Field(Path("evaluation"), description="Directory that receives the evaluation.")
     heldout: float = Field(
         0.33, gt=0, le=0.9, description="Share of a class's photos kept out of learning, to measure on."
