@@ -165,9 +165,12 @@ def _typical(members: IntArray, photos: IntArray) -> IntArray:
 
 
 def association_scores(seen: Seen, concepts: Concepts) -> FloatArray:
-    """[concepts] Mean log-scaled class probability on the concept's segments, less that on all others."""
+    """[concepts] Mean log-scaled class probability on the concept's segments, less that on all others.
+
+    It is 0 where there are no others.
+    """
     own = concepts.labels == np.arange(concepts.count)[:, None]
-    return np.array([seen.scaled[one].mean() - seen.scaled[~one].mean() for one in own])
+    return np.array([0.0 if one.all() else seen.scaled[one].mean() - seen.scaled[~one].mean() for one in own])
 
 
 def afi_scores(

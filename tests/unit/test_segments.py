@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from auditor.banks import load_bank
+from auditor.cli import main
 from auditor.context import AuditContext
 from auditor.errors import InputError
 from auditor.evaluate import segments as step
@@ -300,3 +302,60 @@ def test_tcav_finds_the_direction_that_the_logit_grows_along() -> None:
 
 def test_nothing_measured_answers_nothing() -> None:
     assert segments_answers([]) == []
+
+
+# --- discover ---
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(segment_concepts, "CLUSTERS", 4)
+    monkeypatch.setattr("auditor.evaluate.run.load_audited", lambda settings, progress: patch_model())
+    monkeypatch.setattr("auditor.audit.request.check_name", lambda model: None)
+    monkeypatch.chdir(tmp_path)
+    save_photos(tmp_path / "photos" / "red", 10)
+    return tmp_path / "photos"
+
+
+def discovered(*more: str) -> int:
+    return main(["discover", "-m", "bundled:efficientnet_lite0", "-c", "red", "--images", "photos", *more])
+
+
+def test_discover_lists_the_patch_first(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert discovered() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["number", "class", "score", "segments", "photos"]
+    rows = [text.split() for text in lines[1:]]
+    assert [row[0] for row in rows] == [str(place + 1) for place in range(len(rows))]
+    scores = [float(row[2]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] > 0.3 > scores[1]
+
+
+def test_discover_saves_a_bank_that_loads(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert discovered("--save-bank", "parts", "--clusters", "1,3") == 0
+    assert "bank: parts" in capsys.readouterr().out
+    bank = load_bank("parts", min_images=5)
+    assert [one.name for one in bank.concepts] == ["red 1", "red 3"]
+    first = bank.concepts[0].images[0].load()
+    assert first.size == (SIDE, SIDE)
+    colour = np.asarray(first).reshape(-1, 3).mean(axis=0)
+    assert colour[0] > 1.5 * max(colour[1], colour[2])
+    clusters = {image.cluster for image in bank.concepts[0].images}
+    assert 2 <= len(clusters) <= 10
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--clusters", "1"], "needed: --save-bank"),
+        (["--save-bank", "photos"], "needed: a new or empty folder"),
+        (["--save-bank", "parts", "--clusters", "99"], "needed: numbers from 1 to"),
+    ],
+)
+def test_discover_refuses(
+    photos: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str
+) -> None:
+    assert discovered(*more) == 2
+    assert said in capsys.readouterr().err
+    assert not Path("parts").exists()
