@@ -39,7 +39,8 @@ DESCRIPTION = """Discover: which concepts show in photos of a class, and which o
 
 Cuts the photos that the model recognises into segments, and lists groups of segments that the model sees
 alike. The score is the log-scaled probability of the class on the segments of a group, less that on all
-others. Chosen groups become a concept bank; say in its `bank.toml` what they show.
+others. Chosen groups become a concept bank; say in its `bank.toml` what they show. An audit needs groups from
+30 photos or more.
 
     auditor discover -m bundled:efficientnet_lite0 -c zebra --images photos
 

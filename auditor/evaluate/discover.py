@@ -17,7 +17,7 @@ from auditor.context import AuditContext
 from auditor.errors import InputError, StorageError
 from auditor.evaluate.photos import ClassPhotos
 from auditor.evaluate.run import prepare_bench
-from auditor.explain.segment_concepts import Concepts, association_scores, find_concepts, see
+from auditor.explain.segment_concepts import association_scores, find_concepts, see
 from auditor.explain.segments import Segment, crops, need_segmentation, segments_of
 from auditor.files import write_bytes
 from auditor.images.class_images import to_bytes
@@ -27,8 +27,9 @@ from auditor.randomness import stream
 from auditor.records import Skipped
 from auditor.settings import EvaluationSettings
 
-MOST_PHOTOS = 40
-"""Photos of a class that are cut into segments."""
+MOST_PHOTOS, MOST_SEGMENTS = 60, 120
+"""Photos of a class that are cut into segments, and segments kept of a concept: a bank needs 30 independent
+images of each."""
 CLUSTER = '\n[cluster]\nof = "source photo"\nname_pattern = "/([0-9]+-photo[0-9]+)_"\n'
 """Segments of one photo count as one."""
 
@@ -99,7 +100,8 @@ def _of_class(
             on_batch=stage.advance,
         )
     seed = int(stream(settings.seed, "discover", label.index).integers(2**31))
-    concepts: Concepts = find_concepts(seen.embedding, np.array([one.photo for one in cut]), seed=seed)
+    photo_of = np.array([one.photo for one in cut])
+    concepts = find_concepts(seen.embedding, photo_of, seed=seed, most=MOST_SEGMENTS)
     scores = association_scores(seen, concepts)
     return [
         Discovered(

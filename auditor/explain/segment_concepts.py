@@ -129,13 +129,16 @@ def see(
     )
 
 
-def find_concepts(embedding: NDArray[np.float32], photos: IntArray, *, seed: int) -> Concepts:
+def find_concepts(
+    embedding: NDArray[np.float32], photos: IntArray, *, seed: int, most: int = MOST_MEMBERS
+) -> Concepts:
     """Cluster segments, drop clusters that come from few photos, and keep the most typical segments.
 
     Args:
         embedding: [segments, channels].
         photos: [segments] The photo that each comes from.
         seed: Of the first centres.
+        most: Segments kept of a cluster.
     """
     points = embedding.astype(np.float64)
     labels = np.full(len(points), -1, dtype=np.int64)
@@ -148,12 +151,12 @@ def find_concepts(embedding: NDArray[np.float32], photos: IntArray, *, seed: int
         own = np.flatnonzero(clusters.labels_ == cluster)
         own = own[np.argsort(distances[own], kind="stable")]
         if len(np.unique(photos[own])) >= needed:
-            labels[_typical(own, photos[own])] = len(centres)
+            labels[_typical(own, photos[own], most)] = len(centres)
             centres.append(centre)
     return Concepts(labels, np.array(centres).reshape(-1, points.shape[1]), distances)
 
 
-def _typical(members: IntArray, photos: IntArray) -> IntArray:
+def _typical(members: IntArray, photos: IntArray, most: int) -> IntArray:
     """The first members, few of each photo: a photo with many like segments must not make a concept."""
     taken: dict[int, int] = {}
     kept = []
@@ -161,7 +164,7 @@ def _typical(members: IntArray, photos: IntArray) -> IntArray:
         taken[photo] = taken.get(photo, 0) + 1
         if taken[photo] <= MOST_OF_PHOTO:
             kept.append(member)
-    return np.array(kept[:MOST_MEMBERS], dtype=np.int64)
+    return np.array(kept[:most], dtype=np.int64)
 
 
 def association_scores(seen: Seen, concepts: Concepts) -> FloatArray:

@@ -304,6 +304,32 @@ def test_nothing_measured_answers_nothing() -> None:
     assert segments_answers([]) == []
 
 
+def classes_measured(*, ahead: bool) -> list[step.Measured]:
+    """Six classes: AfI and association are at once where they end, or as far behind as can be."""
+    found = []
+    for place in range(6):
+        added = np.zeros((5, 11))
+        for ranking, name in enumerate(step.RANKINGS):
+            good = (name in step.LEADERS) == ahead
+            added[ranking] = np.linspace(0, 1.0 if good else 0.3, 11) ** (0.2 if good else 1.0 + place / 9)
+        accuracy = np.stack([added, 1 - added, 1 - added * 0.98])
+        found.append(step.Measured(str(place), None, accuracy, np.full((5, 11), 0.4)))  # type: ignore[arg-type]
+    return found
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_the_answers_follow_the_numbers(ahead: bool) -> None:
+    tables = step._tables(classes_measured(ahead=ahead))
+    answers = segments_answers(tables)
+    assert len(answers) == 12
+    assert {answer.held for answer in answers} == {ahead}
+    areas = {row.name: row.cells for row in tables[2].rows}
+    diffused, area = areas["AfI"][2], areas["AfI"][3]
+    assert diffused is not None
+    assert area is not None
+    assert (diffused.n, area.value) == (6, pytest.approx(0.4))
+
+
 # --- discover ---
 
 
