@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from auditor.audit.assemble import in_order
@@ -14,14 +15,22 @@ from auditor.audit.prepare import Ready, prepare, reproducible, with_banks
 from auditor.audit.score import score
 from auditor.audit.scores_first import held_scores
 from auditor.audit.write import Explained, Scored, first_formats, write, write_scores
+from auditor.context import AuditContext
+from auditor.evaluation_records import Experiment
+from auditor.explain.stage_one import StageOne
 from auditor.findings import conclude_all
 from auditor.progress import Progress, Timed, duration, silent
 from auditor.records import Audit
 from auditor.report import FORMATS
 from auditor.settings import Settings
 
+ShortForm = Callable[[AuditContext, Sequence[StageOne], Sequence[StageOne]], list[Experiment]]
+"""Experiments on the classes audited, given stage one of these and of the reference classes."""
 
-def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
+
+def run_audit(
+    settings: Settings, *, progress: Progress = silent, short_form: ShortForm | None = None
+) -> Audit:
     """Audit a model as the settings say and leave everything in ``settings.out``.
 
     The stages, in order:
@@ -40,6 +49,12 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
     Stopped half way, the same call goes on from the classes whose occluders are learned. Where the scores
     are in the directory already, occluders come first, and one pass serves both.
 
+    Args:
+        settings: What to audit, and how.
+        progress: Whom to tell.
+        short_form: Evaluates the explanations; ``auditor run --evaluate`` gives
+            :func:`auditor.evaluate.short.short_form`. What it finds lies beside the audit.
+
     Raises:
         InputError: Something asked for does not exist or cannot be used; nothing is written.
         StorageError: The directory cannot be written.
@@ -57,7 +72,7 @@ def run_audit(settings: Settings, *, progress: Progress = silent) -> Audit:
             page = settings.out / FORMATS[first_formats(settings)[0]]
             so_far = duration(time.monotonic() - started)
             progress.note(f"scores are in after {so_far}: {page}; explanations follow")
-        audit = _explained(ready, first, started)
+        audit = _explained(ready, first, started, short_form)
     progress.sum_up(time.monotonic() - started)
     return audit
 
@@ -67,7 +82,7 @@ def _scored(ready: Ready, shown: list[Shown]) -> Scored:
     return Scored(shown, scores, conclude_all(in_order(ready.context.classes, scores.findings)))
 
 
-def _explained(ready: Ready, first: Scored | None, started: float) -> Audit:
+def _explained(ready: Ready, first: Scored | None, started: float, short_form: ShortForm | None) -> Audit:
     """The whole audit, after a first look at the scores or without one."""
     context = ready.context
     occluders = learn_occluders(context)
@@ -82,4 +97,6 @@ def _explained(ready: Ready, first: Scored | None, started: float) -> Audit:
     findings = in_order(context.classes, [*scored.findings, *pasted.findings])
     explanations = explain(context, occluders, scored.shown, benchmark, findings)
     scored = replace(scored, findings=findings)
-    return write(ready, scored, Explained(occluders, explanations, pasted), started)
+    learned = [one.stage_one for one in occluders.classes if one.stage_one]
+    experiments = short_form(context, learned, occluders.references.classes) if short_form else []
+    return write(ready, scored, Explained(occluders, explanations, pasted, experiments), started)

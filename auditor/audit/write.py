@@ -26,12 +26,14 @@ from auditor.audit.occluders import Occluders, no_occluders
 from auditor.audit.prepare import Ready
 from auditor.audit.score import Scores
 from auditor.audit.scores_first import NOT_YET
+from auditor.evaluation_records import Evaluation, Experiment
 from auditor.findings import family_words
 from auditor.policy.kept import VERDICT_FILE
 from auditor.records import Audit, Finding
 from auditor.report import FORMATS, write_reports
 from auditor.settings import Format, Settings
 from auditor.store.directory import AUDIT_FILE, WORK, read_audit, write_audit
+from auditor.store.evaluations import EVALUATION_FILE, write_evaluation
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Explained:
     explanations: Sequence[ClassExplanation]
     """In the order of the classes."""
     pasted: InContext
+    experiments: Sequence[Experiment] = ()
+    """The short form of an evaluation, where it was asked for."""
 
 
 def write_scores(ready: Ready, scored: Scored, started: float) -> None:
@@ -105,10 +109,26 @@ def write(
     pictures = {path: content for album in albums for path, content in album.files.items()}
     arrays = scores.arrays | pasted.arrays | occluders.arrays
     with context.progress.stage("report"):
+        (context.settings.out / EVALUATION_FILE).unlink(missing_ok=True)
+        if explained.experiments:
+            write_evaluation(context.settings.out, _evaluation(audit, explained.experiments))
         _replace(context.settings, audit, arrays, pictures, formats or context.settings.formats)
         if formats is None:
             shutil.rmtree(context.settings.out / WORK, ignore_errors=True)
     return audit
+
+
+def _evaluation(audit: Audit, experiments: Sequence[Experiment]) -> Evaluation:
+    """What the reports of an audit show of its short form."""
+    return Evaluation(
+        created=audit.created,
+        duration_s=sum(one.duration_s for one in experiments),
+        model=audit.model,
+        settings=audit.settings,
+        environment=audit.environment,
+        classes=[result.name for result in audit.classes],
+        experiments=list(experiments),
+    )
 
 
 def _replace(

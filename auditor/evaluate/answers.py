@@ -11,7 +11,7 @@ LOST_HELDOUT, LOST_LEARNED = 0.15, 0.05
 KEPT = 0.85
 """Least share of clean accuracy that a check must keep."""
 GOOD, AHEAD = 0.97, 0.05
-"""Accuracy of a student, and its lead over weights that are not AfI's."""
+"""Accuracy of a student; lead of a ranking or of weights over those that are not AfI's."""
 EMERGED = 0.5
 """Share of the way from chance to certainty from which a class counts as seen in pictures; in the log-scaled
 probability."""
@@ -20,6 +20,8 @@ MOST_CLASSES = 0.5
 LOST, FOLLOWED, AGREED = 0.5, 0.99, 0.75
 """Rank correlations: most that may be left, least where a score must follow its label exactly, and least
 between repeats."""
+SUFFICIENT, DESTROYING = 0.74, 0.45
+"""Share of clean accuracy that five concepts bring back, and that is lost without them."""
 FEWEST_ALIKE = 5
 """Values that are all the same have no interval; so many of them decide all the same."""
 
@@ -103,6 +105,29 @@ def sanity_answers(cascade: Table | None, labels: Table | None, repeats: Table |
     if repeats is not None:
         for name, found in zip(repeats.columns, repeats.rows[0].cells, strict=True):
             answers.append(_at_least(f"Do repeated seeds agree in {name}?", found, AGREED))
+    return [answer for answer in answers if answer]
+
+
+def segments_answers(tables: Sequence[Table]) -> list[Answer]:
+    """Whether the first concepts of a ranking suffice and destroy, and sooner than in other orders.
+
+    Args:
+        tables: Accuracy brought back by five concepts and accuracy lost without them, with one column for
+            each ranking, the two rankings asked about first and the mean of classes on top; areas; leads,
+            with one row for each pair of rankings.
+    """
+    if not tables:
+        return []
+    added, lost, _, leads = tables
+    answers = []
+    for column, name in enumerate(added.columns[:2]):
+        back, gone = added.rows[0].cells[column], lost.rows[0].cells[column]
+        answers.append(_at_least(f"Do five concepts bring the class back, by {name}?", back, SUFFICIENT))
+        answers.append(_at_least(f"Is the class lost without five concepts, by {name}?", gone, DESTROYING))
+    for row in leads.rows:
+        first, _, second = row.name.partition(" over ")
+        for kind, found in zip(leads.columns, row.cells, strict=True):
+            answers.append(_at_least(f"Is {first} ahead of {second}, {kind} concepts?", found, AHEAD))
     return [answer for answer in answers if answer]
 
 

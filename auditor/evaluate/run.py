@@ -34,6 +34,7 @@ from auditor.version import __version__
 STEPS: dict[Step, str] = {
     "attack": "attack:attack",
     "distillation": "distillation:distillation",
+    "segments": "segments:segments",
     "impressions": "impressions:impressions",
     "sanity": "sanity:sanity",
 }
