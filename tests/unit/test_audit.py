@@ -568,3 +568,29 @@ def test_margin_zero_is_a_margin(bank: Path, tmp_path: Path) -> None:
     found = {f.subject: f.conclusion for f in audit.findings}
     assert found["stripes"] == "associated"
     assert "not associated" not in found.values()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_short_form_of_an_evaluation_stands_in_the_report_and_is_verified(
+    bank: Path, tmp_path: Path
+) -> None:
+    from auditor.evaluate.short import short_form
+    from auditor.store.evaluations import read_evaluation
+    from auditor.verify import verify
+
+    out = tmp_path / "a"
+    wanted = settings(bank, out, formats=("html", "pdf"), classes=("bright", "vertical"), seed=3)
+    auditor.audit.run_audit(wanted, short_form=short_form)
+    found = read_evaluation(out)
+    assert [one.step for one in found.experiments] == ["attack", "distillation"]
+    assert found.model.weights_sha256 == tiny_model().sha256
+    page = (out / "report.html").read_text()
+    assert "How faithful is this audit?" in page
+    for answer in found.experiments[0].answers:
+        assert answer.sentence in page
+    (out / "evaluation.json").rename(tmp_path / "elsewhere.json")
+    checks = {check.name: check.outcome for check in verify(out / "report.pdf").checks}
+    assert checks["report.pdf: numbers"] == "ok"  # the file carries its own evaluation
+    again = wanted.model_copy(update={"overwrite": True, "formats": ("html",)})
+    auditor.audit.run_audit(again)
+    assert "How faithful is this audit?" not in (out / "report.html").read_text()
