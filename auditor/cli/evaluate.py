@@ -31,11 +31,11 @@ Repeats the experiments of the paper (CVPR 2020) on your model and your photos, 
 method does not work. Leaves a page, a PDF and `evaluation.json`. Interrupted, the same command goes on from
 what is finished.
 
-    auditor evaluate -m bundled:efficientnet_lite0 -c zebra,tench --images photos
+    auditor evaluate -m bundled:efficientnet_lite0 -c zebra --images photos
 
 Only some of the experiments:
 
-    auditor evaluate -m timm:resnet50 -c zebra --images photos --steps attack,distillation
+    auditor evaluate -m timm:resnet50 -c zebra --images photos --steps attack
 """
 
 
