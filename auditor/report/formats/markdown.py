@@ -25,16 +25,28 @@ def render(audit: Audit, directory: Path) -> str:
         f"## Concept audit of {markdown_code(audit.model.name)}",
         *_standings(view),
         markdown_text(view.headline),
-        *_banners(view),
         *_claims(view),
         *([markdown_text(view.scanned.sentence)] if view.scanned else []),
-        *_strongest(audit),
-        *_trust(view),
         *_listed("Not tested", view.not_tested),
+        *_folded("Strongest per class", _strongest(audit)),
+        *_folded("What can be used", [*_banners(view), *_trust(view)]),
+        *_link(audit),
         f"<sub>weights {markdown_code(audit.model.weights_sha256[:12])} · "
         f"{markdown_text(view.created)} · auditor {markdown_text(audit.environment.auditor)}</sub>",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _folded(title: str, parts: Sequence[str]) -> list[str]:
+    """Details that a reader opens; the empty lines let a host render the Markdown within."""
+    return [f"<details><summary>{title}</summary>", *parts, "</details>"] if parts else []
+
+
+def _link(audit: Audit) -> list[str]:
+    """Where the whole report lies: beside this file."""
+    names = {"html": "report.html", "pdf": "report.pdf"}
+    made = [f"[{file}]({file})" for kind, file in names.items() if kind in audit.settings.get("formats", ())]
+    return [f"The whole report: {', '.join(made)}"] if made else []
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
@@ -67,7 +79,7 @@ def _strongest(audit: Audit) -> list[str]:
     rows = [row for result in audit.classes for row in _class_rows(audit, audit.of_class(result.index))]
     if not rows:
         return []
-    parts = ["### Strongest per class", table(header, rows[:MAX_ROWS], right=(3, 5, 6))]
+    parts = [table(header, rows[:MAX_ROWS], right=(3, 5, 6))]
     if len(rows) > MAX_ROWS:
         parts.append(f"{len(rows) - MAX_ROWS} more rows are in the report.")
     return parts
@@ -115,7 +127,7 @@ def _trust(view: ReportView) -> list[str]:
         )
         for section in view.classes[:MAX_ROWS]
     ]
-    return ["### What can be used", table(header, rows)] if rows else []
+    return [table(header, rows)] if rows else []
 
 
 def _listed(title: str, items: Sequence[str]) -> list[str]:

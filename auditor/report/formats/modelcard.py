@@ -10,20 +10,41 @@ from pathlib import Path
 
 from auditor.errors import InputError
 from auditor.records import Audit
-from auditor.report.escape import markdown_text
+from auditor.report.escape import markdown_code, markdown_text
 from auditor.report.formats.markdown import render as render_markdown
 from auditor.report.view.prose import LIMITS
+from auditor.report.words import listing
 
+ABOUT = (
+    "This model was shown images whose labels are concepts, such as textures or perceived gender. An effect "
+    "says how much more of a class the model sees in images with a label than in others: 0 is nothing, 1 is "
+    "from “out of the question” to “certain”. Brackets hold the interval that chance leaves open."
+)
 START = "<!-- auditor:start -->"
 END = "<!-- auditor:end -->"
 
 
 def render(audit: Audit, directory: Path) -> str:
-    """The section, comments included."""
+    """The section, comments included, for a reader who knows nothing of auditor."""
     # A class may be called like the comment that ends the section.
     body = render_markdown(audit, directory).rstrip("\n").replace("<!--", "<\N{ZERO WIDTH SPACE}!--")
+    body = body.partition("\n")[2].lstrip("\n")
+    banks = listing([f"{len(b.concepts)} labels in bank {markdown_code(b.name)}" for b in audit.banks])
+    intro = f"{ABOUT} Shown were images with {banks}." if audit.banks else ABOUT
     limits = "\n".join(f"- {markdown_text(limit)}" for limit in LIMITS)
-    return f"{START}\n{body}\n\n### Limits\n\n{limits}\n\n{END}\n"
+    again = f"To repeat it: {markdown_code(_command(audit))}"
+    head = "## What this model associates with its classes"
+    parts = (head, intro, body, "### What this does not say", limits, again)
+    return f"{START}\n" + "\n\n".join(parts) + f"\n\n{END}\n"
+
+
+def _command(audit: Audit) -> str:
+    """A command that audits the same classes and banks again, other settings by default."""
+    classes = ",".join(f"index:{result.index}" for result in audit.classes)
+    banks = ",".join(str(bank) for bank in audit.settings.get("banks", ()))
+    return f"auditor run --model {audit.model.name} --classes {classes}" + (
+        f" --banks {banks}" if banks else ""
+    )
 
 
 def merge(readme: str, section: str, *, where: str = "README.md") -> str:

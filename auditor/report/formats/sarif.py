@@ -76,12 +76,13 @@ def _ruling_result(ruling: Ruling, place: dict[str, Any]) -> dict[str, Any]:
     # A waived failure is still a failure; the suppression names who accepted it.
     kind, level = levels["fail" if ruling.waiver and ruling.measured == "fail" else ruling.outcome]
     about = (ruling.class_name, ruling.bank, ruling.subject)
+    where = "in context" if ruling.kind == "in context" else ""
     result = _result(
         ruling.kind.replace(" ", "-"),
         f"{ruling.title}: {sentence(ruling)}",
         kind=kind,
         level=level,
-        place=place | _logical(*about),
+        place=place | _logical(*about, where),
         identity=(ruling.rule, ruling.kind, str(ruling.matched), *about),
     )
     result["properties"] = {
@@ -116,7 +117,7 @@ def _claim(finding: Finding, importance: Importance | None, probe: Probe | None)
         text,
         kind="informational",
         level="none",
-        place=_place("audit.json") | _logical(*about),
+        place=_place("audit.json") | _logical(*about, "in context" if where else ""),
         identity=(finding.kind, *about),
     )
 
