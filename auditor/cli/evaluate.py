@@ -42,7 +42,7 @@ Only some of the experiments:
 def _groups() -> dict[str, tuple[str, ...]]:
     """The headings of ``auditor run --help``, with the settings of an evaluation."""
     chosen = {title: tuple(name for name in group if name in EVALUATED) for title, group in GROUPS.items()}
-    chosen["What to audit"] += ("steps", "seeds")
+    chosen["What to audit"] += ("steps", "seeds", "judge")
     chosen[WHERE_TO] += ("evaluation_formats",)
     return {title: group for title, group in chosen.items() if group}
 

@@ -27,6 +27,8 @@ from auditor.report.words import (
 
 MOST_CLAIMS = 3
 MOST_NAMED = 4
+MOST_CONTRASTS = 2
+"""Contrasts of a class that its summary words; the others are counted."""
 
 Title = Callable[[str, str], str]
 """Bank name and concept name to the title a reader knows."""
@@ -108,14 +110,36 @@ def _claimed(findings: Sequence[Finding], title: Title) -> list[str]:
             names = [quoted(title(f.bank, f.subject)) for f in found]
             most = MOST_NAMED if len(names) <= MOST_NAMED else MOST_NAMED - 1  # "1 more" is no shorter
             parts.append(words.format(listing(first_few(names, most))))
-    for finding in [f for f in findings if f.of_groups and f.claimed][:2]:
+    groups = [f for f in findings if f.of_groups and f.claimed]
+    for finding in groups[:MOST_CONTRASTS]:
         words = contrast_words(finding, title)
         parts.append(f"{capital(words)}{'' if finding.matched else ' (groups not matched)'}.")
-    screened = [f for f in findings if f.of_groups and f.conclusion == "screening"]
-    screened.sort(key=lambda f: -abs(f.effect or 0.0))
-    for finding in screened[:2]:
+    parts += _more(len(groups), "contrast", "claimed")
+    return [*parts, *_screened(findings, title)]
+
+
+def _screened(findings: Sequence[Finding], title: Title) -> list[str]:
+    """What a bank that only screens points at."""
+    parts = []
+    concepts = [f for f in findings if f.kind == "association" and f.conclusion == "screening"]
+    if concepts:
+        concepts.sort(key=lambda f: -abs(f.effect or 0.0))
+        names = [quoted(title(f.bank, f.subject)) for f in concepts]
+        parts.append(f"Screening: images labelled {listing(first_few(names, MOST_NAMED))}; look with photos.")
+    groups = [f for f in findings if f.of_groups and f.conclusion == "screening"]
+    groups.sort(key=lambda f: -abs(f.effect or 0.0))
+    for finding in groups[:MOST_CONTRASTS]:
         parts.append(f"Screening: {contrast_words(finding, title)}; look with photos.")
-    return parts
+    return parts + _more(len(groups), "contrast", "screened")
+
+
+def _more(n: int, noun: str, what: str) -> list[str]:
+    """How many are not named."""
+    return (
+        [f"{n - MOST_CONTRASTS} more {noun if n - MOST_CONTRASTS == 1 else noun + 's'} {what}."]
+        if n > MOST_CONTRASTS
+        else []
+    )
 
 
 def _unclaimed(findings: Sequence[Finding]) -> list[str]:
