@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FLAGS = {
     *("model", "arch", "model_args", "model_factory", "weights_key", "head", "labels", "classes", "images"),
-    *("device", "batch_size", "seed", "input_size", "crop", "interpolation", "mean", "std"),
+    *("max_images", "device", "batch_size", "seed", "input_size", "crop", "interpolation", "mean", "std"),
 }
 SAVE_BANK = typer.Option(
     "--save-bank",

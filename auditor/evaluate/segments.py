@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from auditor.audit.importance import late_layers
@@ -48,6 +48,7 @@ from auditor.explain.segment_concepts import (
     tcav_scores,
 )
 from auditor.explain.segments import (
+    GREY,
     Segment,
     crop,
     inpainted,
@@ -64,8 +65,10 @@ from auditor.statistics.arrays import FloatArray, IntArray
 
 STEPS, FIVE = 10, 5
 """Concepts edited at most, and those that the paper speaks of."""
-MOST_LEARNED, MOST_HELD = 20, 15
-"""Photos of a class that concepts are found on, and that are edited."""
+MOST_LEARNED, MOST_HELD = 15, 10
+"""Photos of a class that concepts are found on, and that are edited. More classes say more."""
+MOST_DRAWS = 3
+"""Random orders of a class."""
 FEWEST_CONCEPTS = 2
 ASSOCIATION, AFI, PUBLISHED, TCAV, RANDOM = (
     *("association", "AfI", "AfI as published", "TCAV", "random order"),
@@ -75,6 +78,14 @@ EDITS = (
     *("concepts added to a blank image", "concepts removed, grey"),
     "concepts removed, colours diffused",
 )
+NOTES = (
+    "Mean over classes; bands are 95% intervals over classes. Where a class has fewer concepts, all of them "
+    f"stand from there on. TCAV: directions at the last layer against {RANDOM_SETS} sets of random segments; "
+    "equal shares are ordered by how much the logit grows.",
+    "As above. The concepts' place is grey.",
+    "As above. Colours are diffused into the concepts' place from around it: coarse to fine, then blurred.",
+)
+"""Of the curve of each edit."""
 LEADERS, BEHIND = (AFI, ASSOCIATION), (TCAV, RANDOM)
 PICTURED_CLASSES, PICTURED_CONCEPTS, PICTURED_CROPS = 10, 6, 8
 """In galleries; crops are those of one concept."""
@@ -127,7 +138,7 @@ def segments(bench: Bench) -> Experiment:
         for subject in bench.subjects:
             started = time.process_time()
             try:
-                one = _measure(bench.context, subject, draws=bench.settings.seeds)
+                one = _measure(bench.context, subject, draws=min(bench.settings.seeds, MOST_DRAWS))
             except InputError as failure:
                 reason = str(failure)
                 skipped.append(Skipped(what=f"segments of class '{subject.label.name}'", reason=reason))
@@ -401,10 +412,7 @@ def _curves(edit: int, measured: Sequence[Measured]) -> Curves:
         x_title=EDITS[edit],
         y_title="top-1 accuracy",
         lines=lines,
-        note="Mean over classes; bands are 95% intervals over classes. Where a class has fewer concepts, all "
-        "of them stand from there on. Colours are diffused into a hole from around it: coarse to fine, then "
-        f"blurred. TCAV: directions at the last layer against {RANDOM_SETS} sets of random segments; equal "
-        "shares are ordered by how much the logit grows.",
+        note=NOTES[edit],
     )
 
 
@@ -430,11 +438,10 @@ def _gallery(bench: Bench, subject: Subject, measured: Measured) -> Gallery:
 
 
 def segment_picture(pixels: NDArray[np.uint8], segment: Segment) -> Image.Image:
-    """A segment in its box, at most :data:`PICTURE_SIDE` pixels long."""
+    """A segment in its box, in the middle of a grey square."""
     part = (crop(pixels, segment) * 255).round().astype(np.uint8)
     picture = Image.fromarray(np.broadcast_to(part, (*part.shape[:2], 3)).copy(), "RGB")
-    picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.LANCZOS)
-    return picture
+    return ImageOps.pad(picture, (PICTURE_SIDE, PICTURE_SIDE), color=(round(GREY * 255),) * 3)
 
 
 def jpeg(picture: Image.Image) -> bytes:

@@ -25,7 +25,7 @@ ALIKE = 0.5
 """Intersection over union above which a finer segment is taken for one of a coarser resolution (ACE)."""
 GREY = 117 / 255
 """Grey of blank images, and of what is not part of a segment: the mean of ImageNet (ACE)."""
-BLURS = 10
+BLURS = 4
 """Steps of diffusion after the coarse fill."""
 
 
