@@ -250,7 +250,8 @@ def test_a_model_card_keeps_everything_else_to_the_byte(sample: Audit) -> None:
     card = ModelCard(twice)
     assert card.data.license == "apache-2.0"
     assert "# My better model" in card.text
-    assert "Concept audit of" in card.text
+    assert "What this model associates with its classes" in card.text
+    assert "To repeat it: `auditor run --model " in card.text
 
 
 def test_a_model_card_keeps_its_line_endings(sample: Audit) -> None:
