@@ -27,6 +27,7 @@ from auditor.report.formats import sarif as as_sarif
 from auditor.report.formats.mlflow import metrics
 from auditor.report.view.gate import sentence
 from auditor.report.words import apart_text, importance_text
+from auditor.schemas import audit_schema
 from auditor.store.directory import parse_audit
 from tests.releases import audit_of, audited_class, concept, contrast, failed, in_context
 from tests.sample import build
@@ -191,6 +192,8 @@ def test_a_verdict_tells_contrasts_in_context_from_those_of_people_alone() -> No
     results = json.loads(as_sarif.render_verdict(verdict))["runs"][0]["results"]
     assert len({r["message"]["text"] for r in results}) == 4
     assert len({r["partialFingerprints"]["auditor/v1"] for r in results}) == 4
+    places = {r["locations"][0]["logicalLocations"][0]["fullyQualifiedName"] for r in results}
+    assert len(places) == 2  # of people alone, and in context
 
 
 def test_sarif_fingerprints_stay_when_numbers_change() -> None:
@@ -216,7 +219,10 @@ def test_markdown_fits_into_a_comment(sample: Audit) -> None:
         "○ inconclusive | 0.061 | [0.031, 0.091] |" in text
     )
     assert "88 pairs" in text
-    assert "Not tested" in text
+    # The decision first; what a reader may skip is folded.
+    assert text.index("Not tested") < text.index("<details><summary>Strongest per class</summary>\n\n|")
+    assert text.count("<details>") == text.count("</details>") == 2
+    assert "[report.html](report.html)" in text
     many = [
         audited_class(*(concept(f"c{i}") for i in range(40)), index=k, name=f"class {k}", synset="")
         for k in range(60)
@@ -396,3 +402,14 @@ def test_a_probe_that_passes_is_one_at_most_at_alpha() -> None:
     assert apart_text(TOLD, 0.001).startswith("told apart")
     assert apart_text(TOLD, 0.0009).startswith("not told apart")
     assert apart_text(None, 0.05) == ""
+
+
+def test_the_schema_states_the_unit_of_every_number_of_a_finding() -> None:
+    def numeric(about: dict[str, Any]) -> bool:
+        return any(part.get("type") in ("number", "integer") for part in about.get("anyOf", [about]))
+
+    definitions = audit_schema()["$defs"]
+    numbers = {name for name, about in definitions["Finding"]["properties"].items() if numeric(about)}
+    assert "effect" in numbers
+    without = {name for name in numbers if "x-unit" not in definitions["Finding"]["properties"][name]}
+    assert without == {"class_index"}
