@@ -222,7 +222,8 @@ def test_markdown_fits_into_a_comment(sample: Audit) -> None:
     # The decision first; what a reader may skip is folded.
     assert text.index("Not tested") < text.index("<details><summary>Strongest per class</summary>\n\n|")
     assert text.count("<details>") == text.count("</details>") == 2
-    assert "[report.html](report.html)" in text
+    written = sample.model_copy(update={"settings": {**sample.settings, "formats": ["html", "markdown"]}})
+    assert "The whole report: [report.html](report.html)\n" in as_markdown.render(written, Path())
     many = [
         audited_class(*(concept(f"c{i}") for i in range(40)), index=k, name=f"class {k}", synset="")
         for k in range(60)

@@ -9,11 +9,14 @@ from auditor.policy.kept import kept_verdict
 from auditor.records import Audit, Finding, Importance, Probe
 from auditor.report.escape import markdown_code, markdown_p, markdown_text
 from auditor.report.view.audit import ReportView, build_view
+from auditor.report.view.standing import Standing
 from auditor.report.words import apart_text, effect_text, first_few, interval_text, said
 
 MAX_ROWS = 40
 """Concepts shown over all classes; a comment may hold 65,536 characters, a reader holds fewer."""
 
+GATE = "Release gate"
+"""The standing that comes before everything else."""
 PER_CLASS = 5
 MAX_LISTED = 10
 
@@ -23,9 +26,10 @@ def render(audit: Audit, directory: Path) -> str:
     view = build_view(audit, kept_verdict(directory, audit))
     parts = [
         f"## Concept audit of {markdown_code(audit.model.name)}",
-        *_standings(view),
+        *_standings([one for one in view.standings if one.kind == GATE]),
         markdown_text(view.headline),
         *_claims(view),
+        *_standings([one for one in view.standings if one.kind != GATE]),
         *([markdown_text(view.scanned.sentence)] if view.scanned else []),
         *_listed("Not tested", view.not_tested),
         *_folded("Strongest per class", _strongest(audit)),
@@ -56,11 +60,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequen
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def _standings(view: ReportView) -> list[str]:
+def _standings(standings: Sequence[Standing]) -> list[str]:
     return [
         f"**{s.symbol} {s.kind}: {markdown_text(s.word)}.** {markdown_text(s.text)}"
         + "".join(f"\n- {markdown_text(detail)}" for detail in s.details)
-        for s in view.standings
+        for s in standings
     ]
 
 
