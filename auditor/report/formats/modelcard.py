@@ -26,16 +26,19 @@ END = "<!-- auditor:end -->"
 
 def render(audit: Audit, directory: Path) -> str:
     """The section, comments included, for a reader who knows nothing of auditor."""
-    # A class may be called like the comment that ends the section.
-    body = render_markdown(audit, directory).rstrip("\n").replace("<!--", "<\N{ZERO WIDTH SPACE}!--")
-    body = body.partition("\n")[2].lstrip("\n")
+    body = render_markdown(audit, directory).partition("\n")[2].strip("\n")
     banks = listing([f"{len(b.concepts)} labels in bank {markdown_code(b.name)}" for b in audit.banks])
-    intro = f"{ABOUT} Shown were images with {banks}." if audit.banks else ABOUT
-    limits = "\n".join(f"- {markdown_text(limit)}" for limit in LIMITS)
-    again = f"To repeat it: {markdown_code(_command(audit))}"
-    head = "## What this model associates with its classes"
-    parts = (head, intro, body, "### What this does not say", limits, again)
-    return f"{START}\n" + "\n\n".join(parts) + f"\n\n{END}\n"
+    parts = (
+        "## What this model associates with its classes",
+        f"{ABOUT} Shown were images with {banks}." if audit.banks else ABOUT,
+        body,
+        "### What this does not say",
+        "\n".join(f"- {markdown_text(limit)}" for limit in LIMITS),
+        f"To repeat it: {markdown_code(_command(audit))}",
+    )
+    # A class or a model may be called like the comment that ends the section.
+    inside = "\n\n".join(parts).replace("<!--", "<\N{ZERO WIDTH SPACE}!--")
+    return f"{START}\n{inside}\n\n{END}\n"
 
 
 def _command(audit: Audit) -> str:
