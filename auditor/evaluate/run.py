@@ -35,6 +35,7 @@ STEPS: dict[Step, str] = {
     "attack": "attack:attack",
     "distillation": "distillation:distillation",
     "impressions": "impressions:impressions",
+    "concepts": "concepts:concepts",
     "sanity": "sanity:sanity",
 }
 """Experiment to ``module:function`` in this package. The module is imported when its turn comes, so that a
