@@ -203,7 +203,7 @@ class Scorer:
         for number, positions in enumerate(one for pair in pairs for one in pair):
             if positions.tobytes() not in made:  # a set that comes again is shown to the model once
                 images: object = _Batches(self.model, self.pixels[positions])
-                made[positions.tobytes()] = Concept(number, f"set-{number}", images)  # type: ignore[arg-type]
+                made[positions.tobytes()] = Concept(number, f"set-{number}", images)
         sets = [[made[one.tobytes()] for one in pair] for pair in pairs]
         found = {}
         # Captum pickles what it learns and reads it again: nobody else may write there.
@@ -226,7 +226,7 @@ def _drawn_from(seed: int) -> Iterator[None]:
         warnings.simplefilter("ignore")
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # nothing is drawn on an accelerator
         try:
             yield
         finally:
@@ -283,9 +283,10 @@ def _table(
         rows_are="concept",
         columns=["TCAV score", "sd over random sets", "p, Holm", "effect at the output"],
         rows=rows,
-        note=f"Mean over the last {LAYERS} layers and {RANDOM_SETS} random sets; at most {IMAGES} images of a "
-        f"concept and {PHOTOS} photos of the class. The deviation is no uncertainty of the concept: all sets "
-        "are compared with the same concept images, and so is the p-value, corrected over all classes and "
+        note=f"Mean over the last {LAYERS} layers and {RANDOM_SETS} random sets; at most {IMAGES} images a "
+        f"concept and {PHOTOS} photos a class. The deviation is no uncertainty of the concept: all sets "
+        "are compared with the same concept images. Nor is the p-value: it compares with random sets among "
+        "themselves, two-sided by Welch's test, corrected over all classes and "
         "concepts. Of the effect: 95% interval over the concept's images.",
     )
 
