@@ -252,7 +252,7 @@ def test_an_error_bar_is_said_to_be_a_deviation() -> None:
     one = Experiment(step="concepts", title="T", about="", source="", bars=[bars_of(2)])
     assert one.measured
     ((chart, note),) = experiment_charts(experiment_view(one), Sheet("", PRINT))
-    assert note == "An error bar is the standard deviation over runs. Said so."
+    assert note == "Bars: share. An error bar is the standard deviation over runs. Said so."
     assert chart.key == "concepts-bars-0"
 
 

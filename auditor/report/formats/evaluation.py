@@ -112,7 +112,7 @@ def experiment_charts(one: ExperimentView, sheet: Sheet) -> list[tuple[Chart, st
     bars = [
         (
             bars_chart(found, sheet, key=f"{one.anchor}-bars-{place}"),
-            f"An error bar is the standard deviation over runs. {found.note}",
+            f"Bars: {found.unit}. An error bar is the standard deviation over runs. {found.note}",
         )
         for place, found in enumerate(one.bars)
     ]
