@@ -1,7 +1,7 @@
 """What an evaluation holds: how far the audit's method can be believed on one model.
 
 ``evaluation.json`` is one :class:`Evaluation`. Each experiment of the paper is one :class:`Experiment`, made
-of tables, curves and galleries, so that a report shows an experiment without knowing which one it is.
+of tables, curves, bars and galleries, so that a report shows an experiment without knowing which one it is.
 Nothing here imports torch.
 """
 
@@ -68,6 +68,32 @@ class Curves(Record):
     note: str = ""
 
 
+class Bar(Record):
+    """One bar of a figure."""
+
+    name: str
+    value: float
+    sd: float | None = None
+    """Half the length of the error bar: a standard deviation over runs, no interval."""
+
+
+class BarGroup(Record):
+    """Bars that belong together: the concepts of one class."""
+
+    name: str
+    bars: list[Bar]
+
+
+class Bars(Record):
+    """A figure of grouped bars, as the paper's Figure 4."""
+
+    title: str
+    unit: str
+    """``share of the bank's total, 0 to 1``."""
+    groups: list[BarGroup]
+    note: str = ""
+
+
 class Shot(Record):
     """One picture."""
 
@@ -119,6 +145,7 @@ class Experiment(Record):
     answers: list[Answer] = []
     tables: list[Table] = []
     curves: list[Curves] = []
+    bars: list[Bars] = []
     galleries: list[Gallery] = []
     skipped: list[Skipped] = []
     duration_s: float = 0.0
@@ -126,7 +153,7 @@ class Experiment(Record):
     @property
     def measured(self) -> bool:
         """Whether there is anything to show."""
-        return bool(self.tables or self.curves or self.galleries)
+        return bool(self.tables or self.curves or self.bars or self.galleries)
 
 
 class Evaluation(Record):

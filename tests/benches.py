@@ -112,9 +112,28 @@ def graded_bank(concepts: int = 9, images: int = 4, *, groups: int = 0) -> Conce
     return ConceptBank("graded", "Graded", "generated", tuple(made), digest="graded", contrasts=contrasts)
 
 
-def _image(share: float, concept: int, number: int) -> BankImage:
+def _image(share: float | None, concept: int, number: int) -> BankImage:
+    """Stripes, a share of them vertical; ``None``: noise alone."""
     rng = np.random.default_rng([concept, number])
     wave = np.where(np.arange(SIDE) // 2 % 2 == 0, 1.0, -1.0)
-    light = share * wave[None, :] + (1 - share) * wave[:, None] + rng.normal(0, 0.05, (SIDE, SIDE))
+    stripes = 0.0 if share is None else share * wave[None, :] + (1 - share) * wave[:, None]
+    light = stripes + rng.normal(0, 0.05, (SIDE, SIDE))
     grey = ((0.3 * light + 0.5).clip(0, 1) * 255).round().astype(np.uint8)
     return BankImage(f"c{concept}/{number}", lambda: Image.fromarray(grey).convert("RGB"), "")
+
+
+def striped_bank(images: int = 8, *, name: str = "stripes", groups: bool = False) -> ConceptBank:
+    """Concepts of which two are known: upright and level stripes; two more are noise.
+
+    Args:
+        images: Of every concept.
+        name: Of the bank.
+        groups: Whether the striped ones are groups of a contrast.
+    """
+    shares: dict[str, float | None] = {"upright": 1.0, "level": 0.0, "noise": None, "more noise": None}
+    concepts = tuple(
+        Concept(label, tuple(_image(share, 100 + c, i) for i in range(images)))
+        for c, (label, share) in enumerate(shares.items())
+    )
+    contrasts = (GroupContrast("upright", "level"),) if groups else ()
+    return ConceptBank(name, name.capitalize(), "generated", concepts, digest=name, contrasts=contrasts)

@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 
 from auditor.audit.forward import Shown
 from auditor.audit.importance import concluded_importances, importances
+from auditor.audit.layout import BankLayout
 from auditor.audit.occluders import Occluders
 from auditor.context import AuditContext
 from auditor.explain.reference_classes import ReferenceClasses
 from auditor.explain.responses import layer_responses
 from auditor.explain.stage_one import StageOne
+from auditor.models.loaded import ClassLabel
 from auditor.randomness import stream
 from auditor.records import ClassLayer, Finding, Importance, LayerEffect
 from auditor.statistics.agreement import Specificity, class_specificity
 from auditor.statistics.effects import standardised_effects
-from auditor.statistics.mmd import paper_scores
+from auditor.statistics.mmd import PaperScores, paper_scores
 from auditor.statistics.samples import REFERENCE
 
 Maps = Mapping[str, NDArray[np.float32]]
@@ -79,7 +81,7 @@ def explain(
         specificity = _specificity(context, one.stage_one, occluders.references)
         concepts: dict[tuple[str, str], ConceptExplanation] = {}
         for bank in shown:
-            maps = _of(bank.forward.maps, place), _of(benchmark, place)
+            maps = maps_of(bank.forward.maps, place), maps_of(benchmark, place)
             concepts |= _concepts(context, one.stage_one, occluders.references, bank, *maps)
         concepts = {
             key: replace(concept, importance=measured.get((one.label.index, *key)))
@@ -90,7 +92,7 @@ def explain(
     return found
 
 
-def _of(maps: Maps, place: int) -> dict[str, NDArray[np.float32]]:
+def maps_of(maps: Maps, place: int) -> dict[str, NDArray[np.float32]]:
     """Layer to one class's maps, [images, positions]."""
     return {layer: values[:, place] for layer, values in maps.items()}
 
@@ -129,19 +131,7 @@ def _concepts(
 ) -> dict[tuple[str, str], ConceptExplanation]:
     """Bank and concept to the paper's score and the effect in each layer."""
     layout = shown.layout
-    labels = layout.labels
-    if random:
-        maps = {layer: np.concatenate([maps[layer], random[layer]]) for layer in maps}
-        count = len(maps[context.layer_names[0]])
-        labels = np.concatenate([labels, np.full(count - len(labels), REFERENCE)])
-    paper = paper_scores(
-        maps,
-        labels,
-        benchmark=np.arange(len(layout.labels), len(labels)) if random else None,
-        runs=context.settings.runs,
-        rng=stream(context.settings.seed, "benchmark sets", layout.bank.name, one.label.index),
-        exact=context.settings.paper_exact,
-    )
+    paper = class_paper_scores(context, one.label, layout, maps, random)
     layers = _layer_effects(context, one, references, shown)
     found = {}
     for name, mean, sd in zip(layout.names, paper.mean, paper.sd, strict=True):
@@ -152,6 +142,36 @@ def _concepts(
             layers=layers[name],
         )
     return found
+
+
+def class_paper_scores(
+    context: AuditContext, label: ClassLabel, layout: BankLayout, maps: Maps, random: Maps
+) -> PaperScores:
+    """The paper's scores of one class over one bank.
+
+    Args:
+        context: Runs, seed and whether the paper is followed to the letter.
+        label: The class.
+        layout: The bank.
+        maps: Layer to the class's detector maps of the bank's images, [images, positions].
+        random: The same of random photos to compare with; empty: the bank's other images.
+
+    Raises:
+        InputError: A concept, or what it is compared with, has fewer than 2 images.
+    """
+    labels = layout.labels
+    if random:
+        maps = {layer: np.concatenate([maps[layer], random[layer]]) for layer in maps}
+        count = len(maps[context.layer_names[0]])
+        labels = np.concatenate([labels, np.full(count - len(labels), REFERENCE)])
+    return paper_scores(
+        maps,
+        labels,
+        benchmark=np.arange(len(layout.labels), len(labels)) if random else None,
+        runs=context.settings.runs,
+        rng=stream(context.settings.seed, "benchmark sets", layout.bank.name, label.index),
+        exact=context.settings.paper_exact,
+    )
 
 
 def _layer_effects(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from auditor.evaluation_records import Answer, Estimate, Table
 
@@ -129,6 +129,49 @@ def segments_answers(tables: Sequence[Table]) -> list[Answer]:
         for kind, found in zip(leads.columns, row.cells, strict=True):
             answers.append(_at_least(f"Is {first} ahead of {second}, {kind} concepts?", found, AHEAD))
     return [answer for answer in answers if answer]
+
+
+def first_concept_answer(
+    about: str, scores: Mapping[str, float], effects: Mapping[str, Estimate]
+) -> Answer | None:
+    """Whether the paper's score ranks the concept first that has the largest effect at the output.
+
+    Args:
+        about: Class and bank.
+        scores: Concept to the paper's score.
+        effects: The same concepts to the effect.
+    """
+    if len(scores) < 2:
+        return None
+    first, largest = max(scores, key=lambda name: scores[name]), max(effects, key=lambda n: effects[n].value)
+    # Where another's interval reaches into that of the largest, the numbers do not say which is largest.
+    rivals = [first] if first != largest else [name for name in effects if name != largest]
+    apart = all(_above(effects[largest], effects[name]) for name in rivals)
+    effect = f"the effect of images labelled “{first}” is {_told(effects[first])}"
+    other = max(rivals, key=lambda name: effects[name].value) if first == largest else largest
+    compared = "the next" if first == largest else "the largest"
+    return Answer(
+        question=f"{about}: is the concept ranked first by the paper's score the one with the largest effect "
+        "at the output?",
+        held=(first == largest) if apart else None,
+        sentence=f"{effect}; {compared}, “{other}”, {_told(effects[other])}; needed: intervals apart",
+    )
+
+
+def _above(one: Estimate, other: Estimate) -> bool:
+    """Whether the whole interval lies above the other's."""
+    return one.low is not None and other.high is not None and one.low > other.high
+
+
+def tcav_answers(table: Table) -> list[Answer]:
+    """Whether TCAV ranks concepts as the output does.
+
+    Args:
+        table: Rank correlations; the first row is the mean of classes, the first column TCAV with the effect.
+    """
+    found = table.rows[0].cells[0] if table.rows else None
+    answer = _at_least("Do TCAV and the effect at the output rank concepts alike?", found, AGREED)
+    return [answer] if answer else []
 
 
 def _at_least(question: str, found: Estimate | None, needed: float) -> Answer | None:

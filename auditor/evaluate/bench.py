@@ -9,6 +9,7 @@ from functools import cached_property
 from auditor.banks import ConceptBank
 from auditor.context import AuditContext
 from auditor.errors import InputError
+from auditor.evaluate.audited import Audited, audit_concepts
 from auditor.evaluate.photos import ClassPhotos, other_classes, read_photos
 from auditor.explain.stage_one import StageOne, cached_stage_one
 from auditor.models.loaded import ClassLabel
@@ -57,6 +58,11 @@ class Bench:
     def subjects(self) -> tuple[Subject, ...]:
         """Every class whose occluder could be learned."""
         return self.learned(self.context)
+
+    @cached_property
+    def audited(self) -> Audited:
+        """What the audit says of every class and concept; one pass over each bank serves all classes."""
+        return audit_concepts(self.context, self.banks, [one.stage_one for one in self.subjects])
 
     def learned(
         self, context: AuditContext, among: Sequence[ClassPhotos] | None = None

@@ -36,6 +36,8 @@ STEPS: dict[Step, str] = {
     "distillation": "distillation:distillation",
     "segments": "segments:segments",
     "impressions": "impressions:impressions",
+    "concepts": "concepts:concepts",
+    "tcav": "tcav:tcav",
     "sanity": "sanity:sanity",
 }
 """Experiment to ``module:function`` in this package. The module is imported when its turn comes, so that a

@@ -132,19 +132,28 @@ def read_probe(bench: Bench, bank: ConceptBank) -> Probe | Skipped:
     Raises:
         InputError: An image cannot be read any more.
     """
-    layout, model = lay_out(bank, most=IMAGES), bench.context.model
+    layout = lay_out(bank, most=IMAGES)
     columns = [column for column, name in enumerate(layout.measurable) if name in layout.findable]
     if len(columns) < FEWEST_CONCEPTS:
         reason = f"{len(columns)} concepts that can be scored; needed for a ranking: {FEWEST_CONCEPTS}"
         return Skipped(what=f"sanity checks with bank '{bank.name}'", reason=reason)
-    images = list(shown_images(bank, most=IMAGES))
+    return Probe(layout, columns, bank_pixels(bench, bank, most=IMAGES))
+
+
+def bank_pixels(bench: Bench, bank: ConceptBank, *, most: int) -> NDArray[np.uint8]:
+    """[images, height, width, channels] A bank's first images as the model sees them, as bytes.
+
+    Raises:
+        InputError: An image cannot be read any more.
+    """
+    model, images = bench.context.model, list(shown_images(bank, most=most))
     pixels = []
     with bench.context.progress.stage(f"bank {bank.name}", len(images)) as stage:
         for start in range(0, len(images), bench.settings.batch_size):
             some = images[start : start + bench.settings.batch_size]
             pixels.append(to_bytes(model.pixels(as_inputs(model, (image.load() for image in some)))))
             stage.advance(len(some))
-    return Probe(layout, columns, np.concatenate(pixels))
+    return np.concatenate(pixels)
 
 
 def correlation(first: FloatArray, second: FloatArray) -> float:

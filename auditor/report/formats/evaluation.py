@@ -10,11 +10,11 @@ from markupsafe import Markup
 
 from auditor.evaluation_records import Evaluation
 from auditor.files import write_bytes
-from auditor.report.charts.evaluation import curves_chart
+from auditor.report.charts.evaluation import bars_chart, curves_chart
 from auditor.report.charts.style import PRINT, PRINT_WIDTH, SCREEN, SCREEN_WIDTH, Chart, Sheet
 from auditor.report.templates import content_policy, rendered, static
 from auditor.report.thumbnails import encode
-from auditor.report.view.evaluation import build_evaluation_view
+from auditor.report.view.evaluation import ExperimentView, build_evaluation_view
 from auditor.store.evaluations import EVALUATION_FILE, evaluation_bytes
 
 PAGES = {"html": "evaluation.html", "pdf": "evaluation.pdf"}
@@ -95,18 +95,28 @@ def _page(
     return rendered(
         "evaluation.html.j2",
         view=view,
-        charts={
-            one.anchor: [
-                curves_chart(curves, sheet, key=f"{one.anchor}-{place}")
-                for place, curves in enumerate(one.curves)
-            ]
-            for one in view.experiments
-        },
+        charts={one.anchor: experiment_charts(one, sheet) for one in view.experiments},
         style=style,
         policy=policy,
         draw=draw,
         sources=sources,
     )
+
+
+def experiment_charts(one: ExperimentView, sheet: Sheet) -> list[tuple[Chart, str]]:
+    """Every chart of an experiment, and what a reader must know of it."""
+    curves = [
+        (curves_chart(found, sheet, key=f"{one.anchor}-{place}"), f"A band is the 95% interval. {found.note}")
+        for place, found in enumerate(one.curves)
+    ]
+    bars = [
+        (
+            bars_chart(found, sheet, key=f"{one.anchor}-bars-{place}"),
+            f"Bars: {found.unit}. An error bar is the standard deviation over runs. {found.note}",
+        )
+        for place, found in enumerate(one.bars)
+    ]
+    return [*curves, *bars]
 
 
 RENDERERS: dict[str, Callable[[Evaluation, Path], bytes]] = {"html": evaluation_html, "pdf": evaluation_pdf}

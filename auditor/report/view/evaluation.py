@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditor.evaluation_records import Answer, Curves, Estimate, Evaluation, Experiment, Gallery, Table
+from auditor.evaluation_records import (
+    Answer,
+    Bars,
+    Curves,
+    Estimate,
+    Evaluation,
+    Experiment,
+    Gallery,
+    Table,
+)
 from auditor.records import Skipped
 from auditor.report.words import Word, clean, count, duration_words, interval, listing, moment, number
 
@@ -63,6 +72,7 @@ class ExperimentView:
     answers: list[AnswerView]
     tables: list[TableView]
     curves: list[Curves]
+    bars: list[Bars]
     galleries: list[Gallery]
     skipped: list[Skipped]
     took: str
@@ -123,6 +133,7 @@ def experiment_view(one: Experiment) -> ExperimentView:
         answers=[_answer(answer) for answer in one.answers],
         tables=[_table(table) for table in one.tables],
         curves=one.curves,
+        bars=one.bars,
         galleries=one.galleries,
         skipped=[_skipped(skip) for skip in one.skipped],
         took=duration_words(one.duration_s),
