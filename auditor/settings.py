@@ -378,7 +378,7 @@ class EvaluationSettings(Settings):
     )
     steps: tuple[Step, ...] = Field(
         tuple(step for step in get_args(Step) if step != "tcav"),
-        description="Experiments to run, as CVPR 2020 has them. TCAV, which takes longest, only where asked for.",
+        description="Experiments to run, as CVPR 2020 has them. TCAV takes longest and runs only if named.",
     )
     seeds: int = Field(5, ge=1, le=100, description="Repeats of everything that is drawn by chance.")
     judge: str | None = Field(
