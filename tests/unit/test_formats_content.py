@@ -191,6 +191,19 @@ def test_a_verdict_tells_contrasts_in_context_from_those_of_people_alone() -> No
     results = json.loads(as_sarif.render_verdict(verdict))["runs"][0]["results"]
     assert len({r["message"]["text"] for r in results}) == 4
     assert len({r["partialFingerprints"]["auditor/v1"] for r in results}) == 4
+    assert _logical(results) == [
+        *["zebra / faces / women/men"] * 2,
+        *["zebra / faces / women/men (in context)"] * 2,
+    ]
+    claims = json.loads(as_sarif.render(audit, Path()))["runs"][0]["results"]
+    assert _logical(claims) == ["zebra / faces / women/men", "zebra / faces / women/men (in context)"]
+    assert len({r["partialFingerprints"]["auditor/v1"] for r in claims}) == 2
+    for text in (as_sarif.render_verdict(verdict), as_sarif.render(audit, Path())):
+        assert sarif_errors(text) == []
+
+
+def _logical(results: list[dict[str, Any]]) -> list[str]:
+    return [r["locations"][0]["logicalLocations"][0]["fullyQualifiedName"] for r in results]
 
 
 def test_sarif_fingerprints_stay_when_numbers_change() -> None:
