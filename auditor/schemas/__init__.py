@@ -33,6 +33,9 @@ def _schema(record: type[Audit] | type[Scan], name: str, *required: str) -> dict
     generated = record.model_json_schema(by_alias=True, mode="validation")
     properties = generated.pop("properties")
     definitions = generated.pop("$defs")
+    for one in (properties, *(definition["properties"] for definition in definitions.values())):
+        for field in one.values():
+            _state_unit(field)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": name,
@@ -41,6 +44,24 @@ def _schema(record: type[Audit] | type[Scan], name: str, *required: str) -> dict
         "properties": properties,
         "$defs": definitions,
     }
+
+
+def _state_unit(field: dict[str, Any]) -> None:
+    """Put ``unit`` and ``range`` of a number, or of a list of numbers, beside the field's description.
+
+    A range's ends are those of the values; one that no constraint nor the record states is ``null``.
+    """
+    branches = [field, *field.get("anyOf", ()), field.get("items", {})]
+    stated = next((one for one in branches if "unit" in one), None)
+    if stated is None:
+        return
+    words, (low, high) = stated["unit"], stated["range"]
+    for one in branches:
+        low = one.get("minimum", one.get("exclusiveMinimum", low))
+        high = one.get("maximum", one.get("exclusiveMaximum", high))
+        for keyword in ("unit", "range"):
+            one.pop(keyword, None)
+    field.update(unit=words, range=[low, high])
 
 
 def schema_text() -> str:
