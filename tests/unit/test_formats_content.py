@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shlex
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,61 @@ def test_markdown_fits_into_a_comment(sample: Audit) -> None:
         for k in range(60)
     ]
     assert len(as_markdown.render(audit_of(*many), Path())) < 65_536
+
+
+def test_markdown_begins_with_the_decision_and_folds_the_rest(sample: Audit, tmp_path: Path) -> None:
+    text = as_markdown.render(sample, tmp_path)
+    open_part, *folded = text.split("<details>")
+    assert open_part.splitlines()[2].startswith("**For 1 of 3 classes an association was found")
+    assert "No policy was applied, so nothing passed or failed." in open_part
+    claimed = (
+        "- The class “zebra” is associated with images labelled “Banded”: effect 0.62 \\[0.57, 0.67\\], "
+    )
+    assert claimed in open_part
+    order = ["An effect is a difference", "### What can be used", "### Not tested"]
+    assert sorted(order, key=open_part.index) == order
+    assert len(open_part) < 2500
+    assert len(folded) == text.count("</details>") == 3
+    assert "| `zebra` |" not in open_part
+    assert "report.html" not in text
+    (tmp_path / "report.html").touch()
+    beside = as_markdown.render(sample, tmp_path)
+    assert "Full report with charts and pictures: [report.html](report.html)" in beside
+    asked = sample.model_copy(update={"settings": {**sample.settings, "formats": ["html", "markdown"]}})
+    assert as_markdown.render(asked, Path()) == beside
+
+
+def test_a_model_card_says_what_was_found_to_who_knows_nothing_of_audits(sample: Audit) -> None:
+    text = as_modelcard.render(sample, Path())
+    heads = [line[4:] for line in text.splitlines() if line.startswith("### ")]
+    assert heads == [
+        "What was tested", "What was found", "What this does not say", "How to repeat it"
+    ]  # fmt: skip
+    assert "AfI" not in text
+    assert "Six tenths of the way from “out of the question” to “certain”." in text
+    assert "(effect 0.62 \\[0.57, 0.67\\], corrected p = 0.010, 60 independent images;" in text
+    assert f"Of {len(sample.findings)} comparisons: 2 show an association, 1 a negative one, " in text
+    assert "not facts about a person" in text
+    with_none = audit_of(audited_class(concept("dotted", effect=0.1, low=0.05, high=0.15)))
+    assert "Nothing is claimed." in as_modelcard.render(with_none, Path())
+
+
+def test_a_model_card_holds_the_command_that_repeats_the_audit(sample: Audit) -> None:
+    settings = {
+        **sample.settings, "classes": ["zebra", "tench, Tinca"], "images": "/home/me/photos", "strict": True,
+        "banks": ["textures", "/home/me/faces"], "in_context": True, "labels": "/home/me/l.txt", "seed": 0,
+    }  # fmt: skip
+    text = as_modelcard.render(sample.model_copy(update={"settings": settings}), Path())
+    assert "/home/me" not in text
+    command = text.split("```sh\n")[1].split("\n```")[0].replace("\\\n", "")
+    program, subcommand, *words = shlex.split(command)
+    assert (program, subcommand) == ("auditor", "run")
+    given = dict(zip(words[:4:2], words[1:4:2], strict=True))
+    assert given == {"--model": "bundled:efficientnet_lite0", "--classes": 'zebra,"tench, Tinca"'}
+    assert {"--in-context", "--images", "PHOTOS", "textures,faces", "--seed", "FILE"} <= set(words)
+    assert not {"--strict", "--device", "--margin"} & set(words)
+    file = sample.model_copy(update={"settings": {**settings, "model": "file:/home/me/net.pt"}})
+    assert "--model file:PATH" in as_modelcard.render(file, Path())
 
 
 README = """---
