@@ -19,9 +19,39 @@ from pydantic import BaseModel, ConfigDict, Field
 # 3: the setting ``panel`` is called ``reference_classes``.
 FORMAT_VERSION = 3
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-PValue = Annotated[float, Field(gt=0, le=1)]
+
+def measured_in(words: str, low: float | None = None, high: float | None = None) -> Any:
+    """The unit of a number, and the range that it has by its nature; the JSON Schema states both.
+
+    Args:
+        words: The unit.
+        low: The least possible value, where no constraint says it; ``None``: there is none.
+        high: The greatest.
+    """
+    return Field(json_schema_extra={"unit": words, "range": [low, high]})
+
+
+_E = "log-scaled class probability e"
+_OF_E = f"difference of {_E}"
+_MMD2 = "squared MMD"
+
+Share = Annotated[float, Field(ge=0, le=1), measured_in("share")]
+Probability = Annotated[float, Field(ge=0, le=1), measured_in("probability")]
+PValue = Annotated[float, Field(gt=0, le=1), measured_in("probability")]
+Level = Annotated[float, Field(gt=0, lt=1), measured_in("probability")]
+LogScaled = Annotated[float, Field(ge=0, le=1), measured_in(_E)]
+Effect = Annotated[float, measured_in(_OF_E, -1, 1)]
+EffectEnd = Annotated[float, measured_in(_OF_E)]
+"""An end of an interval. Where it comes from a formula it may lie beyond what an effect can be."""
+Margin = Annotated[float, Field(ge=0), measured_in(_OF_E)]
+SquaredMMD = Annotated[float, measured_in(_MMD2, -2, 2)]
+ImportanceEnd = Annotated[float, measured_in(f"difference of {_MMD2}")]
+Deviations = Annotated[float, measured_in("standard deviations")]
+Correlation = Annotated[float, measured_in("rank correlation", -1, 1)]
+Seconds = Annotated[float, measured_in("seconds", 0)]
+Count = Annotated[int, Field(ge=0), measured_in("count")]
+Index = Annotated[int, Field(ge=0), measured_in("index of a class in the model, from 0")]
+Pixels = Annotated[int, Field(ge=0), measured_in("pixels")]
 
 Conclusion = Literal[
     "associated", "negatively associated", "not associated", "screening", "inconclusive", "not measured"
@@ -77,15 +107,15 @@ class Skipped(Record):
 class InputSpec(Record):
     """How an image becomes the model's input."""
 
-    size: tuple[int, int, int]
+    size: Annotated[tuple[int, int, int], measured_in("channels; pixels; pixels", 1)]
     """Channels, height, width in pixels."""
-    crop: float
+    crop: Annotated[float, measured_in("share", 0, 1)]
     """Share of the resized image's side that the centre crop keeps, (0, 1]."""
     interpolation: str
     """Resampling filter: ``bicubic``, ``bilinear``, ``nearest``, ``lanczos``."""
-    mean: tuple[float, ...]
+    mean: Annotated[tuple[float, ...], measured_in("of an image scaled to 0 to 1")]
     """Subtracted per channel, in units of an image scaled to [0, 1]."""
-    std: tuple[float, ...]
+    std: Annotated[tuple[float, ...], measured_in("of an image scaled to 0 to 1", 0)]
     """Divided by per channel, in units of an image scaled to [0, 1]."""
     crop_mode: Literal["center", "squash", "border"] = "center"
     """As timm names it: cut out the centre; squash the picture to a square; or add a border to it."""
@@ -203,14 +233,14 @@ class Picture(Record):
     image with a person pasted in; ``evidence``: an image behind a claim."""
     alt: str
     """What it shows, for a reader who does not see it."""
-    width: Count
-    height: Count
+    width: Pixels
+    height: Pixels
     layer: str = ""
     bank: str = ""
     concept: str = ""
-    probability: Share | None = None
+    probability: Probability | None = None
     """The model's probability of the class for this very image, where it has one."""
-    response: Share | None = None
+    response: LogScaled | None = None
     """Of ``evidence``: the log-scaled probability e of the class for this very image."""
     part: EvidencePart = ""
     n: Count | None = None
@@ -251,19 +281,19 @@ class OccluderRecord(Record):
     """Share of the learned-on images changed under the transformation t as well."""
     success_random: Share | None
     """Sanity check: the same share when a random perturbation of the same size is subtracted."""
-    probability_before: Share
+    probability_before: Probability
     """Mean probability of the class over held-out images (learned-on where none were held out)."""
-    probability_after: Share
+    probability_after: Probability
     """The same with the occluder subtracted."""
-    l1: Annotated[float, Field(ge=0)]
+    l1: Annotated[float, Field(ge=0), measured_in("of the model's normalised input")]
     """Mean absolute perturbation per value, in units of the model's normalised input."""
-    l1_share: Annotated[float, Field(ge=0)]
+    l1_share: Annotated[float, Field(ge=0), measured_in("share")]
     """``l1`` as a share of the input's valid range, averaged over channels."""
     iterations: Count
     """Adam steps taken."""
     evaluations: Count
     """Images passed forward and backward, over all refits."""
-    lambda_: Annotated[float, Field(ge=0, alias="lambda")]
+    lambda_: Annotated[float, Field(ge=0, alias="lambda"), measured_in("1 per unit of l1")]
     """Weight of the l1 term at the end."""
     converged: bool
     """Whether every constraint of equation 4 held on the images learned on."""
@@ -277,14 +307,14 @@ class ClassLayer(Record):
     """What one layer says about the class."""
 
     layer: str
-    reliability: float | None
+    reliability: Correlation | None
     """Spearman correlation of channel importance between refits on disjoint images, [-1, 1]."""
-    similarity: float | None
+    similarity: Correlation | None
     """Mean Spearman correlation of channel importance with reference classes, [-1, 1]; high means the
     layer says the same about any class."""
     success_mass: Share | None = None
     """Positive part of the importance as a share of its absolute sum."""
-    top_channels: list[Count] = []
+    top_channels: Annotated[list[Count], measured_in("index of a channel, from 0", 0)] = []
     """Channels of largest importance, first to fifth."""
 
 
@@ -307,10 +337,10 @@ class Variant(Record):
     name: str
     """``temperature 1.5``, ``without images taken for the class``, ``at equal image quality``,
     ``groups not matched``."""
-    effect: float
-    low: float
+    effect: Effect
+    low: EffectEnd
     """Lower end of the adjusted interval, by a formula instead of resampling."""
-    high: float
+    high: EffectEnd
     conclusion: Conclusion
     """By effect and interval alone."""
 
@@ -324,7 +354,7 @@ class Subject(Record):
     kind: FindingKind
     """``association``: of a concept. ``contrast``: of one group against another, in pictures of people alone.
     ``in context``: the same with the people pasted into the class's own pictures."""
-    class_index: Count
+    class_index: Index
     class_name: str
     bank: str
     subject: str
@@ -351,18 +381,18 @@ class Finding(Subject):
     """Independent units among ``n``; of a matched contrast, independent pairs."""
     independent_other: Count
     """Independent units compared with; in context, pictures of the class that people were pasted into."""
-    mean: Share | None = None
+    mean: LogScaled | None = None
     """Mean log-scaled class probability e over the ``n`` images, 0 to 1."""
-    mean_other: Share | None = None
-    effect: float | None
+    mean_other: LogScaled | None = None
+    effect: Effect | None
     """Mean e on the ``n`` images less that on the images they are compared with, -1 to 1. For
     probability p of the class among K classes, e = ln(1 + K p) / ln(1 + K)."""
-    low: float | None
+    low: EffectEnd | None
     """Lower end of the 95% interval (1 - alpha in general)."""
-    high: float | None
-    adjusted_low: float | None
+    high: EffectEnd | None
+    adjusted_low: EffectEnd | None
     """Lower end at 1 - alpha / family. Conclusions rest on this interval."""
-    adjusted_high: float | None
+    adjusted_high: EffectEnd | None
     p_value: PValue | None
     """Labels permuted on independent units, (1 + hits) / (1 + permutations)."""
     p_adjusted: PValue | None
@@ -371,20 +401,20 @@ class Finding(Subject):
     """Benjamini-Yekutieli over the family."""
     family: Count
     """Tests corrected together."""
-    alpha: Annotated[float, Field(gt=0, lt=1)]
-    margin: Annotated[float, Field(ge=0)]
+    alpha: Level
+    margin: Margin
     """Equivalence margin: effects within it do not matter, by decision before the audit."""
-    minimum_detectable: float | None
+    minimum_detectable: Annotated[float, measured_in(_OF_E, 0)] | None
     """Minimum detectable effect: so many images show it with probability 0.8, alpha corrected."""
     rank: Count | None = None
     """Of an association: 1 for the largest effect of the bank in this class."""
     class_share: Share | None
     """Share of the model's other classes with an effect at least as extreme on the same side."""
-    log_difference: float | None = None
+    log_difference: Deviations | None = None
     """Of a contrast: difference of the logarithm of the class's probability, less the mean over all
     other classes, in standard deviations within groups."""
-    log_difference_low: float | None = None
-    log_difference_high: float | None = None
+    log_difference_low: Deviations | None = None
+    log_difference_high: Deviations | None = None
     taken_for_class: Count = 0
     """Of an association: images of the concept that the model takes for the class itself."""
     checks: list[Check] = []
@@ -415,17 +445,17 @@ class LayerEffect(Record):
     """How strongly one layer's detector of the class responds to a concept."""
 
     layer: str
-    effect: float
+    effect: Deviations
     """In standard deviations of the response to the images compared with."""
-    low: float | None = None
-    high: float | None = None
+    low: Deviations | None = None
+    high: Deviations | None = None
 
 
 class LayerImportance(Record):
     """One layer's part in the importance of a concept."""
 
     layer: str
-    importance: float
+    importance: SquaredMMD
     """Squared MMD, with the sign of the detector's response."""
 
 
@@ -437,22 +467,22 @@ class Importance(Record):
     2012, equation 3), -2 to 2.
     """
 
-    mmd: float
+    mmd: SquaredMMD
     """Without sign: mean over random benchmark sets."""
-    mmd_sd: float | None
+    mmd_sd: Annotated[float, measured_in(_MMD2, 0)] | None
     """Standard deviation over random benchmark sets. It is not a confidence interval. ``None``: one set."""
-    signed: float
+    signed: SquaredMMD
     """Each layer counts as negative where its detector responds less to the concept."""
-    reference: float
+    reference: SquaredMMD
     """The same under the detectors of reference classes, mean over them."""
-    effect: float
+    effect: Annotated[float, measured_in(f"difference of {_MMD2}", -4, 4)]
     """``signed`` less ``reference``: what is said of this class and not of any."""
-    low: float
+    low: ImportanceEnd
     """Lower end of the interval at 1 - alpha; images and reference classes count as drawn by chance."""
-    high: float
-    adjusted_low: float
+    high: ImportanceEnd
+    adjusted_low: ImportanceEnd
     """Lower end at 1 - alpha / family. The conclusion rests on this interval."""
-    adjusted_high: float
+    adjusted_high: ImportanceEnd
     p_benchmark: PValue
     """Of "the detectors respond to the concept as to other images": labels permuted on independent images."""
     p_class: PValue
@@ -460,8 +490,8 @@ class Importance(Record):
     p_adjusted: PValue | None
     """The larger of both, by Holm over every importance tested in the audit."""
     family: Count
-    alpha: Annotated[float, Field(gt=0, lt=1)]
-    margin: Annotated[float, Field(ge=0)]
+    alpha: Level
+    margin: Annotated[float, Field(ge=0), measured_in(f"difference of {_MMD2}")]
     """Equivalence margin of ``effect``."""
     references: Count
     """Reference classes compared with."""
@@ -477,13 +507,13 @@ class ConceptDetail(Record):
 
     bank: str
     concept: str
-    responses: list[float] = []
+    responses: Annotated[list[float], measured_in(_E, -1, 1)] = []
     """Deciles (0, 10, ..., 100%) of e over the concept's images, 0 to 1; of its difference from the
     counterfactual pairs', where the bank has them."""
     paper_score: Share | None = None
     """The score of the paper: sum over middle layers of MMD to random benchmark sets, normalised over
     the bank's concepts; mean over runs. ``None`` where the occluder does not hold."""
-    paper_score_sd: float | None = None
+    paper_score_sd: Annotated[float, measured_in("share", 0)] | None = None
     """Standard deviation over benchmark draws. It is not a confidence interval."""
     importance: Importance | None = None
     """``None`` where the occluder does not hold, or there are too few reference classes or images."""
@@ -494,20 +524,20 @@ class CovariateBalance(Record):
     """How two groups differ in something that should not differ."""
 
     covariate: str
-    smd_before: float | None
+    smd_before: Deviations | None
     """Standardised mean difference before matching."""
-    smd_after: float | None
+    smd_after: Deviations | None
     """And after."""
 
 
 class Probe(Record):
     """How well a linear probe on the model's last features tells two groups apart, on images held out."""
 
-    auc: Share
+    auc: Probability
     """Chance that it ranks an image of the first group above one of the second; 0.5: no better than lot."""
-    low: Share
+    low: Probability
     """Lower end of the interval at 1 - alpha, for the scores as they are."""
-    high: Share
+    high: Probability
     p_value: PValue
     """Against labels drawn by lot. Nothing is measured of groups unless it is at most alpha."""
 
@@ -536,9 +566,9 @@ class SanityCheck(Record):
     bank: str = ""
     expectation: str
     """In plain words, what must come out."""
-    observed: float | None
+    observed: Annotated[float, measured_in("as the field 'unit' says")] | None
     """The measured value."""
-    threshold: float | None
+    threshold: Annotated[float, measured_in("as the field 'unit' says")] | None
     """The value it is held against."""
     unit: str = ""
     passed: bool | None
@@ -557,7 +587,7 @@ class Explanation(Record):
 class ClassResult(Record):
     """Everything measured about one class, but for its findings, which stand in :class:`Audit`."""
 
-    index: Count
+    index: Index
     name: str
     synset: str = ""
     explanation: Explanation
@@ -573,22 +603,22 @@ class ClassResult(Record):
     """Whether the detector speaks about this class and not about any; ``None``: not measured."""
     pictures: list[Picture] = []
     skipped: list[Skipped] = []
-    duration_s: float = 0.0
-    """Seconds for its statistics, without occluders and explanations."""
+    duration_s: Seconds = 0.0
+    """For its statistics, without occluders and explanations."""
 
 
 class ScannedRow(Record):
     """Something that a scan confirmed."""
 
     kind: Literal["association", "contrast"]
-    class_index: Count
+    class_index: Index
     class_name: str
     bank: str
     subject: str
-    effect: float
-    low: float
+    effect: Effect
+    low: EffectEnd
     """Lower end of the interval adjusted for selection."""
-    high: float
+    high: EffectEnd
     audited: bool
     """Whether this audit looks at the class."""
 
@@ -617,7 +647,7 @@ class Audit(Record):
     format_version: Literal[3] = 3
     created: str
     """UTC, ISO 8601."""
-    duration_s: float
+    duration_s: Seconds
     """Seconds of work; resumed parts count once."""
     model: ModelRecord
     settings: dict[str, Any]

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
 from auditor.records import (
     CLAIMS,
     BankRecord,
     Check,
     Conclusion,
     Count,
+    Effect,
+    EffectEnd,
     Environment,
+    Index,
+    Level,
+    LogScaled,
+    Margin,
     ModelRecord,
     PValue,
     Record,
+    Seconds,
     Share,
     Skipped,
     Subject,
+    measured_in,
 )
 
 SCAN_VERSION = 1
@@ -36,7 +42,7 @@ class Driver(Record):
 
     image: str
     """Its name in the bank."""
-    value: Share
+    value: LogScaled
     """The log-scaled class probability e on it, 0 to 1."""
     path: str
     """Picture, relative to the scan's directory."""
@@ -49,13 +55,13 @@ class ScanFinding(Subject):
     when it is measured again. Among the confirmed alone it shrinks a little: these also had to pass the test.
     """
 
-    screened_effect: float
+    screened_effect: Effect
     """The same effect on the screening images, by which it was selected: too large on average."""
-    effect: float | None
+    effect: Effect | None
     """Mean e on the concept's confirming images less that on the images compared with, -1 to 1."""
-    low: float | None
+    low: EffectEnd | None
     """Lower end of the interval that is adjusted for selection (Benjamini and Yekutieli 2005)."""
-    high: float | None
+    high: EffectEnd | None
     p_value: PValue | None
     """Student's two-sided test of "the effect lies within the margin", on the confirming images."""
     q_value: PValue | None
@@ -68,8 +74,8 @@ class ScanFinding(Subject):
     independent_other: Count
     class_share: Share | None
     """Share of the model's other classes with an effect at least as extreme on the same side."""
-    alpha: Annotated[float, Field(gt=0, lt=1)]
-    margin: Annotated[float, Field(ge=0)]
+    alpha: Level
+    margin: Margin
     checks: list[Check] = []
     conclusion: Conclusion
     reason: str
@@ -101,7 +107,7 @@ class ScanFamily(Record):
     selected: Count
     """By the screening images."""
     confirmed: Count
-    interval_level: Annotated[float, Field(gt=0, le=1)]
+    interval_level: PValue
     """1 minus the coverage of the intervals of what was selected."""
 
 
@@ -127,7 +133,7 @@ class ScanBank(Record):
     """Smallest number of independent confirming images of any concept measured."""
     fewest_of_groups: Count = 0
     """The same of any contrast: pairs, or independent images of a group."""
-    entropy: float = 0.0
+    entropy: Annotated[float, measured_in("nats", 0)] = 0.0
     """Mean entropy of the model's answers to the bank, in nats."""
     concepts: list[str] = []
     """Each measured concept: the columns of the associations' arrays."""
@@ -142,7 +148,7 @@ class Scan(Record):
     kind: Literal["scan"] = "scan"
     created: str
     """UTC, ISO 8601."""
-    duration_s: float
+    duration_s: Seconds
     model: ModelRecord
     settings: dict[str, Any]
     environment: Environment
@@ -152,9 +158,9 @@ class Scan(Record):
     families: list[ScanFamily]
     findings: list[ScanFinding]
     """Everything selected, confirmed or not; worst first."""
-    silent: list[Count] = []
+    silent: list[Index] = []
     """Classes without an effect beyond the margin in either half: no response was seen."""
-    constant: list[Count] = []
+    constant: list[Index] = []
     """Classes whose probability is the same for every image."""
     lots: Lots
     method: dict[str, str] = {}

@@ -122,7 +122,7 @@ def ends(text: str) -> tuple[str, str] | None:
 SENTENCE = re.compile(
     r"The class “([^”]+)” is (?:(negatively )?associated with images labelled “([^”]+)”"
     r"|(associated more|answered more in its own pictures) with images labelled “([^”]+)”( pasted in)? "
-    r"than with images labelled “([^”]+)”)\."
+    r"than with images labelled “([^”]+)”)[.:]"
 )
 EVIDENCE = re.compile(r"[Ee]ffect (\S+) \[(\S+), (\S+)\], corrected p (?:= )?(\S+|[<>] \S+?),")
 
@@ -346,7 +346,8 @@ def markdown_rows(text: str, heading: str) -> list[list[str]]:
 
 def markdown_findings(text: str, names: Names) -> dict[Key, Said]:
     found: dict[Key, Said] = {}
-    for owner, about, said, effect, interval, p, *_ in markdown_rows(text, "### Strongest per class"):
+    rows = markdown_rows(text, "Strongest effects of each class</summary>")
+    for owner, about, said, effect, interval, p, *_ in rows:
         how = r"( \(not matched\)| in context)?(, told apart .+)?"
         pair = re.fullmatch(rf"`(.+)/(.+)` against `(.+?)`{how}", about)
         if pair:

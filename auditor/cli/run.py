@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,7 +37,8 @@ TOP = typer.Option(
     "--top",
     metavar="N",
     min=1,
-    help=f"With --from-scan: audit so many of its worst classes. Default: {MOST_SCANNED}.",
+    help=f"With --from-scan: audit so many of its worst classes, as --classes worst:N does. "
+    f"Default: {MOST_SCANNED}.",
     rich_help_panel="What to audit",
 )
 EVALUATE = typer.Option(
@@ -121,14 +123,25 @@ def _with_flags() -> Any:
 
 
 def with_scanned_classes(flags: dict[str, Any], top: int | None) -> dict[str, Any]:
-    """The flags, with the worst classes of ``--from-scan`` where no classes are named.
+    """The flags, with the worst classes of ``--from-scan`` where no classes are named, or ``worst:N``.
 
     Banks are the scan's, unless they are named.
 
     Raises:
-        InputError: ``--top`` without a scan or beside ``--classes``, or a scan that confirms nothing.
+        InputError: ``--top`` or ``worst:N`` without a scan or beside other classes, or a scan that confirms
+            nothing.
     """
     path = flags.get("from_scan")
+    worst_of = [one for one in flags.get("classes", ()) if re.fullmatch("worst:[0-9]+", one)]
+    if worst_of:
+        number = int(worst_of[0].partition(":")[2])
+        if path is None or top is not None or len(flags["classes"]) > 1 or not number:
+            raise InputError(
+                f"--classes {worst_of[0]}: needs --from-scan, a number from 1, and neither other classes nor "
+                "--top beside it; a class of that name is name:worst:N"
+            )
+        top = number
+        flags = {name: value for name, value in flags.items() if name != "classes"}
     if path is None or "classes" in flags:
         if top is not None:
             raise InputError("--top: needs --from-scan, and no --classes beside it")

@@ -79,7 +79,7 @@ def tcav(bench: Bench) -> Experiment:
         InputError: Captum is missing, or an image cannot be read any more.
     """
     if find_spec("captum") is None:
-        raise InputError("TCAV needs the package captum; needed: pip install 'auditor[evaluate]'")
+        raise InputError("TCAV needs the package captum; needed: pip install captum")
     model, audited = bench.context.model, bench.audited
     skipped = list(audited.skipped)
     photos = [(one.label, one.inputs(model, np.arange(min(PHOTOS, len(one.pixels))))) for one in bench.photos]

@@ -54,7 +54,7 @@ def need_segmentation(asked_by: str) -> None:
     """
     if importlib.util.find_spec("skimage") is None:
         raise InputError(
-            f"{asked_by}: needs the package scikit-image; needed: pip install 'auditor[evaluate]'"
+            f"{asked_by}: needs the package scikit-image; needed: pip install scikit-image"
         )
 
 

@@ -178,7 +178,7 @@ def _prepare_container(where: str, brand: bytes) -> None:
             import pillow_heif
         except ImportError as failure:
             raise InputError(
-                f"{where}: HEIC, which needs the package pillow-heif; needed: pip install 'auditor[heif]'"
+                f"{where}: HEIC, which needs the package pillow-heif; needed: pip install pillow-heif"
             ) from failure
         pillow_heif.register_heif_opener()
 

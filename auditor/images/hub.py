@@ -56,7 +56,7 @@ def _rows(name: str) -> tuple[Any, str, str]:
         import datasets
     except ImportError as failure:
         raise InputError(
-            f"images 'hf:{name}': needs the package datasets; needed: pip install 'auditor[datasets]'"
+            f"images 'hf:{name}': needs the package datasets; needed: pip install datasets"
         ) from failure
     path, _, split = name.partition(":")
     with hub_at_once() as no_hub:

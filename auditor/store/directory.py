@@ -93,9 +93,17 @@ def parse_audit(raw: bytes, *, where: str) -> Audit:
     if data["format_version"] != FORMAT_VERSION:
         raw = json.dumps(migrated(data)).encode()
     try:
-        return Audit.model_validate_json(raw)
+        audit = Audit.model_validate_json(raw)
     except ValidationError as error:
         raise InputError(f"audit '{where}': {first_fault(error)}") from None
+    known = {result.index for result in audit.classes}
+    for i, finding in enumerate(audit.findings):
+        if finding.class_index not in known:
+            raise InputError(
+                f"audit '{where}': field 'findings.{i}.class_index': {finding.class_index} is the 'index' of "
+                "none of 'classes'"
+            )
+    return audit
 
 
 def first_fault(error: ValidationError) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +69,24 @@ def read_scan(path: Path) -> Scan:
         seen = repr(data.get("format_version"))
         raise InputError(f"scan '{file}': format version {seen}; this auditor reads version {SCAN_VERSION}")
     try:
-        return Scan.model_validate_json(raw)
+        scan = Scan.model_validate_json(raw)
     except ValidationError as error:
         raise InputError(f"scan '{file}': {first_fault(error)}") from None
+    for field, index in _indices(scan):
+        if index >= len(scan.classes):
+            raise InputError(
+                f"scan '{file}': field '{field}': class index {index}, but 'classes' lists "
+                f"{len(scan.classes)}, the first being 0"
+            )
+    return scan
+
+
+def _indices(scan: Scan) -> Iterator[tuple[str, int]]:
+    """Every index of a class, and the field that it stands in."""
+    for i, one in enumerate(scan.findings):
+        yield f"findings.{i}.class_index", one.class_index
+    for name, indices in (("silent", scan.silent), ("constant", scan.constant)):
+        yield from ((f"{name}.{i}", index) for i, index in enumerate(indices))
 
 
 STRONGEST = 20

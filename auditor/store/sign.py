@@ -156,7 +156,7 @@ def key_fingerprint(signature: Signature) -> str:
 
 def _needs_library() -> None:
     if importlib.util.find_spec("cryptography") is None:
-        raise InputError("signing needs the package 'cryptography': pip install 'auditor[sign]'")
+        raise InputError("signing needs the package 'cryptography': pip install cryptography")
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:

@@ -330,13 +330,13 @@ def check_whole(audit: Audit, seen: Mapping[Key, Said], *, where: str, exact: bo
     check_numbers(audit, seen, where=where, exact=exact)
 
 
-def check_first(audit: Audit, seen: Mapping[Key, Said], *, where: str) -> None:
+def check_first(audit: Audit, seen: Mapping[Key, Said], *, where: str, most: int = 3) -> None:
     """An output that puts the strongest claims first shows claims alone, and as many as it may."""
     known = claims(audit)
     assert {about: said.word for about, said in seen.items()}.items() <= known.items(), where
-    assert len(seen) == min(3, len(known)), where
+    assert len(seen) == min(most, len(known)), where
     owners = {owner for owner, *_ in known}
-    assert len({owner for owner, *_ in seen}) == min(len(owners), 3), where
+    assert len({owner for owner, *_ in seen}) >= min(len(owners), 3), where
     if any("/" in subject for *_, subject in known):
         assert any("/" in subject for *_, subject in seen), where
     check_numbers(audit, seen, where=where)
@@ -402,8 +402,8 @@ def _html(audit: Audit, case: str) -> None:
 
 
 def _markdown(audit: Audit, case: str) -> None:
-    for text in (rendered(audit, "markdown"), rendered(audit, "modelcard")):
-        names = Names(audit)
+    for name, most in (("markdown", 3), ("modelcard", 10)):
+        text, names = rendered(audit, name), Names(audit)
         seen = markdown_findings(text, names)
         known = conclusions(audit)
         assert {about: said.word for about, said in seen.items()}.items() <= known.items(), case
@@ -415,8 +415,8 @@ def _markdown(audit: Audit, case: str) -> None:
             own.sort(key=lambda f: -abs(f.effect or 0.0))
             shown = [about for about in seen if about[0] == result.name and "/" not in about[2]]
             assert shown == [key(f) for f in own[:5]], case
-        listed = plain_markdown(text).partition("### Strongest")[0]
-        check_first(audit, sentences(listed, names), where=case)
+        listed = plain_markdown(text).partition("Strongest effects of each class")[0]
+        check_first(audit, sentences(listed, names), where=case, most=most)
 
 
 def _junit(audit: Audit, case: str) -> None:
@@ -990,7 +990,7 @@ def test_a_class_without_images_is_in_every_format(
         assert "There are no images of the class." in text
         assert "and the paper's score: not measured. The class has no usable" in text
         assert ("Class images none" in text or "Class imagesnone" in text) == alone
-    if name in ("markdown", "modelcard"):
-        row = markdown_rows(text, "### What can be used")[0]
+    if name == "markdown":
+        row = markdown_rows(text, "Checks, explanations and images of each class</summary>")[0]
         assert (row[0], row[3]) == ("`zebra`", "none")
         assert row[2].startswith("not measured: the class has no usable images")

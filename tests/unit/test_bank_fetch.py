@@ -16,11 +16,11 @@ from unittest import mock
 
 import pytest
 
-from auditor.banks.fetch import transfer
+from auditor import transfer
 from auditor.banks.fetch.run import REMOTES, ConsentError, Remote, fetch_bank, terms_of
-from auditor.banks.fetch.transfer import RemoteFile, download
 from auditor.banks.importing.run import Imported
 from auditor.errors import AuditorError, InputError, StorageError
+from auditor.transfer import RemoteFile, download
 from tests.bank_data import picture
 
 

@@ -17,12 +17,12 @@ from urllib.request import urlopen
 
 import pytest
 
-from auditor.banks.fetch import transfer
+from auditor import transfer
 from auditor.banks.fetch.run import REMOTES, Remote, fetch_bank, terms_of
-from auditor.banks.fetch.transfer import RemoteFile
 from auditor.banks.importing.run import Imported
 from auditor.errors import AuditorError, InputError, StorageError
 from auditor.models.torchvision_import import prepare_torchvision
+from auditor.transfer import RemoteFile
 from tests.bank_data import picture
 from tests.unit.test_bank_fetch import Server, server
 

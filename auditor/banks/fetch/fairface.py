@@ -22,10 +22,10 @@ from typing import Any
 from urllib.parse import quote
 
 from auditor.banks.fetch.choice import Choice, Fetched
-from auditor.banks.fetch.transfer import RemoteFile, download, need_space, small_answer
 from auditor.banks.importing.faces import FAIRFACE_MINORS
 from auditor.errors import AuditorError, InputError, one_line
 from auditor.progress import Progress
+from auditor.transfer import RemoteFile, download, need_space, small_answer
 
 REPOSITORY = "HuggingFaceM4/FairFace"
 REVISION = "54d573cdb8b5af490ba8da9da2799628f6e5c496"
@@ -68,7 +68,7 @@ def need_reader() -> None:
         InputError: the package pyarrow is missing.
     """
     if importlib.util.find_spec("pyarrow") is None:
-        raise InputError("fetch 'fairface': needs the package pyarrow: pip install 'auditor[datasets]'")
+        raise InputError("fetch 'fairface': needs the package pyarrow: pip install pyarrow")
 
 
 def fetch_fairface(folder: Path, choice: Choice, progress: Progress) -> Fetched:

@@ -10,12 +10,12 @@ from typing import Final
 from auditor.banks.fetch.choice import PER_GROUP, Choice, Fetched
 from auditor.banks.fetch.fairface import fetch_fairface, need_reader
 from auditor.banks.fetch.libraries import fetch_celeba
-from auditor.banks.fetch.transfer import RemoteFile, download, need_space, written
 from auditor.banks.importing import Options
 from auditor.banks.importing.archive import is_archive
 from auditor.banks.importing.run import Imported, import_bank
 from auditor.errors import AuditorError, InputError
 from auditor.progress import Progress, silent
+from auditor.transfer import RemoteFile, download, need_space, written
 
 
 @dataclass(frozen=True)

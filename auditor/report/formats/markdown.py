@@ -1,4 +1,4 @@
-"""An audit in Markdown, short enough for a comment on a pull request."""
+"""An audit in Markdown, for a comment on a pull request: the decision first, the details folded."""
 
 from __future__ import annotations
 
@@ -7,50 +7,44 @@ from pathlib import Path
 
 from auditor.policy.kept import kept_verdict
 from auditor.records import Audit, Finding, Importance, Probe
+from auditor.report import FORMATS
 from auditor.report.escape import markdown_code, markdown_p, markdown_text
 from auditor.report.view.audit import ReportView, build_view
 from auditor.report.view.standing import Standing
-from auditor.report.words import apart_text, effect_text, first_few, interval_text, said
+from auditor.report.words import apart_text, count, effect_text, first_few, interval_text, said
 
 MAX_ROWS = 40
 """Concepts shown over all classes; a comment may hold 65,536 characters, a reader holds fewer."""
 
-GATE = "Release gate"
-"""The standing that comes before everything else."""
 PER_CLASS = 5
 MAX_LISTED = 10
+GATE = "Release gate"
+"""Kind of the verdict among the standings."""
+PAGE = FORMATS["html"]
+EFFECT = (
+    "An effect is a difference of the log-scaled class probability, which goes from 0, out of the question, "
+    "to 1, certain. Its interval is adjusted for all tests of its kind."
+)
 
 
 def render(audit: Audit, directory: Path) -> str:
-    """The first page of the report: what was found, what can be used, what was not tested."""
+    """What was decided, found, can be used and was not tested; folded, the reasons and the numbers."""
     view = build_view(audit, kept_verdict(directory, audit))
     parts = [
         f"## Concept audit of {markdown_code(audit.model.name)}",
-        *_standings([one for one in view.standings if one.kind == GATE]),
-        markdown_text(view.headline),
-        *_claims(view),
-        *_standings([one for one in view.standings if one.kind != GATE]),
-        *([markdown_text(view.scanned.sentence)] if view.scanned else []),
+        *_decision(view),
+        *_claims(audit, view),
+        "### What can be used",
+        "\n".join(_standing(s) for s in view.standings if s.kind != GATE),
         *_listed("Not tested", view.not_tested),
-        *_folded("Strongest per class", _strongest(audit)),
-        *_folded("What can be used", [*_banners(view), *_trust(view)]),
-        *_link(audit),
+        *_beside(audit, directory),
+        *fold("Reasons and warnings", _reasons(view)),
+        *fold("Strongest effects of each class", strongest(audit)),
+        *fold("Checks, explanations and images of each class", _trust(view)),
         f"<sub>weights {markdown_code(audit.model.weights_sha256[:12])} · "
         f"{markdown_text(view.created)} · auditor {markdown_text(audit.environment.auditor)}</sub>",
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _folded(title: str, parts: Sequence[str]) -> list[str]:
-    """Details that a reader opens; the empty lines let a host render the Markdown within."""
-    return [f"<details><summary>{title}</summary>", *parts, "</details>"] if parts else []
-
-
-def _link(audit: Audit) -> list[str]:
-    """Where the whole report lies: beside this file."""
-    names = {"html": "report.html", "pdf": "report.pdf"}
-    made = [f"[{file}]({file})" for kind, file in names.items() if kind in audit.settings.get("formats", ())]
-    return [f"The whole report: {', '.join(made)}"] if made else []
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
@@ -60,25 +54,55 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequen
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def _standings(standings: Sequence[Standing]) -> list[str]:
-    return [
-        f"**{s.symbol} {s.kind}: {markdown_text(s.word)}.** {markdown_text(s.text)}"
-        + "".join(f"\n- {markdown_text(detail)}" for detail in s.details)
-        for s in standings
-    ]
+def fold(title: str, parts: Sequence[str]) -> list[str]:
+    """Markdown behind a line that opens it; nothing where there is nothing to show."""
+    if not parts:
+        return []
+    return [f"<details>\n<summary>{title}</summary>", *parts, "</details>"]
 
 
-def _banners(view: ReportView) -> list[str]:
+def _decision(view: ReportView) -> list[str]:
+    gate = [s for s in view.standings if s.kind == GATE]
+    if not gate:
+        return [f"**{markdown_text(view.headline)}** No policy was applied, so nothing passed or failed."]
+    details = "".join(f"\n- {markdown_text(detail)}" for one in gate for detail in one.details)
+    return [f"{_standing(gate[0]).removeprefix('- ')}{details}", f"**{markdown_text(view.headline)}**"]
+
+
+def _standing(one: Standing) -> str:
+    return f"- **{one.symbol} {one.kind}: {markdown_text(one.word)}.** {markdown_text(one.text)}"
+
+
+def _claims(audit: Audit, view: ReportView) -> list[str]:
+    scanned = [markdown_text(view.scanned.sentence)] if view.scanned else []
+    if not view.claims:
+        return [markdown_text(view.no_claims), *scanned]
+    lines = [f"- {markdown_text(c.sentence.rstrip('.'))}: {markdown_text(c.numbers)}" for c in view.claims]
+    rest = sum(f.claimed for f in audit.findings) - len(lines)
+    more = [f"- and {count(rest, 'more claim')}"] if rest else []
+    return ["\n".join([*lines, *more]), EFFECT, *scanned]
+
+
+def _beside(audit: Audit, directory: Path) -> list[str]:
+    """A link to the page, where it lies or will lie beside."""
+    asked = audit.settings.get("formats")
+    if (directory / PAGE).is_file() or (isinstance(asked, list) and "html" in asked):
+        return [f"Full report with charts and pictures: [{PAGE}]({PAGE})"]
+    return []
+
+
+def _reasons(view: ReportView) -> list[str]:
+    why = [f"- {s.kind}: {markdown_text(d)}" for s in view.standings if s.kind != GATE for d in s.details]
+    return [*(["\n".join(why)] if why else []), *warnings(view)]
+
+
+def warnings(view: ReportView) -> list[str]:
+    """Each warning of the report as a quotation."""
     return [f"> **{markdown_text(b.title)}** {markdown_text(b.text)}" for b in view.banners]
 
 
-def _claims(view: ReportView) -> list[str]:
-    if not view.claims:
-        return [markdown_text(view.no_claims)]
-    return ["\n".join(f"- {markdown_text(c.sentence)} ({markdown_text(c.numbers)})" for c in view.claims)]
-
-
-def _strongest(audit: Audit) -> list[str]:
+def strongest(audit: Audit) -> list[str]:
+    """A table of the strongest effects of each class, and how many rows it leaves out."""
     header = ("class", "concept", "", "effect", "adjusted interval", "corrected p", "n", "seen in")
     rows = [row for result in audit.classes for row in _class_rows(audit, audit.of_class(result.index))]
     if not rows:

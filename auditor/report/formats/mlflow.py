@@ -78,9 +78,7 @@ class MlflowLog:
             import mlflow
             from mlflow.exceptions import MlflowException
         except ImportError as error:
-            raise InputError(
-                "logging to MLflow needs the extra 'mlflow': pip install 'auditor[mlflow]'"
-            ) from error
+            raise InputError("logging to MLflow needs its client: pip install mlflow-skinny") from error
         if not mlflow.is_tracking_uri_set():
             raise InputError("logging to MLflow: MLFLOW_TRACKING_URI is not set; needed a server's address")
         self.uri: str = mlflow.get_tracking_uri()

@@ -1,53 +1,189 @@
 """A section for a Hugging Face model card, and its place in a README that people write by hand.
 
+Its reader knows image classifiers and nothing of audits: it says in words what was tested, what was found
+and how surely, what that does not say, and how to repeat it.
+
 The section lies between two comments. Merging replaces what is between them and nothing else: not
 the metadata at the top, not a space of the rest.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import csv
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import Any
 
 from auditor.errors import InputError
-from auditor.records import Audit
+from auditor.records import Audit, BankRecord, Finding
 from auditor.report.escape import markdown_code, markdown_text
-from auditor.report.formats.markdown import render as render_markdown
-from auditor.report.view.prose import LIMITS
-from auditor.report.words import listing
+from auditor.report.formats.markdown import fold, strongest, warnings
+from auditor.report.view.audit import ReportView, build_view
+from auditor.report.view.summary import all_claims, first_claims, titles
+from auditor.report.words import clean, count, first_few, listing, quoted
+from auditor.settings import IMPRESSIONS, Settings, flag_name
 
-ABOUT = (
-    "This model was shown images whose labels are concepts, such as textures or perceived gender. An effect "
-    "says how much more of a class the model sees in images with a label than in others: 0 is nothing, 1 is "
-    "from “out of the question” to “certain”. Brackets hold the interval that chance leaves open."
-)
 START = "<!-- auditor:start -->"
 END = "<!-- auditor:end -->"
 
+MOST_NAMED = 8
+MOST_CLAIMS = 10
+INTRODUCTION = (
+    "Images that carry a label were shown to this classifier. The audit measures whether the classifier "
+    "gives a class more probability on images with the label than on the images they are compared with. It "
+    "needs no training data and changes nothing in the model."
+)
+SCALE = (
+    "An effect is a difference on a logarithmic scale of the class's probability, from 0 (out of the "
+    "question) to 1 (certain); 0 means no difference. The numbers in square brackets are an interval for "
+    "the effect, widened so that all intervals of its kind hold together. An association is claimed only "
+    "where the whole interval lies beyond a margin fixed beforehand, a test corrected for the number of "
+    "comparisons rejects chance, and no check failed."
+)
+SEEN_IN = (
+    "The last column says whether the association shows in the model's output, in the features that it uses "
+    "for the class, or in both."
+)
+DOES_NOT_SAY = (
+    "An association is not a cause: it does not show why the model answers so, nor that another decision "
+    "would follow without what is on the images.",
+    "A result holds for the images used, with the labels that their makers gave. Labels of people are "
+    "perceptions by raters, such as perceived gender, not facts about a person.",
+    "Nothing claimed does not mean that there is nothing: an effect may be smaller than these images can "
+    "show, or need a label that was not tested.",
+    "Nothing here measures accuracy or error rates for groups of people, says that a model is fair, or "
+    "certifies it.",
+)
+NO_MATTER = frozenset(
+    {"out", "formats", "overwrite", "strict", "cache", "device", "batch_size", "from_scan"}
+    | {"release", "purpose", "assessor"}
+)
+"""Settings that change no number."""
+PATHS = {"unlabelled": "PHOTOS", "benchmark": "PHOTOS", "labels": "FILE"}
+"""Settings whose value is a path, and what stands for it."""
+
 
 def render(audit: Audit, directory: Path) -> str:
-    """The section, comments included, for a reader who knows nothing of auditor."""
-    body = render_markdown(audit, directory).partition("\n")[2].strip("\n")
-    banks = listing([f"{len(b.concepts)} labels in bank {markdown_code(b.name)}" for b in audit.banks])
-    parts = (
-        "## What this model associates with its classes",
-        f"{ABOUT} Shown were images with {banks}." if audit.banks else ABOUT,
-        body,
-        "### What this does not say",
-        "\n".join(f"- {markdown_text(limit)}" for limit in LIMITS),
-        f"To repeat it: {markdown_code(_command(audit))}",
+    """The section, comments included."""
+    view = build_view(audit)
+    body = "\n\n".join(
+        [
+            f"## Concept audit of {markdown_code(audit.model.name)}",
+            INTRODUCTION,
+            "### What was tested",
+            "\n".join(f"- {line}" for line in _tested(audit)),
+            "### What was found",
+            *_found(audit, view),
+            "### What this does not say",
+            "\n".join(f"- {markdown_text(line)}" for line in DOES_NOT_SAY),
+            "Not tested:",
+            "\n".join(f"- {markdown_text(line)}" for line in view.not_tested),
+            "### How to repeat it",
+            *_again(audit),
+            f"<sub>{markdown_text(view.created)} · auditor {markdown_text(audit.environment.auditor)}</sub>",
+        ]
     )
-    # A class or a model may be called like the comment that ends the section.
-    inside = "\n\n".join(parts).replace("<!--", "<\N{ZERO WIDTH SPACE}!--")
-    return f"{START}\n{inside}\n\n{END}\n"
+    # A class may be called like the comment that ends the section.
+    body = body.replace("<!--", "<\N{ZERO WIDTH SPACE}!--")
+    return f"{START}\n{body}\n\n{END}\n"
 
 
-def _command(audit: Audit) -> str:
-    """A command that audits the same classes and banks again, other settings by default."""
-    classes = ",".join(f"index:{result.index}" for result in audit.classes)
-    banks = ",".join(str(bank) for bank in audit.settings.get("banks", ()))
-    return f"auditor run --model {audit.model.name} --classes {classes}" + (
-        f" --banks {banks}" if banks else ""
+def _tested(audit: Audit) -> Iterator[str]:
+    model = audit.model
+    yield f"Model: {markdown_code(model.name)}, weights with SHA-256 {markdown_code(model.weights_sha256)}."
+    names = first_few([quoted(c.name) for c in audit.classes], MOST_NAMED, "{} more")
+    classes = count(model.classes, "class", "classes")
+    yield markdown_text(f"Classes: {len(audit.classes):,} of {classes}: {listing(names)}.")
+    for bank in audit.banks:
+        yield markdown_text(_bank(bank))
+
+
+def _bank(bank: BankRecord) -> str:
+    images = sum(concept.n for concept in bank.concepts)
+    names = first_few([quoted(c.title or c.name) for c in bank.concepts], MOST_NAMED, "{} more")
+    text = f"Bank of images {quoted(bank.title or bank.name)}: {count(images, 'image')}"
+    text += f" labelled {listing(names)}" if names else ""
+    text += f"; each label is compared with {clean(bank.compared_with)}" if bank.compared_with else ""
+    return f"{text}. Licence: {clean(bank.licence) or 'not stated'}."
+
+
+def _found(audit: Audit, view: ReportView) -> Iterator[str]:
+    yield f"**{markdown_text(view.headline)}**"
+    title = titles(audit)
+    first = first_claims(audit.findings, title)  # one about groups is among them
+    claims = [*first, *(one for one in all_claims(audit.findings, title) if one not in first)]
+    lines = [
+        f"- {markdown_text(f'{c.sentence} {c.way}'.strip())} ({markdown_text(c.numbers)})" for c in claims
+    ]
+    yield (
+        "\n".join(first_few(lines, MOST_CLAIMS, "- and {} more")) if lines else markdown_text(view.no_claims)
     )
+    yield markdown_text(_counted(audit.findings))
+    yield SCALE
+    yield from fold("Warnings", warnings(view))
+    rows = strongest(audit)
+    yield from fold("Strongest effects of each class", [*rows, SEEN_IN] if rows else [])
+
+
+def _counted(findings: list[Finding]) -> str:
+    held = sum(f.withheld for f in findings)
+    words = {
+        "associated": "show an association",
+        "negatively associated": "a negative one",
+        "not associated": "none larger than the margin",
+        "screening": "ask for a look with photos",
+    }
+    parts = [
+        f"{n} {text}" for name, text in words.items() if (n := sum(f.conclusion == name for f in findings))
+    ]
+    rest = sum(f.conclusion not in words and not f.withheld for f in findings)
+    parts += [f"{held} withheld because a check failed"] if held else []
+    parts += [f"{rest} undecided or not measured"] if rest else []
+    return f"Of {count(len(findings), 'comparison')}: {listing(parts) or 'nothing measured'}."
+
+
+def _again(audit: Audit) -> Iterator[str]:
+    command = " \\\n  ".join(["auditor run", *_flags(audit.settings)])
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", command)), default=0))
+    version = markdown_text(audit.environment.auditor)
+    yield f"With auditor {version}, on a machine of your own. Words in capitals stand for your files."
+    yield f"{fence}sh\n{command}\n{fence}"
+    yield (
+        "The same seed on the same images gives the same result. The command writes a report with charts and "
+        "`audit.json` with every number; its JSON Schema states the unit of each."
+    )
+
+
+def _flags(settings: dict[str, Any]) -> Iterator[str]:
+    """What differs from the defaults and bears on a number; paths of this machine are left out."""
+    for name, value in settings.items():
+        field = Settings.model_fields.get(name)
+        given = tuple(value) if isinstance(value, list) else value
+        if field is None or name in NO_MATTER or given in (None, ()):
+            continue
+        if given == field.default and name != "seed":
+            continue
+        if isinstance(value, bool):
+            yield flag_name(name) if value else flag_name(name).replace("--", "--no-", 1)
+        else:
+            yield f"{flag_name(name)} {shlex.quote(clean(_value(name, value)))}"
+
+
+def _value(name: str, value: Any) -> str:
+    if isinstance(value, list):
+        row = io.StringIO()
+        whole = [PurePath(str(one)).name if PurePath(str(one)).is_absolute() else one for one in value]
+        csv.writer(row, lineterminator="").writerow(whole)
+        return row.getvalue()
+    text = str(value)
+    if name == "model" and text.startswith(("file:", "hf-dir:")):
+        return f"{text.partition(':')[0]}:PATH"
+    if name in PATHS or (name == "images" and text != IMPRESSIONS and not text.startswith("hf:")):
+        return PATHS.get(name, "PHOTOS")
+    return text
 
 
 def merge(readme: str, section: str, *, where: str = "README.md") -> str:

@@ -26,5 +26,5 @@ def frame(audit: Audit) -> Any:
     try:
         pandas = import_module("pandas")
     except ImportError as error:
-        raise InputError("a data frame needs pandas: pip install 'auditor[frame]'") from error
+        raise InputError("a data frame needs pandas: pip install pandas") from error
     return pandas.DataFrame(list(rows(audit)), columns=list(COLUMNS))

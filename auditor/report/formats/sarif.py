@@ -76,13 +76,13 @@ def _ruling_result(ruling: Ruling, place: dict[str, Any]) -> dict[str, Any]:
     # A waived failure is still a failure; the suppression names who accepted it.
     kind, level = levels["fail" if ruling.waiver and ruling.measured == "fail" else ruling.outcome]
     about = (ruling.class_name, ruling.bank, ruling.subject)
-    where = "in context" if ruling.kind == "in context" else ""
+    place |= _logical(*about[:2], _subject(ruling.subject, ruling.kind))
     result = _result(
         ruling.kind.replace(" ", "-"),
         f"{ruling.title}: {sentence(ruling)}",
         kind=kind,
         level=level,
-        place=place | _logical(*about, where),
+        place=place,
         identity=(ruling.rule, ruling.kind, str(ruling.matched), *about),
     )
     result["properties"] = {
@@ -117,7 +117,7 @@ def _claim(finding: Finding, importance: Importance | None, probe: Probe | None)
         text,
         kind="informational",
         level="none",
-        place=_place("audit.json") | _logical(*about, "in context" if where else ""),
+        place=_place("audit.json") | _logical(*about[:2], _subject(finding.subject, finding.kind)),
         identity=(finding.kind, *about),
     )
 
@@ -154,6 +154,11 @@ def _logical(*parts: str) -> dict[str, Any]:
     if not names:
         return {}
     return {"logicalLocations": [{"name": names[-1], "fullyQualifiedName": " / ".join(names)}]}
+
+
+def _subject(subject: str, kind: str) -> str:
+    """A contrast in context is elsewhere than the same contrast of people alone."""
+    return f"{subject} (in context)" if subject and kind.startswith("in context") else subject
 
 
 def _relative(path: str) -> str:

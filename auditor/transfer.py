@@ -32,8 +32,8 @@ class RemoteFile:
     md5: str = ""
     """As the source publishes it; empty where it publishes none."""
     sha256: str = ""
-    """As the source publishes it. Without this and ``md5`` the first download is recorded, and later ones
-    must be the same."""
+    """As the source publishes it, or its beginning. Without this and ``md5`` the first download is recorded,
+    and later ones must be the same."""
     size_bytes: int = 0
     """About; 0 for not known."""
 
@@ -75,7 +75,7 @@ def written(folder: Path, what: str) -> Iterator[None]:
     except OSError as error:
         said = f"cannot be written ({error.strerror or error})"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            said = f"disk full while fetching {what}; what came is kept"
+            said = f"disk full while fetching {what}; free some space and repeat"
         raise StorageError(f"'{folder}': {said}") from error
 
 
@@ -105,7 +105,7 @@ def _transfer(file: RemoteFile, part: Path, progress: Progress) -> None:
             have += _copy(response, part, append=resumed, advance=stage.advance, url=file.url)
     if total is not None and have < total:
         raise AuditorError(
-            f"fetch '{file.url}': the transfer broke off at {have} of {total} bytes; repeat to go on"
+            f"fetch '{file.url}': the transfer broke off at {have} of {total} bytes; repeat the command"
         )
 
 
@@ -120,7 +120,7 @@ def _copy(
             except (http.client.IncompleteRead, OSError) as error:
                 out.write(getattr(error, "partial", b""))
                 raise AuditorError(
-                    f"fetch '{url}': the transfer broke off ({type(error).__name__}); repeat to go on"
+                    f"fetch '{url}': the transfer broke off ({type(error).__name__}); repeat the command"
                 ) from error
             if not block:
                 return count
@@ -161,7 +161,7 @@ def small_answer(url: str, *, most: int = 2**22) -> bytes:
 
 def _check(path: Path, file: RemoteFile) -> None:
     for kind, needed in (("md5", file.md5), ("sha256", file.sha256)):
-        if needed and (seen := _digest(path, kind)) != needed:
+        if needed and not (seen := _digest(path, kind)).startswith(needed):
             path.unlink()
             raise InputError(f"fetch '{file.url}': {kind} is {seen}, need {needed}; deleted, fetch it again")
 
