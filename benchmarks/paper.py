@@ -45,7 +45,7 @@ of ImageNet. Ours are of {classes} classes and at most {photos} photos of each. 
 same experiment. A cell is the mean over classes with its 95% interval over classes. An answer is yes or no
 only where the whole interval says so. Misses are left in.
 
-```console
+```sh
 {command}
 ```
 """

@@ -213,7 +213,9 @@ def html_rows(root: Any, names: Names) -> dict[Key, Said]:
             bank = names.banks[words_of(section.find("h3")).removeprefix("Concepts: ")] if concepts else ""
             table = section.find("div[@role='region']/table")
             for row in table.find("tbody").findall("tr"):
-                title, cells = row.find("th").text.strip(), cells_of(row)
+                head, cells = row.find("th"), cells_of(row)
+                # A row that is drawn in the chart leads there.
+                title = (head.text or "").strip() or words_of(head.find("a[@class='to-chart']"))
                 if concepts:
                     assert row.get("data-direction") == cells["Conclusion"].partition(" ")[2]
                     said = signed(cells["Conclusion"])
@@ -395,6 +397,7 @@ def sarif_claims(text: str) -> dict[Key, Said]:
         owner, bank, subject = result["locations"][0]["logicalLocations"][0]["fullyQualifiedName"].split(
             " / "
         )
+        subject = subject.removesuffix(" (in context)")
         more, _, less = subject.partition("/")
         message = result["message"]["text"].replace("\\", "")
         word, effect, interval, p = re.search(
