@@ -53,9 +53,7 @@ def need_segmentation(asked_by: str) -> None:
         InputError: scikit-image is not installed.
     """
     if importlib.util.find_spec("skimage") is None:
-        raise InputError(
-            f"{asked_by}: needs the package scikit-image; needed: pip install scikit-image"
-        )
+        raise InputError(f"{asked_by}: needs the package scikit-image; needed: pip install scikit-image")
 
 
 def segments_of(pixels: NDArray[np.uint8], photo: int) -> list[Segment]:

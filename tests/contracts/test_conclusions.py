@@ -394,7 +394,8 @@ def _html(audit: Audit, case: str) -> None:
         (link,) = item.iter("a")
         seen = SENTENCE.match(words_of(link))
         assert seen is not None
-        title = anchors[link.get("href")[1:]].find("th").text
+        head = anchors[link.get("href")[1:]].find("th")
+        title = (head.text or "").strip() or words_of(head.find("a[@class='to-chart']"))
         owner, _, label, how, first_group, pasted, second_group = seen.groups()
         named = {label} if label else {first_group, second_group}
         assert set(title.strip().split(" against ")) == named, (case, owner, how)

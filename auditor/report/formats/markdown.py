@@ -40,7 +40,7 @@ def render(audit: Audit, directory: Path) -> str:
         *_beside(audit, directory),
         *fold("Reasons and warnings", _reasons(view)),
         *fold("Strongest effects of each class", strongest(audit)),
-        *fold("Checks, explanations and images of each class", _trust(view)),
+        *fold("Checks, explanations and images of each class", trust(view)),
         f"<sub>weights {markdown_code(audit.model.weights_sha256[:12])} · "
         f"{markdown_text(view.created)} · auditor {markdown_text(audit.environment.auditor)}</sub>",
     ]
@@ -144,7 +144,8 @@ def _row(finding: Finding, importance: Importance | None, probe: Probe | None) -
     )
 
 
-def _trust(view: ReportView) -> list[str]:
+def trust(view: ReportView) -> list[str]:
+    """A table of what of each class can be used; none where there is no class."""
     header = ("class", "sanity checks", "explanation", "images")
     rows = [
         (

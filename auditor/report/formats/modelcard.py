@@ -20,7 +20,7 @@ from typing import Any
 from auditor.errors import InputError
 from auditor.records import Audit, BankRecord, Finding
 from auditor.report.escape import markdown_code, markdown_text
-from auditor.report.formats.markdown import fold, strongest, warnings
+from auditor.report.formats.markdown import fold, strongest, trust, warnings
 from auditor.report.view.audit import ReportView, build_view
 from auditor.report.view.summary import all_claims, first_claims, titles
 from auditor.report.words import clean, count, first_few, listing, quoted
@@ -47,6 +47,7 @@ SEEN_IN = (
     "The last column says whether the association shows in the model's output, in the features that it uses "
     "for the class, or in both."
 )
+EXPLANATIONS = "Explanations"
 DOES_NOT_SAY = (
     "An association is not a cause: it does not show why the model answers so, nor that another decision "
     "would follow without what is on the images.",
@@ -126,6 +127,8 @@ def _found(audit: Audit, view: ReportView) -> Iterator[str]:
     yield from fold("Warnings", warnings(view))
     rows = strongest(audit)
     yield from fold("Strongest effects of each class", [*rows, SEEN_IN] if rows else [])
+    held = [markdown_text(one.text) for one in view.standings if one.kind == EXPLANATIONS]
+    yield from fold("Checks, explanations and images of each class", [*held, *trust(view)])
 
 
 def _counted(findings: list[Finding]) -> str:
