@@ -128,7 +128,7 @@ def _found(audit: Audit, view: ReportView) -> Iterator[str]:
     rows = strongest(audit)
     yield from fold("Strongest effects of each class", [*rows, SEEN_IN] if rows else [])
     held = [markdown_text(one.text) for one in view.standings if one.kind == EXPLANATIONS]
-    yield from fold("Checks, explanations and images of each class", [*held, *trust(view)])
+    yield from fold("Checks, explanations and images of each class", [*trust(view), *held])
 
 
 def _counted(findings: list[Finding]) -> str:
