@@ -36,6 +36,7 @@ setup: $(VENV)/.dev-installed  ## Make .venv with auditor and all tools for work
 
 demo: $(VENV)/.demo-installed  ## Audit a real ImageNet classifier on this machine: zebra and spider web
 	@$(LIBRARIES) $(BIN)/auditor doctor >/dev/null || { $(LIBRARIES) $(BIN)/auditor doctor; exit 1; }
+	@echo "scores come first: $(DEMO_OUT)/report.html can be opened once they are there; Ctrl-C keeps them"
 	@start=$$(date +%s); \
 	$(LIBRARIES) $(BIN)/auditor run --model bundled:efficientnet_lite0 --classes zebra,"spider web" \
 	    --occluder-iterations 120 --refits 1 --reference-classes 5 --out $(DEMO_OUT) --overwrite && \

@@ -52,6 +52,41 @@ class Silent:
 silent: Progress = Silent()
 
 
+class Timed:
+    """Passes everything on, and adds up what the outermost stages take."""
+
+    def __init__(self, told: Progress, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._told = told
+        self._clock = clock
+        self._depth = 0
+        self.seconds: dict[str, float] = {}
+        """Kind of stage to its duration: ``zebra: occluders`` counts as ``occluders``."""
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Stage]:
+        """Open the stage where it is told."""
+        started = self._clock()
+        self._depth += 1
+        try:
+            with self._told.stage(name, total) as stage:
+                yield stage
+        finally:
+            self._depth -= 1
+            if self._depth == 0:
+                kind = name.rpartition(": ")[2]
+                self.seconds[kind] = self.seconds.get(kind, 0.0) + self._clock() - started
+
+    def note(self, text: str) -> None:
+        """Pass it on."""
+        self._told.note(text)
+
+    def sum_up(self, total: float) -> None:
+        """Say what each kind of stage took, and what lay between them, of ``total`` seconds."""
+        rest = total - sum(self.seconds.values())
+        for kind, seconds in {**self.seconds, "everything else": max(rest, 0.0)}.items():
+            self.note(f"{duration(seconds):>12}  {kind}")
+
+
 class Terminal:
     """Bars with the stage and the time left; a finished stage leaves one line with its duration."""
 

@@ -574,6 +574,7 @@ class ClassResult(Record):
     pictures: list[Picture] = []
     skipped: list[Skipped] = []
     duration_s: float = 0.0
+    """Seconds for its statistics, without occluders and explanations."""
 
 
 class ScannedRow(Record):

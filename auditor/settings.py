@@ -44,6 +44,13 @@ STATED = ("release", "purpose", "assessor")
 NOT_IN_NUMBERS = frozenset({"out", "formats", "strict", "overwrite", "cache", "from_scan", *STATED})
 """Settings that cannot change a number in the result."""
 
+FOR_EXPLANATIONS = frozenset(
+    {"scores_only", "images", "unlabelled", "benchmark", "layers", "n_impressions", "impression_steps"}
+    | {"max_images", "heldout", "occluder_iterations", "occluder_lr", "noise", "rotation", "refits", "runs"}
+    | {"importance_margin", "in_context", "paper_exact", "reference_classes"}
+)
+"""Settings that cannot change a score, which is read off the model's output for the banks' images."""
+
 NOT_IN_RECORD = frozenset({"out", "overwrite", "cache", "from_scan"})
 """Settings that say where this machine keeps things; the same audit elsewhere is the same audit."""
 
@@ -188,7 +195,7 @@ class Settings(BaseModel):
     scores_only: bool = Field(
         False,
         description="Only the scores, which are read off the model's output: no occluders, no layers, no "
-        "pictures of detectors. Class images are not needed.",
+        "pictures of detectors. Class images are not needed. The same command with --explain adds the rest.",
     )
     in_context: bool = Field(
         False,
@@ -353,7 +360,7 @@ class ScanSettings(Settings):
 
 EVALUATED = (
     *("model", "arch", "model_args", "model_factory", "weights_key", "head", "labels", "classes", "images"),
-    *("banks", "steps", "seeds", "out", "evaluation_formats", "overwrite", "strict", "cache"),
+    *("banks", "steps", "seeds", "judge", "out", "evaluation_formats", "overwrite", "strict", "cache"),
     *("device", "precision", "batch_size", "seed", "alpha", "min_images", "layers"),
     *("max_images", "heldout", "occluder_iterations", "occluder_lr", "noise", "rotation", "runs"),
     *("input_size", "crop", "interpolation", "mean", "std"),
@@ -373,6 +380,12 @@ class EvaluationSettings(Settings):
         get_args(Step), description="Experiments to run, as CVPR 2020 has them; see the documentation."
     )
     seeds: int = Field(5, ge=1, le=100, description="Repeats of everything that is drawn by chance.")
+    judge: str | None = Field(
+        None,
+        min_length=1,
+        description="Another model with the same classes, such as bundled:efficientnet_lite1: whether it "
+        "sees the class in pictures made from this one.",
+    )
     out: Path = Field(Path("evaluation"), description="Directory that receives the evaluation.")
     heldout: float = Field(
         0.33, gt=0, le=0.9, description="Share of a class's photos kept out of learning, to measure on."

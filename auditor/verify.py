@@ -24,6 +24,7 @@ from auditor.records import FORMAT_VERSION, Audit
 from auditor.report import render_format
 from auditor.settings import parse_arguments
 from auditor.store.directory import AUDIT_FILE, inside, older_format, parse_audit, written_by_auditor
+from auditor.store.evaluations import EVALUATION_FILE
 from auditor.store.pdf import PdfContent, read_pdf
 from auditor.store.sign import SIGNATURE_FILE, key_fingerprint, read_signature, signature_holds
 from auditor.version import __version__
@@ -168,7 +169,7 @@ def _pdf(name: str, raw: bytes, pdf: PdfContent, stored: _Stored) -> Verificatio
     else:
         with tempfile.TemporaryDirectory(prefix="auditor-verify-") as folder:
             _stand_ins(stored.audit, Path(folder))
-            for file in {AUDIT_FILE, VERDICT_FILE} & pdf.attachments.keys():
+            for file in {AUDIT_FILE, VERDICT_FILE, EVALUATION_FILE} & pdf.attachments.keys():
                 write_bytes(Path(folder) / file, pdf.attachments[file])
             again = render_format(stored.audit, Path(folder), name="pdf")
     expected = read_pdf(again, where="the report rendered again").pages

@@ -1,8 +1,9 @@
 """The paper, reproduced: its experiments on real models, its numbers and ours side by side.
 
-``python -m benchmarks.paper --images DIR --banks DIR --model MODEL`` runs ``auditor evaluate`` on every class
-that has a folder in ``--images``, keeps the evaluation under ``--out``, and prints the tables of all models that
-lie there. Call it once for each model. ``--page docs/paper.md`` writes the page of the documentation.
+``python -m benchmarks.paper --images DIR --banks DIR --model MODEL`` runs ``auditor evaluate`` on every
+class that has a folder in ``--images``, keeps the evaluation under ``--out``, and prints the tables of all
+models that lie there. Call it once for each model. ``--page docs/paper.md`` writes the page of the
+documentation.
 """
 
 from __future__ import annotations

@@ -7,6 +7,15 @@
   const narrow = window.matchMedia("(max-width: 62rem)").matches;
   if (narrow) all(".contents details").forEach((element) => { element.open = false; });
 
+  // A link into a closed part opens it.
+  const reveal = () => {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (let part = target; part; part = part.parentElement) if (part.tagName === "DETAILS") part.open = true;
+    if (target) target.scrollIntoView();
+  };
+  window.addEventListener("hashchange", reveal);
+  reveal();
+
   const toast = document.querySelector(".toast");
   let timer = 0;
   const say = (text) => {

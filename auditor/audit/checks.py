@@ -7,7 +7,7 @@ check of the occluder says nothing about a score that is read off the output.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +34,8 @@ ALIKE = 0.5
 """Rank correlation from which two rankings of concept scores count as alike."""
 FEWEST_CONCEPTS = 8
 """Fewest concepts for which a rank correlation says anything."""
+WEIGHTED = (nn.Conv2d, nn.Linear)
+"""Layers whose weights are shuffled."""
 HELD = 0.5
 """Share of held-out images that an occluder must change, if anything is to rest on it."""
 
@@ -152,17 +154,23 @@ def _occluder_check(
     )
 
 
-def shuffle_weights(model: LoadedModel, *, seed: int) -> LoadedModel:
+def shuffle_weights(model: LoadedModel, *, seed: int, only: Collection[str] | None = None) -> LoadedModel:
     """A copy whose convolution and linear weights are permuted within each tensor.
 
     Each tensor keeps its values, so activations keep their scale, and loses all it learned.
+
+    Args:
+        model: The model; it is not changed.
+        seed: Of the permutations. A layer's own does not depend on ``only``.
+        only: Names of the layers whose weights are permuted; all where ``None``.
     """
     module = copy.deepcopy(model.module)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for part in module.modules():
-            if isinstance(part, (nn.Conv2d, nn.Linear)):
+        for name, part in module.named_modules():
+            if isinstance(part, WEIGHTED):
                 flat = part.weight.flatten()
                 order = torch.randperm(flat.numel(), generator=generator).to(flat.device)
-                part.weight.copy_(flat[order].view_as(part.weight))
+                if only is None or name in only:
+                    part.weight.copy_(flat[order].view_as(part.weight))
     return replace(model, module=module)

@@ -155,6 +155,28 @@ def show_bank(context: AuditContext, bank: ConceptBank, detectors: Sequence[Stag
     )
 
 
+def with_detectors(context: AuditContext, shown: Shown, detectors: Sequence[StageOne]) -> Shown:
+    """What the detectors and channels make of a bank that was shown before they were known: a second pass.
+
+    Args:
+        context: The audit.
+        shown: The bank, shown without detectors.
+        detectors: As for :func:`show_bank`; without any, nothing is read.
+
+    Raises:
+        InputError: An image cannot be read any more.
+    """
+    if not detectors:
+        return shown
+    bank = shown.layout.bank
+    look = Look(context.model, technical=False)
+    pictures = (image.load() for image in shown_images(bank))
+    with context.progress.stage(f"bank {bank.name}: detectors", len(shown.layout.labels)) as stage:
+        batches = look.batches(pictures, context.settings.batch_size, stage)
+        found = forward_pass(context.model, batches, *_detectors(context, detectors))
+    return replace(shown, forward=replace(shown.forward, channels=found.channels, maps=found.maps))
+
+
 class _Randomised:
     """The model with shuffled weights, which sees the first images of each concept as they pass."""
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.audit.checks import HELD, another_occluder, random_occluder
+from auditor.audit.scores_first import NOT_ASKED
 from auditor.context import AuditContext
 from auditor.errors import InputError, StorageError
 from auditor.explain.reference_classes import (
@@ -75,15 +76,20 @@ def learn_occluders(context: AuditContext) -> Occluders:
         StorageError: The work folder cannot be written.
     """
     if context.settings.scores_only:
-        record = Explanation(measured=False, reason="not asked for: the audit was run with --scores-only")
-        classes = tuple(ClassOccluder(label, None, record) for label in context.classes)
-        return Occluders(classes, no_reference_classes(context))
+        return no_occluders(context, NOT_ASKED)
     photos = unlabelled_photos(context)
     found = [_learn(context, label) for label in context.classes]
     any_holds = any(one.record.measured for one in found)
     references = learn_reference_classes(context) if any_holds else no_reference_classes(context)
     checked = tuple(_checked(context, one, references) for one in found)
     return Occluders(checked, references, photos.skipped if photos else ())
+
+
+def no_occluders(context: AuditContext, reason: str) -> Occluders:
+    """None of any class, with the reason."""
+    record = Explanation(measured=False, reason=reason)
+    classes = tuple(ClassOccluder(label, None, record) for label in context.classes)
+    return Occluders(classes, no_reference_classes(context))
 
 
 def _learn(context: AuditContext, label: ClassLabel) -> ClassOccluder:

@@ -7,22 +7,25 @@ import tempfile
 from pathlib import Path
 
 from auditor.audit.forward import random_photos
+from auditor.audit.scores_first import held_scores
 from auditor.banks.read.loading import check_bank
 from auditor.errors import InputError
 from auditor.images.decode import list_images
 from auditor.models.load import check_name
-from auditor.settings import IMPRESSIONS, ScanSettings, Settings
+from auditor.settings import IMPRESSIONS, EvaluationSettings, ScanSettings, Settings
 from auditor.store.directory import AUDIT_FILE, read_audit
 from auditor.store.scans import SCAN_FILE, read_scan
 
 
 def check_all(settings: Settings) -> None:
-    """:func:`check_request`, and the name of the model: for who has more to do before the model is loaded.
+    """:func:`check_request`, and the names of models: for who has more to do before the model is loaded.
 
     Raises:
         InputError: As :func:`check_request`, or there is no such model.
     """
     check_name(settings.model)
+    if isinstance(settings, EvaluationSettings) and settings.judge is not None:
+        check_name(settings.judge)
     check_request(settings)
 
 
@@ -75,6 +78,8 @@ def _check_held(settings: Settings) -> None:
             f"out '{out}': holds a scan, whose arrays an audit would overwrite; needed: another --out"
         )
     if settings.overwrite or not (out / (SCAN_FILE if scans else AUDIT_FILE)).exists():
+        return
+    if not scans and held_scores(settings) is not None:
         return
     what = "a scan"
     if not scans:

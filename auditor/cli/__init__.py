@@ -24,6 +24,7 @@ COMMANDS = (
     "run",
     "scan",
     "evaluate",
+    "discover",
     "inspect",
     "layers",
     "classes",

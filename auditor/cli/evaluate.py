@@ -31,18 +31,18 @@ Repeats the experiments of the paper (CVPR 2020) on your model and your photos, 
 method does not work. Leaves a page, a PDF and `evaluation.json`. Interrupted, the same command goes on from
 what is finished.
 
-    auditor evaluate -m bundled:efficientnet_lite0 -c zebra,tench --images photos
+    auditor evaluate -m bundled:efficientnet_lite0 -c zebra --images photos
 
 Only some of the experiments:
 
-    auditor evaluate -m timm:resnet50 -c zebra --images photos --steps attack,distillation
+    auditor evaluate -m timm:resnet50 -c zebra --images photos --steps attack
 """
 
 
 def _groups() -> dict[str, tuple[str, ...]]:
     """The headings of ``auditor run --help``, with the settings of an evaluation."""
     chosen = {title: tuple(name for name in group if name in EVALUATED) for title, group in GROUPS.items()}
-    chosen["What to audit"] += ("steps", "seeds")
+    chosen["What to audit"] += ("steps", "seeds", "judge")
     chosen[WHERE_TO] += ("evaluation_formats",)
     return {title: group for title, group in chosen.items() if group}
 

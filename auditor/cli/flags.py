@@ -48,6 +48,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 """Settings under their headings in ``--help``, in the order shown."""
 
+OPPOSITE = {"scores_only": "--explain"}
+"""Setting to the flag that unsets it, where "no" before its name would be less clear."""
 SHORT = {"model": "-m", "classes": "-c", "out": "-o"}
 LONG = {"scan_formats": "formats", "evaluation_formats": "formats"}
 """Settings whose flag has another name."""
@@ -149,7 +151,7 @@ def _parameter(field: str, title: str, kind: type[Settings]) -> inspect.Paramete
     flag = flag_name(LONG.get(field, field))
     names = [flag, *([SHORT[field]] if field in SHORT else [])]
     if given is bool:
-        names = [f"{flag}/--no-{flag.removeprefix('--')}"]
+        names = [f"{flag}/{OPPOSITE.get(field, '--no-' + flag.removeprefix('--'))}"]
     option = typer.Option(
         *names,
         help=_help(field, kind, is_list=is_list),

@@ -39,6 +39,12 @@ TOP = typer.Option(
     help=f"With --from-scan: audit so many of its worst classes. Default: {MOST_SCANNED}.",
     rich_help_panel="What to audit",
 )
+EVALUATE = typer.Option(
+    "--evaluate",
+    help="Also show in the report how far the explanations can be believed: attack and distillation, the "
+    "short form of `auditor evaluate`.",
+    rich_help_panel="What to audit",
+)
 GATE = typer.Option(
     "--gate",
     metavar="FILE",
@@ -68,6 +74,7 @@ def _with_flags() -> Any:
         log: str | None,
         top: int | None,
         accept_terms: bool | None,
+        evaluate: bool | None,
         **flags: Any,
     ) -> int:
         from auditor.policy.releases import gate_release
@@ -77,9 +84,11 @@ def _with_flags() -> Any:
         # Files and servers that cannot be used are better found before an audit of an hour than after it.
         policy = _policy(gate, baseline)
         _check(settings)
+        if evaluate and settings.scores_only:
+            raise InputError("--evaluate: evaluates explanations, which --scores-only leaves out")
         tracker = open_log(log) if log is not None else None
         fetch_lacking(settings.banks, accept_terms=bool(accept_terms))
-        audit = _audit(settings)
+        audit = _audit(settings, evaluate=bool(evaluate))
         verdict = None
         if policy is not None:  # before a word is printed, which may fail
             verdict = gate_release(settings.out, policy, baseline=baseline)
@@ -99,6 +108,7 @@ def _with_flags() -> Any:
     more = {
         "from_scan": [keyword("top", int, TOP)],
         "banks": [keyword("accept_terms", bool, ACCEPT_TERMS)],
+        "in_context": [keyword("evaluate", bool, EVALUATE)],
         GROUPS[WHERE_TO][-1]: [keyword("log", str, LOG), *gating],
     }
     every = [keyword("config", Path, CONFIG)]
@@ -161,8 +171,9 @@ def _show(verdict: Verdict, settings: Settings) -> None:
 
 DESCRIPTION = """Audit a model: which concepts it associates with a class, how strongly, how surely.
 
-Leaves a directory with the audit (`audit.json`), arrays, pictures and the report. Interrupted, the
-same command goes on where it stopped.
+Leaves a directory with the audit (`audit.json`), arrays, pictures and the report. Scores come first: the
+HTML report opens once they are there, explanations are added to it. Interrupted, the same command goes on
+where it stopped.
 
 From the weights alone, with images made from the model itself:
 
@@ -171,6 +182,11 @@ From the weights alone, with images made from the model itself:
 With photos, one folder per class, and your own bank, one folder per concept:
 
     auditor run -m timm:resnet50 -c n02391049 --images photos --banks my-bank
+
+Only the scores, and the explanations when they are wanted:
+
+    auditor run -m timm:resnet50 -c zebra --scores-only
+    auditor run -m timm:resnet50 -c zebra --explain
 
 Everything from a file, one setting overruled:
 
@@ -220,10 +236,12 @@ def _check(settings: Settings) -> None:
     check_all(settings)
 
 
-def _audit(settings: Settings) -> Audit:
+def _audit(settings: Settings, *, evaluate: bool) -> Audit:
     from auditor.audit import run_audit
+    from auditor.evaluate.short import short_form
 
-    return run_audit(settings, progress=progress_for(sys.stderr))
+    progress = progress_for(sys.stderr)
+    return run_audit(settings, progress=progress, short_form=short_form if evaluate else None)
 
 
 run = _with_flags()

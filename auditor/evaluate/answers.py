@@ -11,7 +11,17 @@ LOST_HELDOUT, LOST_LEARNED = 0.15, 0.05
 KEPT = 0.85
 """Least share of clean accuracy that a check must keep."""
 GOOD, AHEAD = 0.97, 0.05
-"""Accuracy of a student, and its lead over weights that are not AfI's."""
+"""Accuracy of a student; lead of a ranking or of weights over those that are not AfI's."""
+EMERGED = 0.5
+"""Share of the way from chance to certainty from which a class counts as seen in pictures; in the log-scaled
+probability."""
+MOST_CLASSES = 0.5
+"""Least share of classes that must emerge in some layer."""
+LOST, FOLLOWED, AGREED = 0.5, 0.99, 0.75
+"""Rank correlations: most that may be left, least where a score must follow its label exactly, and least
+between repeats."""
+SUFFICIENT, DESTROYING = 0.74, 0.45
+"""Share of clean accuracy that five concepts bring back, and that is lost without them."""
 FEWEST_ALIKE = 5
 """Values that are all the same have no interval; so many of them decide all the same."""
 
@@ -55,6 +65,69 @@ def distillation_answers(accuracies: Sequence[Table], leads: Sequence[Table]) ->
         for name, found in zip(lead.columns, lead.rows[0].cells, strict=True):
             needed = 0.0 if name == "AfI without t" else AHEAD
             answers.append(_at_least(f"Is AfI ahead of {name}, {form}?", found, needed))
+    return [answer for answer in answers if answer]
+
+
+def impression_answers(emerged: Table, leads: Table) -> list[Answer]:
+    """Whether pictures of meta-detectors show the class, to the model and to another one.
+
+    Args:
+        emerged: A row for each judge, the model itself first; the first column is the share of classes.
+        leads: A column for each judge; the first row is the mean of classes.
+    """
+    answers = []
+    for row, lead in zip(emerged.rows, leads.rows[0].cells, strict=True):
+        own = row is emerged.rows[0]
+        by = "by the model's own judgement" if own else "by the independent model's judgement"
+        answers += [
+            _at_least(f"Does the class emerge in some layer, {by}?", row.cells[0], MOST_CLASSES),
+            _at_least(f"Does it emerge more than with permuted weights, {by}?", lead, AHEAD),
+        ]
+    return [answer for answer in answers if answer]
+
+
+def sanity_answers(cascade: Table | None, labels: Table | None, repeats: Table | None) -> list[Answer]:
+    """Whether scores depend on what they must depend on, and on nothing else.
+
+    Args:
+        cascade: Rank correlation with the intact model, a column for each share of layers randomised.
+        labels: Rank correlation with outputs exchanged: with the class moved in, and with the class before.
+        repeats: Rank correlation between seeds, a column for each kind of score.
+    """
+    answers = []
+    if cascade is not None:
+        fallen = cascade.rows[0].cells[-1]
+        answers.append(_at_most("Do scores fall with randomised weights?", fallen, LOST))
+    if labels is not None:
+        moved, before = labels.rows[0].cells
+        answers.append(_at_least("Do scores follow the label to the output it moved to?", moved, FOLLOWED))
+        answers.append(_at_most("Do scores leave the output that the label left?", before, LOST))
+    if repeats is not None:
+        for name, found in zip(repeats.columns, repeats.rows[0].cells, strict=True):
+            answers.append(_at_least(f"Do repeated seeds agree in {name}?", found, AGREED))
+    return [answer for answer in answers if answer]
+
+
+def segments_answers(tables: Sequence[Table]) -> list[Answer]:
+    """Whether the first concepts of a ranking suffice and destroy, and sooner than in other orders.
+
+    Args:
+        tables: Accuracy brought back by five concepts and accuracy lost without them, with one column for
+            each ranking, the two rankings asked about first and the mean of classes on top; areas; leads,
+            with one row for each pair of rankings.
+    """
+    if not tables:
+        return []
+    added, lost, _, leads = tables
+    answers = []
+    for column, name in enumerate(added.columns[:2]):
+        back, gone = added.rows[0].cells[column], lost.rows[0].cells[column]
+        answers.append(_at_least(f"Do five concepts bring the class back, by {name}?", back, SUFFICIENT))
+        answers.append(_at_least(f"Is the class lost without five concepts, by {name}?", gone, DESTROYING))
+    for row in leads.rows:
+        first, _, second = row.name.partition(" over ")
+        for kind, found in zip(leads.columns, row.cells, strict=True):
+            answers.append(_at_least(f"Is {first} ahead of {second}, {kind} concepts?", found, AHEAD))
     return [answer for answer in answers if answer]
 
 

@@ -58,10 +58,17 @@ class Bench:
         """Every class whose occluder could be learned."""
         return self.learned(self.context)
 
-    def learned(self, context: AuditContext) -> tuple[Subject, ...]:
-        """Occluders of every class, learned as ``context`` says, or read from the work folder."""
+    def learned(
+        self, context: AuditContext, among: Sequence[ClassPhotos] | None = None
+    ) -> tuple[Subject, ...]:
+        """Occluders of every class, learned as ``context`` says, or read from the work folder.
+
+        Args:
+            context: The context, or :meth:`with_settings` of it.
+            among: Photos of the classes wanted; of every class where ``None``.
+        """
         found = []
-        for photos in self.photos:
+        for photos in self.photos if among is None else among:
             try:
                 images = photos.image_set()
             except InputError as failure:

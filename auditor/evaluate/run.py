@@ -34,6 +34,9 @@ from auditor.version import __version__
 STEPS: dict[Step, str] = {
     "attack": "attack:attack",
     "distillation": "distillation:distillation",
+    "segments": "segments:segments",
+    "impressions": "impressions:impressions",
+    "sanity": "sanity:sanity",
 }
 """Experiment to ``module:function`` in this package. The module is imported when its turn comes, so that a
 missing extra hurts only who asks for it."""

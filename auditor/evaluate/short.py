@@ -6,7 +6,8 @@ construction. The occluders of reference classes take part as other classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -37,7 +38,15 @@ def short_form(
     subjects = [_subject(one) for one in classes]
     others = [_subject(one) for one in references]
     material = Material(context, subjects, [_divided(one.photos) for one in others], SEEDS)
-    return [attack_of(context, subjects, [*subjects, *others]), distillation_of(material)]
+    return [
+        _timed(lambda: attack_of(context, subjects, [*subjects, *others])),
+        _timed(lambda: distillation_of(material)),
+    ]
+
+
+def _timed(experiment: Callable[[], Experiment]) -> Experiment:
+    started = time.monotonic()
+    return experiment().model_copy(update={"duration_s": time.monotonic() - started})
 
 
 def _subject(one: StageOne) -> Subject:

@@ -42,3 +42,16 @@ def gradient_importance(
                 value = gradient.float().sum(0)
                 totals[layer] = totals[layer] + value if layer in totals else value
     return {layer: channel_importance(total).cpu().numpy() for layer, total in totals.items()}
+
+
+def logit_gradients(
+    model: LoadedModel, images: Tensor, class_index: int, layer: str, *, batch: int = 16
+) -> NDArray[np.float32]:
+    """[images, channels] Gradient of the class's logit at a layer, summed over positions; as above."""
+    found = []
+    with taps.record(model.module, [layer]) as outputs:
+        for part in images.split(batch):
+            logits = model.module(part.requires_grad_(True)).float()
+            (gradient,) = torch.autograd.grad(logits[:, class_index].sum(), outputs[layer])
+            found.append(gradient.float().sum(dim=(2, 3)).cpu().numpy())
+    return np.concatenate(found)

@@ -49,31 +49,37 @@ class Album:
 
     def add(self, pixels: Pixels, kind: str, alt: str, *, side: int = SIDE, **more: object) -> None:
         """Encode a picture (JPEG, quality 88, at most ``side`` pixels long) and note what it shows."""
-        longest = max(pixels.shape[:2])
-        values = np.broadcast_to(pixels, (*pixels.shape[:2], 3))  # grey in three equal channels
-        picture = Image.fromarray((np.clip(values, 0, 1) * 255).round().astype(np.uint8), "RGB")
-        if longest > side:
-            factor = side / longest
-            picture = picture.resize(
-                (round(picture.width * factor), round(picture.height * factor)), Image.Resampling.LANCZOS
-            )
-        stream = io.BytesIO()
-        picture.save(stream, "JPEG", quality=88, optimize=True)
+        content, (width, height) = encoded(pixels, side=side)
         number = sum(r.kind == kind for r in self.records) + 1
         path = f"pictures/{self.prefix}-{kind.replace(' ', '-')}-{number:02d}.jpg"
-        self.files[path] = stream.getvalue()
+        self.files[path] = content
         self.records.append(
             Picture.model_validate(
                 {
                     "path": path,
                     "kind": kind,
                     "alt": alt,
-                    "width": picture.width,
-                    "height": picture.height,
+                    "width": width,
+                    "height": height,
                     **more,
                 }
             )
         )
+
+
+def encoded(pixels: Pixels, *, side: int = SIDE) -> tuple[bytes, tuple[int, int]]:
+    """A picture as JPEG (quality 88, at most ``side`` pixels long), and its width and height."""
+    longest = max(pixels.shape[:2])
+    values = np.broadcast_to(pixels, (*pixels.shape[:2], 3))  # grey in three equal channels
+    picture = Image.fromarray((np.clip(values, 0, 1) * 255).round().astype(np.uint8), "RGB")
+    if longest > side:
+        factor = side / longest
+        picture = picture.resize(
+            (round(picture.width * factor), round(picture.height * factor)), Image.Resampling.LANCZOS
+        )
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=88, optimize=True)
+    return stream.getvalue(), picture.size
 
 
 def class_pictures(model: LoadedModel, one: StageOne, album: Album, *, occluded: bool) -> None:
@@ -121,10 +127,10 @@ def detector_picture(context: AuditContext, one: StageOne, layer: str, album: Al
     image = visualise(
         model,
         layer,
-        torch.from_numpy(one.importance[layer][0]).to(model.device),
+        torch.from_numpy(one.importance[layer][:1]).to(model.device),
         settings=VisualiseSettings(precision=context.precision),
         generator=torch.Generator().manual_seed(context.settings.seed),
-    )
+    )[0]
     alt = f"Image made to excite the meta-detector of {one.label.name} in layer {layer}."
     album.add(image.permute(1, 2, 0).float().cpu().numpy(), "detector", alt, layer=layer)
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from auditor.explain.detector import detect
 from auditor.models.loaded import LoadedModel
 from auditor.models.precision import learning
 from auditor.models.taps import forward_to
@@ -37,43 +36,42 @@ def visualise(
     settings: VisualiseSettings,
     generator: torch.Generator,
 ) -> Tensor:
-    """Maximise the total activation of the meta-detector of one layer.
+    """Maximise the total activation of meta-detectors of one layer, each in an image of its own.
 
     Args:
         model: the audited model; nothing behind ``layer`` is computed.
         layer: its name.
-        weights: channel importance, [channels].
+        weights: channel importance, [images, channels]: one detector for each image.
         settings: steps and the weight of the total variation.
-        generator: CPU generator of the grey noise it starts from and of the shifts.
+        generator: CPU generator of the grey noise that each image starts from and of the shifts.
 
     Returns:
-        The image in [0, 1], [channels, height, width].
+        The images in [0, 1], [images, channels, height, width].
     """
-    channels, height, width = model.input.size
-    noise = torch.randn(1, channels, height, width, generator=generator) * 0.02
+    noise = torch.randn(len(weights), *model.input.size, generator=generator) * 0.02
     image = (noise.to(model.device) + 0.5).requires_grad_(True)
     optimiser = torch.optim.Adam([image], lr=settings.learning_rate)
-    scale: tuple[float, float] | None = None
+    scale: tuple[Tensor, Tensor] | None = None
     for _ in range(settings.steps):
         shifts = torch.randint(-settings.jitter, settings.jitter + 1, (2,), generator=generator).tolist()
         seen = torch.roll(image.clamp(0, 1), shifts, dims=(2, 3))
         with learning(model, settings.precision):
             maps = forward_to(model.module, layer, model.normalise(seen))
-        activation = detect(maps.float(), weights).mean()
+        activation = torch.einsum("nchw,nc->nhw", maps.float(), weights).mean(dim=(1, 2))
         variation = total_variation(image)
         if scale is None:
-            scale = (max(abs(float(activation.detach())), 1e-6), max(float(variation.detach()), 1e-6))
+            scale = (activation.detach().abs().clamp(min=1e-6), variation.detach().clamp(min=1e-6))
         loss = -activation / scale[0] + settings.total_variation * variation / scale[1]
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.sum().backward()
         optimiser.step()
         with torch.no_grad():
             image.clamp_(0, 1)
-    return image.detach()[0]
+    return image.detach()
 
 
 def total_variation(image: Tensor) -> Tensor:
-    """Mean absolute difference of neighbouring pixels, across and down."""
-    across = (image[..., :, 1:] - image[..., :, :-1]).abs().mean()
-    down = (image[..., 1:, :] - image[..., :-1, :]).abs().mean()
+    """[images] Mean absolute difference of neighbouring pixels, across and down."""
+    across = (image[..., :, 1:] - image[..., :, :-1]).abs().mean(dim=(1, 2, 3))
+    down = (image[..., 1:, :] - image[..., :-1, :]).abs().mean(dim=(1, 2, 3))
     return across + down

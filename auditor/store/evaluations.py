@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from auditor.errors import InputError, one_line
 from auditor.evaluation_records import EVALUATION_VERSION, Evaluation, Experiment
 from auditor.files import write_bytes
+from auditor.records import Audit
 from auditor.store.directory import first_fault, settled_json
 
 EVALUATION_FILE = "evaluation.json"
@@ -59,6 +60,18 @@ def read_evaluation(path: Path) -> Evaluation:
         return Evaluation.model_validate_json(raw)
     except ValidationError as error:
         raise InputError(f"evaluation '{file}': {first_fault(error)}") from None
+
+
+def kept_evaluation(directory: Path, audit: Audit) -> Evaluation | None:
+    """The evaluation that lies beside an audit; ``None`` without one, or where it is of another model.
+
+    Raises:
+        InputError: The file is damaged, or not an evaluation that this version reads.
+    """
+    if not (directory / EVALUATION_FILE).exists():
+        return None
+    found = read_evaluation(directory)
+    return found if found.model.weights_sha256 == audit.model.weights_sha256 else None
 
 
 def read_experiment(path: Path) -> Experiment | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 
 from auditor.records import Audit
 from auditor.report.formats import html
@@ -116,6 +117,7 @@ def test_what_was_not_measured_is_not_offered(browser: Any, report: str) -> None
 
 def test_switching_layers(browser: Any, report: str) -> None:
     with Opened(browser, report) as opened:
+        opened.page.locator("#class-2-more > summary").click()
         section = opened.page.locator("#class-2 [data-layers]")
         visible = section.locator(".layer-card:not([hidden]) h4")
         assert visible.count() == 1
@@ -168,6 +170,7 @@ def test_complete_without_javascript(browser: Any, report: str) -> None:
         page = opened.page
         for kind in ("score", "importance", "responses"):
             assert page.locator(f"#class-1 .of-{kind}").is_visible()
+        page.locator("#class-1-more > summary").click()
         assert (
             page.locator("#class-1 .layer-card").count()
             == page.locator("#class-1 .layer-card:visible").count()
@@ -176,16 +179,55 @@ def test_complete_without_javascript(browser: Any, report: str) -> None:
         assert page.locator(".needs-js:visible").count() == 0
 
 
-def test_printing_shows_everything(browser: Any, report: str, tmp_path: Path) -> None:
+def test_paper_holds_what_decides(browser: Any, report: str, tmp_path: Path) -> None:
     with Opened(browser, report) as opened:
-        opened.page.locator("#class-1").get_by_label("Find").fill("banded")
+        page = opened.page
+        page.locator("#class-1").get_by_label("Find").fill("nothing")
+        page.emulate_media(media="print")
+        rows = page.locator("#class-1 .concept-table tbody tr:visible")
+        assert 3 <= rows.count() < 13  # claims and the largest effects, whatever is searched for on screen
+        assert page.locator("#class-1 .of-score").is_visible()
+        assert not page.locator("nav").is_visible()
+        assert page.locator("details.more:visible").count() == 0
+        page.pdf(path=tmp_path / "printed.pdf")
+        assert len(PdfReader(tmp_path / "printed.pdf").pages) <= 12
+
+
+def test_a_part_that_was_opened_is_printed(browser: Any, report: str) -> None:
+    with Opened(browser, report) as opened:
+        opened.page.locator("#glossary summary").click()
         opened.page.emulate_media(media="print")
-        assert opened.page.locator("#class-1 .concept-table tbody tr:visible").count() == 13
-        for kind in ("score", "importance", "responses"):
-            assert opened.page.locator(f"#class-1 .of-{kind}").is_visible()
-        assert not opened.page.locator("nav").is_visible()
-        opened.page.pdf(path=tmp_path / "printed.pdf")
-        assert (tmp_path / "printed.pdf").stat().st_size > 100_000
+        assert opened.page.locator("#glossary dl").is_visible()
+
+
+def test_a_link_opens_the_part_it_leads_to(browser: Any, report: str) -> None:
+    with Opened(browser, report) as opened:
+        assert not opened.page.locator("#glossary dl").is_visible()
+        opened.page.locator("nav a[href='#glossary']").click()
+        opened.page.wait_for_function("document.querySelector('#glossary').open")
+        assert opened.page.locator("#glossary dl").is_visible()
+
+
+def test_a_row_of_a_chart_leads_to_its_row_of_the_table_and_back(browser: Any, report: str) -> None:
+    with Opened(browser, report) as opened:
+        page = opened.page
+        name = page.locator("#class-1 .of-score svg a").first
+        target = name.get_attribute("href")
+        name.click()
+        assert page.locator("#class-1 .concept-table tr:target").get_attribute("id") == target[1:]
+        page.locator("#class-1 .concept-table tr:target .to-chart").click()
+        assert page.locator("#class-1 .of-score :target").count() == 1
+
+
+def test_a_row_is_at_most_one_stop_of_the_tab_key(browser: Any, report: str) -> None:
+    with Opened(browser, report) as opened:
+        stops = opened.page.evaluate(
+            "[...document.querySelectorAll('tbody tr')].map(row => [...row.querySelectorAll("
+            "'a[href], button, input, select, textarea, [tabindex]')].filter(e => e.tabIndex >= 0).length)"
+        )
+        assert max(stops) == 1
+        in_charts = "document.querySelectorAll('.plot svg a:not([tabindex=\"-1\"])').length"
+        assert opened.page.evaluate(in_charts) == 0
 
 
 @pytest.mark.parametrize(

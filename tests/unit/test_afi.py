@@ -216,9 +216,8 @@ def test_probe_gives_what_a_plain_pass_gives() -> None:
 def test_visualised_detector_excites_its_channel_more_than_grey_does() -> None:
     model = tiny_model()
     weights = torch.tensor([1.0, 0.0, 0.0])
-    image = visualise(
-        model, "act", weights, settings=VisualiseSettings(steps=40, total_variation=0.5), generator=seeded()
-    )
+    settings = VisualiseSettings(steps=40, total_variation=0.5)
+    image = visualise(model, "act", weights[None], settings=settings, generator=seeded())[0]
     with taps.record(model.module, ["act"]) as outputs, torch.no_grad():
         model.module(model.normalise(image[None]))
         made = detect(outputs["act"], weights).mean()
@@ -229,9 +228,18 @@ def test_visualised_detector_excites_its_channel_more_than_grey_does() -> None:
 
 
 def test_total_variation_of_a_step() -> None:
-    image = torch.zeros(1, 1, 4, 4)
-    image[..., 2:] = 1
-    assert float(total_variation(image)) == pytest.approx(4 / 12)
+    image = torch.zeros(2, 1, 4, 4)
+    image[0, ..., 2:] = 1
+    assert total_variation(image).tolist() == pytest.approx([4 / 12, 0])
+
+
+def test_each_visualised_detector_has_an_image_of_its_own() -> None:
+    settings = VisualiseSettings(steps=20, total_variation=0.5, jitter=0)
+    weights = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    both = visualise(tiny_model(), "act", weights, settings=settings, generator=seeded())
+    alone = visualise(tiny_model(), "act", weights[:1], settings=settings, generator=seeded())
+    torch.testing.assert_close(both[:1], alone, atol=1e-4, rtol=0)
+    assert float((both[0] - both[1]).abs().mean()) > 0.1
 
 
 def test_unknown_precision_is_refused() -> None:

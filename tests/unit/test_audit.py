@@ -17,6 +17,7 @@ from PIL import Image
 import auditor.audit
 import auditor.audit.occluders
 import auditor.audit.prepare
+from auditor.audit.scores_first import NOT_YET
 from auditor.banks.starting import start_manifest
 from auditor.context import AuditContext
 from auditor.errors import InputError
@@ -370,17 +371,53 @@ def test_the_stage_of_pictures_advances_with_every_part_of_a_class(bank: Path, t
 
 
 @pytest.mark.usefixtures("tiny")
-def test_interrupted_audit_goes_on_and_ends_the_same(bank: Path, tmp_path: Path) -> None:
-    classes = {"classes": ("bright", "2", "horizontal"), **WITHOUT_REPORT}
-    whole = auditor.audit.run_audit(settings(bank, tmp_path / "whole" / "a", **classes))
-    wanted = settings(bank, tmp_path / "cut" / "a", **classes)
+def test_scores_come_first_and_an_interrupted_audit_goes_on_and_ends_the_same(
+    bank: Path, tmp_path: Path
+) -> None:
+    classes = {"classes": ("bright", "2", "horizontal")}
+    counts = Counts()
+    whole = auditor.audit.run_audit(settings(bank, tmp_path / "whole" / "a", **classes), progress=counts)
+    assert any(name.endswith(": detectors") for name in counts.steps)
+    wanted = settings(bank, tmp_path / "cut" / "a", **classes, formats=("html", "csv"))
     with pytest.raises(KeyboardInterrupt):
-        auditor.audit.run_audit(wanted, progress=StopsAt("statistics"))
-    assert not (wanted.out / "audit.json").exists()
-    heard = Listens()
-    resumed = auditor.audit.run_audit(wanted, progress=heard)
+        auditor.audit.run_audit(wanted, progress=StopsAt("horizontal: images"))
+    first = read_audit(wanted.out)
+    assert first.findings == read_audit(tmp_path / "whole" / "a").findings
+    assert {one.explanation.reason for one in first.classes} == {NOT_YET}
+    assert (wanted.out / "report.html").is_file()
+    assert not (wanted.out / "findings.csv").exists()
+
+    heard, counts = Listens(), Counts()
+    counts.note = heard.note  # type: ignore[method-assign]
+    resumed = auditor.audit.run_audit(wanted, progress=counts)
     assert any("bright: learned before" in note for note in heard.notes)
-    assert result_digest(resumed) == result_digest(whole)
+    assert not any("scores are in" in note for note in heard.notes)
+    assert not any(name.endswith(": detectors") for name in counts.steps)  # one pass serves both
+    assert resumed.findings == whole.findings
+    assert resumed.classes == [
+        one.model_copy(update={"duration_s": again.duration_s})
+        for one, again in zip(whole.classes, resumed.classes, strict=True)
+    ]
+    assert not (wanted.out / ".work").exists()
+    with pytest.raises(InputError, match="--overwrite"):
+        auditor.audit.run_audit(wanted)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_explanations_are_added_to_scores_alone(
+    plain: tuple[Audit, Path], bank: Path, tmp_path: Path
+) -> None:
+    alone = settings(bank, tmp_path / "a", scores_only=True, refits=1, **WITHOUT_REPORT)
+    auditor.audit.run_audit(alone)
+    with pytest.raises(InputError, match="--overwrite"):
+        auditor.audit.run_audit(settings(bank, alone.out, seed=1))
+    with pytest.raises(InputError, match="--overwrite"):
+        auditor.audit.run_audit(alone)
+    heard = Listens()
+    whole = auditor.audit.run_audit(settings(bank, alone.out), progress=heard)
+    assert result_digest(whole) == result_digest(plain[0])
+    stages = [note.strip().partition("  ")[2] for note in heard.notes[-7:]]
+    assert {"images", "occluders", "statistics", "pictures", "report", "everything else"} <= set(stages)
 
 
 @pytest.mark.usefixtures("tiny")
@@ -531,3 +568,29 @@ def test_margin_zero_is_a_margin(bank: Path, tmp_path: Path) -> None:
     found = {f.subject: f.conclusion for f in audit.findings}
     assert found["stripes"] == "associated"
     assert "not associated" not in found.values()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_short_form_of_an_evaluation_stands_in_the_report_and_is_verified(
+    bank: Path, tmp_path: Path
+) -> None:
+    from auditor.evaluate.short import short_form
+    from auditor.store.evaluations import read_evaluation
+    from auditor.verify import verify
+
+    out = tmp_path / "a"
+    wanted = settings(bank, out, formats=("html", "pdf"), classes=("bright", "vertical"), seed=3)
+    auditor.audit.run_audit(wanted, short_form=short_form)
+    found = read_evaluation(out)
+    assert [one.step for one in found.experiments] == ["attack", "distillation"]
+    assert found.model.weights_sha256 == tiny_model().sha256
+    page = (out / "report.html").read_text()
+    assert "How faithful is this audit?" in page
+    for answer in found.experiments[0].answers:
+        assert answer.sentence in page
+    (out / "evaluation.json").rename(tmp_path / "elsewhere.json")
+    checks = {check.name: check.outcome for check in verify(out / "report.pdf").checks}
+    assert checks["report.pdf: numbers"] == "ok"  # the file carries its own evaluation
+    again = wanted.model_copy(update={"overwrite": True, "formats": ("html",)})
+    auditor.audit.run_audit(again)
+    assert "How faithful is this audit?" not in (out / "report.html").read_text()

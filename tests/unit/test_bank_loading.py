@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 from PIL import Image
 
 from auditor.banks import load_bank, places
+from auditor.banks.generated import drawing
 from auditor.banks.importing import Options
 from auditor.banks.importing.run import import_bank
 from auditor.banks.manifest import Manifest, read_manifest
@@ -17,6 +21,7 @@ from auditor.banks.read import loading
 from auditor.banks.starting import start_manifest
 from auditor.errors import InputError, StorageError
 from auditor.images.decode import decode_image
+from auditor.progress import Silent
 from tests.bank_data import folder_of_folders, picture
 
 
@@ -148,6 +153,54 @@ def test_cache_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "blocked").touch()
     with pytest.raises(StorageError, match=r"cannot write .*AUDITOR_CACHE"):
         load_bank("textures", cache=tmp_path / "blocked")
+
+
+@pytest.mark.usefixtures("few_textures")
+@pytest.mark.parametrize("interpreter", [sys.executable, "/no/such/python", shutil.which("false") or "false"])
+def test_processes_draw_the_same_pictures(
+    interpreter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no process starts, or each ends at once, the pictures are drawn all the same."""
+    here = load_bank("textures", cache=tmp_path / "here").digest
+    monkeypatch.setattr(drawing, "processors", lambda: 2)
+    monkeypatch.setattr(drawing, "FEWEST_EACH", 2)
+    monkeypatch.setattr(drawing.sys, "executable", interpreter)
+    asked = []
+    monkeypatch.setattr(drawing.Drawing, "make", _noting(drawing.Drawing.make, asked))
+    assert load_bank("textures", cache=tmp_path / "there").digest == here
+    assert len(asked) == (0 if interpreter == sys.executable else 12)
+    assert len(list((tmp_path / "there").rglob("*.png"))) == 12
+
+
+def _noting(make: Callable[..., str], asked: list[object]) -> Callable[..., str]:
+    def noted(own: object, which: object) -> str:
+        asked.append(which)
+        return make(own, which)
+
+    return noted
+
+
+@pytest.mark.usefixtures("few_textures")
+def test_interrupted_drawing_goes_on_where_it_was(tmp_path: Path) -> None:
+    class Impatient(Silent):
+        left = 5
+
+        def advance(self, n: int = 1) -> None:
+            self.left -= n
+            if not self.left:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_bank("textures", progress=Impatient())
+    lists = [json.loads(path.read_text()) for path in sorted((tmp_path / "cache").rglob("sha256.json"))]
+    assert [len(known) for known in lists] == [2, 2, 1]
+    pictures = sorted((tmp_path / "cache").rglob("*.png"))
+    assert len(pictures) == 5
+    assert not list((tmp_path / "cache").rglob("*.part"))
+    stamps = [path.stat().st_mtime_ns for path in pictures]
+    gone_on = load_bank("textures")
+    assert [path.stat().st_mtime_ns for path in pictures] == stamps
+    assert gone_on.digest == load_bank("textures", cache=tmp_path / "whole").digest
 
 
 def test_cache_can_be_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,8 @@ def test_charts_are_deterministic(view: ReportView, charts: list[Chart]) -> None
 def test_charts_speak_to_who_cannot_see_them(charts: list[Chart]) -> None:
     for chart in charts:
         root = parse(chart.svg)
-        assert root.get("role") == "img"
+        linked = any(element.tag.endswith("}a") for element in root.iter())
+        assert root.get("role") == ("group" if linked else "img")  # a picture may hold no links
         labelled = root.get("aria-labelledby", "").split()
         texts = {e.get("id"): e.text for e in root if e.tag.endswith(("title", "desc"))}
         assert [texts[name] for name in labelled] == [chart.title, chart.description]
@@ -86,7 +87,20 @@ def test_ids_do_not_collide_on_a_page(charts: list[Chart]) -> None:
     for chart in charts:
         own = set(re.findall(r'\bid="([^"]+)"', chart.svg))
         assert set(re.findall(r"url\(#([^)]+)\)", chart.svg)) <= own
-        assert set(re.findall(r'href="#([^"]+)"', chart.svg)) <= own
+        assert set(re.findall(r'xlink:href="#([^"]+)"', chart.svg)) <= own
+
+
+def test_names_of_rows_lead_to_the_table_on_screen_alone(view: ReportView) -> None:
+    section = view.classes[0]
+    rows = section.banks[0].charted
+    for colours in (SCREEN, PRINT):
+        chart = class_charts(section, margin=0.1, colours=colours).scores[section.banks[0].key]
+        links = [e for e in parse(chart.svg).iter() if e.tag.endswith("}a")]
+        on_screen = colours is SCREEN
+        assert [e.get("href") for e in links] == [f"#{row.anchor}" for row in rows if on_screen]
+        assert all(e.get("tabindex") == "-1" for e in links)
+        for row in rows:
+            assert (f'id="{row.anchor}-drawn"' in chart.svg) is on_screen
 
 
 def test_text_stays_text(charts: list[Chart]) -> None:
@@ -125,7 +139,9 @@ def test_hostile_names_are_only_text(audit: Audit, attack: str) -> None:
         for chart in all_charts(class_charts(c, margin=view.margin, colours=SCREEN)):
             root = parse(chart.svg)
             tags = {element.tag.rpartition("}")[2] for element in root.iter()}
-            assert tags <= {"svg", "title", "desc", "g", "defs", "path", "text", "use", "rect", "clipPath"}
+            plain = {"svg", "title", "desc", "g", "defs", "path", "text", "use", "rect", "clipPath"}
+            assert tags <= plain | {"a"}
+            assert all(e.get("href", "").startswith("#class-") for e in root.iter() if e.tag.endswith("}a"))
 
 
 def test_nothing_of_matplotlib_is_changed(view: ReportView) -> None:

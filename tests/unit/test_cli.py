@@ -186,7 +186,7 @@ def test_flags_reach_the_audit_as_settings(
 ) -> None:
     seen: list[Settings] = []
 
-    def audit(settings: Settings) -> Any:
+    def audit(settings: Settings, *, evaluate: bool) -> Any:
         seen.append(settings)
         return sample.build(settings.out)
 
@@ -221,7 +221,7 @@ def audited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Settings]:
     """``auditor run`` leaves the sample audit at once; what it was asked for is listed."""
     asked: list[Settings] = []
 
-    def audit(settings: Settings) -> Any:
+    def audit(settings: Settings, *, evaluate: bool) -> Any:
         asked.append(settings)
         return sample.build(settings.out)
 

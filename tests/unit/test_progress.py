@@ -8,7 +8,7 @@ import re
 import pytest
 from rich.console import Console
 
-from auditor.progress import Log, Progress, Terminal, duration, progress_for, silent
+from auditor.progress import Log, Progress, Terminal, Timed, duration, progress_for, silent
 
 
 class Clock:
@@ -94,6 +94,24 @@ def test_the_stream_decides() -> None:
 
     assert isinstance(progress_for(io.StringIO()), Log)
     assert isinstance(progress_for(Tty()), Terminal)
+
+
+def test_what_kinds_of_stages_take_is_summed_up() -> None:
+    stream, clock = io.StringIO(), Clock()
+    timed = Timed(Log(stream, clock=clock), clock=clock)
+    for name, seconds in (("zebra: images", 4), ("zebra: occluders", 30), ("web: images", 5), ("report", 61)):
+        with timed.stage(name), timed.stage("part of it"):
+            clock.now += seconds
+    with pytest.raises(ZeroDivisionError), timed.stage("report"):
+        clock.now += 1 / (clock.now - clock.now)
+    assert timed.seconds == {"images": 9, "occluders": 30, "report": 61}
+    timed.sum_up(104)
+    assert [line[9:] for line in stream.getvalue().splitlines()[-4:]] == [
+        "       9.0 s  images",
+        "        30 s  occluders",
+        "  1 min 01 s  report",
+        "       4.0 s  everything else",
+    ]
 
 
 def test_silent_tells_nobody(capsys: pytest.CaptureFixture[str]) -> None:

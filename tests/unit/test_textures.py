@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from auditor.banks.generated.textures import TEXTURES, render
 from auditor.banks.generated.textures.minerals import _Cluster, _plates
+from auditor.banks.generated.textures.objects import scene
 from auditor.banks.manifest import read_manifest
 from auditor.banks.places import shipped
 from auditor.errors import InputError
@@ -67,6 +69,14 @@ def test_every_texture_is_seen_on_the_same_things() -> None:
     assert 0.2 < same < 0.9
     sheets = [render(name, index=2, size=96).astype(int) for name in ("banded", "woven")]
     assert (np.abs(sheets[0] - sheets[1]).max(axis=-1) <= 1).mean() < 0.05
+
+
+def test_a_texture_lies_around_its_thing_as_interpolation_puts_it() -> None:
+    """Against SciPy's own, to the last bit."""
+    around = scene(96, 0, 3)
+    plane = np.random.default_rng(0).random((96, 96)).astype(np.float32)
+    expected = ndimage.map_coordinates(plane, list(around.where), order=1)
+    assert np.array_equal(around._interpolated(plane), expected)
 
 
 def test_manifest_describes_exactly_the_textures() -> None:

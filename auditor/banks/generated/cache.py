@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -16,14 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from auditor.banks.bank import BankImage, Concept
+from auditor.banks.generated.drawing import Drawing, checksum, draw_all, write
 from auditor.banks.generated.textures import GENERATOR_VERSION, render
 from auditor.banks.manifest import ConceptEntry, Generator
 from auditor.errors import InputError
-from auditor.files import write_bytes
 from auditor.images.decode import decode_image
 from auditor.progress import Progress, silent
-
-_WORKERS = min(4, os.cpu_count() or 1)  # NumPy lets go of the interpreter in its loops
 
 
 def generated_concepts(
@@ -41,18 +36,23 @@ def generated_concepts(
     """
     root = cache / generator.name / f"v{GENERATOR_VERSION}-seed{seed}-{generator.size}px"
     wanted = {entry.name: _known(root / entry.name, generator.images) for entry in entries}
-    missing = [
-        (name, index) for name, known in wanted.items() for index in range(len(known), generator.images)
+    missing = [  # index by index: pictures of one index share what is around the texture
+        (name, index)
+        for index in range(generator.images)
+        for name, known in wanted.items()
+        if index >= len(known)
     ]
     if missing:
-        make = partial(_make, root=root, seed=seed, size=generator.size)
         told = progress.stage(f"making the images of bank '{generator.name}'", len(missing))
-        with told as stage, ThreadPoolExecutor(_WORKERS) as pool:
-            for (name, _), sha256 in zip(missing, pool.map(make, missing), strict=True):
-                wanted[name].append(sha256)
-                stage.advance()
-                if len(wanted[name]) == generator.images:
-                    _write(root / name / "sha256.json", json.dumps(wanted[name]).encode())
+        drawn = draw_all(Drawing(str(root), seed, generator.size), missing)
+        try:
+            with told as stage, closing(drawn):
+                for (name, _), sha256 in zip(missing, drawn, strict=True):
+                    wanted[name].append(sha256)
+                    stage.advance()
+        finally:  # interrupted, the next call goes on from here
+            for name in dict(missing):
+                write(root / name / "sha256.json", json.dumps(wanted[name]).encode())
     concepts = []
     for entry in entries:
         images = []
@@ -76,29 +76,12 @@ def _known(folder: Path, count: int) -> list[str]:
     return known[:count]
 
 
-def _make(which: tuple[str, int], *, root: Path, seed: int, size: int) -> str:
-    name, index = which
-    pixels = render(name, index=index, seed=seed, size=size)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-    _write(root / name / f"{index:03d}.png", buffer.getvalue())
-    return _sha256(pixels)
-
-
 def _load(path: Path, sha256: str, again: partial[NDArray[np.uint8]]) -> Image.Image:
     """The cached picture, or the picture made again where the cache was cleared or damaged."""
     try:
         image = decode_image(path)
-        if _sha256(np.asarray(image)) == sha256:
+        if checksum(np.asarray(image)) == sha256:
             return image
     except InputError:
         pass
     return Image.fromarray(again())
-
-
-def _sha256(pixels: NDArray[np.uint8]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
-
-
-def _write(path: Path, data: bytes) -> None:
-    write_bytes(path, data, advice="name another cache with AUDITOR_CACHE")

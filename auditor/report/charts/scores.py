@@ -15,6 +15,7 @@ from auditor.report.charts.style import (
     Sheet,
     drawing,
     label_width,
+    link_rows,
     margin_band,
     rows_axes,
     segment,
@@ -39,6 +40,8 @@ def score_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, margin: f
         margin_band(axes, margin)
         for y, row in enumerate(rows):
             whisker(axes, y, row.finding, tip=f"{row.title}: {row.effect} {row.interval}, {row.word.text}")
+        if sheet.linked:
+            link_rows(axes, [row.anchor for row in rows])
         axes.set_xlabel("effect; thick: 95% interval, thin: adjusted")
         axes.axvline(0, color=SOFT, linewidth=0.8, zorder=1)
         content = svg()
@@ -54,6 +57,8 @@ def contrast_chart(table: ContrastTable, sheet: Sheet, *, key: str, margin: floa
         margin_band(axes, margin)
         for y, row in enumerate(rows):
             whisker(axes, y, row.finding, tip=f"{row.title}: {row.effect} {row.interval}, {row.word.text}")
+        if sheet.linked:
+            link_rows(axes, [row.anchor for row in rows])
         axes.axvline(0, color=SOFT, linewidth=0.8, zorder=1)
         axes.set_xlabel("difference; thick: 95% interval, thin: adjusted")
         content = svg()
@@ -65,7 +70,7 @@ def _two_lines(row: ContrastRow) -> str:
     """Both groups, one above the other where one line has no room for them."""
     more, _, less = row.title.partition(" against ")
     if len(row.title) <= 34:
-        return f"{row.title}\n{shortened(row.how, 40)}"
+        return f"{row.title}\n{shortened(row.how, 34)}"
     return f"{shortened(more, 36)}\nagainst {shortened(less, 30)}"
 
 

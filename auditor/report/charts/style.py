@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from auditor.records import Finding, Importance
-from auditor.report.charts.svg import TIP, tidy
+from auditor.report.charts.svg import PLACE, TIP, tidy
 from auditor.report.words import said
 
 _PRINTED = {
@@ -80,6 +80,11 @@ class Sheet:
     """Stand-in to colour of the page: ``SCREEN`` or ``PRINT``."""
     width: float = SCREEN_WIDTH
     """Points."""
+
+    @property
+    def linked(self) -> bool:
+        """Whether a reader can follow links: on screen."""
+        return self.colours is SCREEN
 
     def narrowed(self, share: float) -> Sheet:
         """The same at a share of the width."""
@@ -156,6 +161,18 @@ def rows_axes(figure: Figure, labels: Sequence[str], *, width: float) -> Axes:
     axes.margins(x=0.06)
     axes.spines[:].set_visible(False)
     return axes
+
+
+def link_rows(axes: Axes, anchors: Sequence[str]) -> None:
+    """Make each row's name a link to its row in the table, and a place that the row links back to."""
+    for tick, anchor in zip(axes.get_yticklabels(), anchors, strict=True):
+        tick.set_url(f"#{anchor}")
+        tick.set_gid(f"{PLACE}{chart_anchor(anchor)}")
+
+
+def chart_anchor(anchor: str) -> str:
+    """The place in a chart that belongs to a row of a table."""
+    return f"{anchor}-drawn"
 
 
 def lined(axes: Axes, axis: Literal["x", "y"]) -> None:

@@ -11,6 +11,8 @@ XLINK = "http://www.w3.org/1999/xlink"
 
 TIP = "tip:"
 """Begins the identifier of a mark whose rest is shown where a pointer rests on it."""
+PLACE = "place:"
+"""Begins the identifier of a mark that a link of the page leads to; the rest is its id."""
 _NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _GEOMETRY = ("d", "x", "y", "width", "height", "transform", "points", "cx", "cy", "r")
@@ -50,6 +52,11 @@ def tidy(svg: bytes, *, key: str, title: str, description: str, colours: Mapping
             shown.text = name.removeprefix(TIP)
             element.insert(0, shown)
     for element in root.iter():
+        if _local(element) == "a":
+            # For a pointer only: the table's row, which it leads to, is one stop of the tab key already.
+            target = element.attrib.pop(f"{{{XLINK}}}href", "")
+            element.attrib.pop("target", None)
+            element.attrib.update({"href": target, "tabindex": "-1"})
         _styles_to_attributes(element)
         for name, value in list(element.attrib.items()):
             element.set(name, colours.get(value.lower(), value))
@@ -62,7 +69,8 @@ def tidy(svg: bytes, *, key: str, title: str, description: str, colours: Mapping
     root.attrib.update(
         {
             "class": "chart",
-            "role": "img",
+            # A picture may hold no links.
+            "role": "img" if root.find(f".//{{{SVG}}}a") is None else "group",
             "aria-labelledby": f"{key}-title {key}-desc",
             "font-family": font,
             "stroke-linejoin": "round",
@@ -108,6 +116,8 @@ def _prefix_ids(root: ElementTree.Element, key: str) -> None:
         own = element.attrib.pop("id", "")
         if own in names:
             element.set("id", names[own])
+        elif own.startswith(PLACE):
+            element.set("id", own.removeprefix(PLACE))
         for name, value in list(element.attrib.items()):
             if name == f"{{{XLINK}}}href":
                 element.set(name, f"#{names[value[1:]]}")

@@ -11,7 +11,9 @@ from auditor.report.charts.style import SCREEN, SCREEN_WIDTH
 from auditor.report.templates import content_policy, rendered, static
 from auditor.report.thumbnails import encode, picture_paths
 from auditor.report.view.audit import build_view
+from auditor.report.view.evaluation import build_evaluation_view
 from auditor.store.directory import stored_bytes
+from auditor.store.evaluations import kept_evaluation
 
 PICTURE_BUDGET = 2_600_000
 """Bytes of pictures; as text in the page they are a third larger, and the page stays below 5 MB."""
@@ -26,6 +28,7 @@ def render(audit: Audit, directory: Path) -> str:
     """
     view = build_view(audit, kept_verdict(directory, audit), stored=stored_bytes(audit, directory))
     encoded = encode(directory, picture_paths(view), kind="WEBP", budget=PICTURE_BUDGET)
+    evaluated = kept_evaluation(directory, audit)
     style, script = static("report.css"), static("report.js")
     return rendered(
         "report.html.j2",
@@ -33,6 +36,7 @@ def render(audit: Audit, directory: Path) -> str:
         charts=report_charts(view, colours=SCREEN),
         rulers=claim_rulers(view, colours=SCREEN, width=SCREEN_WIDTH),
         pictures={path: picture.embedded for path, picture in encoded.items()},
+        evaluation=build_evaluation_view(evaluated) if evaluated else None,
         style=style,
         script=script,
         policy=content_policy(style=style, script=script, pictures=True),

@@ -20,6 +20,7 @@ import weasyprint
 from markupsafe import Markup
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
+from auditor.evaluation_records import Evaluation
 from auditor.policy.kept import VERDICT_FILE, kept_verdict, verdict_bytes
 from auditor.policy.verdict import Verdict
 from auditor.records import Audit
@@ -28,9 +29,11 @@ from auditor.report.charts.style import PRINT, PRINT_WIDTH, Chart
 from auditor.report.templates import rendered, static
 from auditor.report.thumbnails import encode, picture_paths
 from auditor.report.view.audit import build_view
+from auditor.report.view.evaluation import build_evaluation_view
 from auditor.report.words import instant
 from auditor.schemas import SCHEMA_FILE, schema_text
 from auditor.store.directory import AUDIT_FILE, older_format, stored_bytes
+from auditor.store.evaluations import EVALUATION_FILE, evaluation_bytes, kept_evaluation
 
 PICTURE_BUDGET = 6_000_000
 """Bytes of pictures in the file."""
@@ -80,9 +83,11 @@ def render(audit: Audit, directory: Path) -> bytes:
     content = {names[path]: (picture.data, picture.media_type) for path, picture in encoded.items()}
 
     created = stated_time(audit.created)
+    evaluated = kept_evaluation(directory, audit)
     page = rendered(
         "print.html.j2",
         view=view,
+        evaluation=build_evaluation_view(evaluated) if evaluated else None,
         charts=report_charts(view, colours=PRINT, side_by_side=True),
         rulers=claim_rulers(view, colours=PRINT, width=PRINT_WIDTH),
         pictures=names,
@@ -97,17 +102,20 @@ def render(audit: Audit, directory: Path) -> bytes:
         content=content,
         created=created,
         identifier=digest[:32],
-        attachments=_attachments(stored, verdict),
+        attachments=_attachments(stored, verdict, evaluated),
     )
 
 
-def _attachments(stored: bytes, verdict: Verdict | None) -> list[Attachment]:
-    """The audit, its schema if it is of today's format, and the verdict."""
+def _attachments(stored: bytes, verdict: Verdict | None, evaluated: Evaluation | None) -> list[Attachment]:
+    """The audit, its schema if it is of today's format, the verdict and the evaluation."""
     files = [(AUDIT_FILE, stored, "The audit: every number of this report", "Data")]
     if not older_format(stored):
         files.append((SCHEMA_FILE, schema_text().encode(), "JSON Schema of audit.json", "Supplement"))
     if verdict is not None:
         files.append((VERDICT_FILE, verdict_bytes(verdict), "The verdict of the release gate", "Data"))
+    if evaluated is not None:
+        about = "The evaluation of the explanations"
+        files.append((EVALUATION_FILE, evaluation_bytes(evaluated), about, "Data"))
     return files
 
 

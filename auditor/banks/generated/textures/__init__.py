@@ -78,4 +78,4 @@ def render(name: str, *, index: int, seed: int = 0, size: int = 256) -> NDArray[
     if index % 2 == 0:
         return picture
     # The same things for every texture: the name does not enter.
-    return scene(size, np.random.Generator(np.random.PCG64([seed, index]))).show(picture)
+    return scene(size, seed, index).show(picture)

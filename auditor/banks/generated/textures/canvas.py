@@ -141,7 +141,7 @@ class Cells:
     """Distance to the nearest point, in cells."""
     second: Field
     """Distance to the second nearest."""
-    key: NDArray[np.int32]
+    key: NDArray[np.intp]
     """Identifies the nearest point, 0 to 4095."""
 
     def border(self) -> Field:
@@ -151,22 +151,23 @@ class Cells:
 
 def scatter(rng: np.random.Generator, u: Field, v: Field, *, jitter: float = 0.9) -> Cells:
     """Cells around points scattered one to a lattice square."""
-    offsets = (0.5 + jitter * rng.uniform(-0.5, 0.5, (2, 64, 64))).astype(np.float32)
-    iu, iv = np.floor(u).astype(np.int32), np.floor(v).astype(np.int32)
+    offsets = (0.5 + jitter * rng.uniform(-0.5, 0.5, (2, 64, 64))).astype(np.float32).reshape(2, -1)
+    iu, iv = np.floor(u).astype(np.intp), np.floor(v).astype(np.intp)
     fu, fv = u - iu, v - iv
-    first = np.full(u.shape, 9, np.float32)
+    across = [(iu + di & 63) * 64 for di in (-1, 0, 1)]
+    first = np.full(u.shape, 9.0)
     second = first.copy()
-    key = np.zeros(u.shape, np.int32)
+    key = np.zeros(u.shape, np.intp)
     for dj in (-1, 0, 1):
+        down, away = iv + dj & 63, fv - dj
         for di in (-1, 0, 1):
-            code = ((iu + di) & 63) * 64 + ((iv + dj) & 63)
-            ou = fu - di - offsets[0].ravel()[code]
-            ov = fv - dj - offsets[1].ravel()[code]
+            code = across[di + 1] + down
+            ou = fu - di - offsets[0].take(code)
+            ov = away - offsets[1].take(code)
             d = ou * ou + ov * ov
-            closer = d < first
-            second = np.where(closer, first, np.minimum(second, d))
-            first = np.where(closer, d, first)
-            key = np.where(closer, code, key)
+            np.copyto(key, code, where=d < first)
+            np.minimum(second, np.maximum(first, d), out=second)
+            np.minimum(first, d, out=first)
     return Cells(np.sqrt(first), np.sqrt(second), key)
 
 

@@ -23,14 +23,17 @@ def photograph(surface: Surface, rng: np.random.Generator) -> NDArray[np.uint8]:
     size = surface.mix.shape[0]
     first, second = _palette(rng)
     grain = fractal(rng, size, 24, octaves=3, gain=0.7)
-    mix = np.clip(surface.mix, 0, 1)[..., None]
-    albedo: Field = first * (1 - mix) + second * mix
+    mix = np.clip(surface.mix, 0, 1)
     stain = fractal(rng, size, 3, octaves=3)
     roughness, stains = rng.uniform(0.02, 0.07), rng.uniform(0.02, 0.08)
-    albedo = albedo * (1 + roughness * grain + stains * stain)[..., None]
+    uneven = 1 + roughness * grain + stains * stain
     shade, shine = _illumination(surface, grain, rng)
-    lit = (albedo * shade[..., None] + shine[..., None]).astype(np.float32)
-    image = _camera(lit, rng)
+    # Colour by colour: three numbers a pixel would be gone through three at a time.
+    planes = [
+        (one * (1 - mix) + other * mix) * uneven * shade + shine
+        for one, other in zip(first, second, strict=True)
+    ]
+    image = _camera(np.stack(planes).astype(np.float32), rng)
     return np.asarray(np.rint(_equalised(image, rng) * 255), np.uint8)
 
 
@@ -83,14 +86,15 @@ def _illumination(surface: Surface, grain: Field, rng: np.random.Generator) -> t
 
 
 def _camera(image: Field, rng: np.random.Generator) -> Field:
+    """[3, size, size] Blurred, with noise."""
     sigma = rng.uniform(0.35, 0.9)
-    image = ndimage.gaussian_filter(image, (sigma, sigma, 0), mode="nearest", truncate=2.5)
-    noise = rng.standard_normal((*image.shape[:2], 1), dtype=np.float32)
+    image = ndimage.gaussian_filter(image, (0, sigma, sigma), mode="nearest", truncate=2.5)
+    noise = rng.standard_normal(image.shape[1:], dtype=np.float32)
     return image + np.float32(rng.uniform(0.004, 0.016)) * noise
 
 
 def _equalised(image: Field, rng: np.random.Generator) -> Field:
-    """Mean and spread of luminance, and mean and spread of colour, brought to drawn values.
+    """[size, size, 3] Mean and spread of luminance, and mean and spread of colour, brought to drawn values.
 
     Clipping to the valid range moves them a little, so the correction is repeated.
     """
@@ -98,12 +102,20 @@ def _equalised(image: Field, rng: np.random.Generator) -> Field:
     tint = rng.normal(0, 0.035, 3).astype(np.float32)
     tint -= tint @ _LUMA
     colour = np.float32(rng.uniform(0.02, 0.09))
-    pixels = image.reshape(-1, 3)
+    size = image.shape[1]
+    rows = np.moveaxis(image, 0, -1).reshape(size, -1)  # [size, 3 size]: long rows are gone through fast
     for _ in range(2):
+        pixels = rows.reshape(-1, 3)
         luma = pixels @ _LUMA
-        chroma = pixels - luma[:, None]
-        chroma -= np.full(len(chroma), 1 / len(chroma), np.float32) @ chroma
-        strength = np.float32(np.sqrt(np.vdot(chroma, chroma) / len(chroma)) + 1e-4)
+        chroma = rows - _thrice(luma, size)
+        share = np.full(len(pixels), 1 / len(pixels), np.float32)
+        chroma -= np.tile(share @ chroma.reshape(-1, 3), size)
+        strength = np.float32(np.sqrt(np.vdot(chroma, chroma) / len(pixels)) + 1e-4)
         luma = mean + (luma - luma.mean()) * (spread / np.float32(luma.std() + 1e-6))
-        pixels = np.clip(luma[:, None] + tint + chroma * (colour / strength), 0, 1)
-    return pixels.reshape(image.shape)
+        rows = np.clip(_thrice(luma, size) + np.tile(tint, size) + chroma * (colour / strength), 0, 1)
+    return rows.reshape(size, size, 3)
+
+
+def _thrice(values: Field, size: int) -> Field:
+    """[size, 3 size] each of the values for the three colours of its pixel."""
+    return values.repeat(3).reshape(size, -1)

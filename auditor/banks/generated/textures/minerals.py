@@ -37,18 +37,22 @@ def cracked(canvas: Canvas) -> Surface:
     return Surface(mix=tone.astype(np.float32), height=height, light=1 - 0.85 * crack)
 
 
-def _plates(rng: np.random.Generator, u: Field, v: Field) -> tuple[Field, NDArray[np.int32]]:
+def _plates(rng: np.random.Generator, u: Field, v: Field) -> tuple[Field, NDArray[np.intp]]:
     """Cells around scattered points: distance to the cell's straight border, and its key, 0 to 4095.
 
     ``u`` and ``v`` [size, size] and the distance are in cells. Unlike ``Cells.border`` the distance is
     exact, so that a crack along the border is equally wide all along.
     """
     offsets = (0.5 + 0.9 * rng.uniform(-0.5, 0.5, (2, 4096))).astype(np.float32)
-    iu, iv = np.floor(u).astype(np.int32), np.floor(v).astype(np.int32)
-    around = [(di, dj) for dj in (-1, 0, 1) for di in (-1, 0, 1)]
-    keys = np.stack([((iu + di) & 63) * 64 + ((iv + dj) & 63) for di, dj in around])
-    du = np.stack([di + offsets[0][key] - (u - iu) for (di, _), key in zip(around, keys, strict=True)])
-    dv = np.stack([dj + offsets[1][key] - (v - iv) for (_, dj), key in zip(around, keys, strict=True)])
+    iu, iv = np.floor(u).astype(np.intp), np.floor(v).astype(np.intp)
+    fu, fv = u - iu, v - iv
+    across, down = ([(i + d & 63) * scale for d in (-1, 0, 1)] for i, scale in ((iu, 64), (iv, 1)))
+    keys = np.empty((9, *u.shape), np.intp)
+    du, dv = np.empty((2, 9, *u.shape))
+    for at, (dj, di) in enumerate(np.ndindex(3, 3)):
+        key = np.add(across[di], down[dj], out=keys[at])
+        np.subtract(np.float32(di - 1) + offsets[0].take(key), fu, out=du[at])
+        np.subtract(np.float32(dj - 1) + offsets[1].take(key), fv, out=dv[at])
     squared = du * du + dv * dv
     nearest = squared.argmin(axis=0)[None]
     own_u, own_v, own, key = (np.take_along_axis(a, nearest, axis=0) for a in (du, dv, squared, keys))
@@ -89,8 +93,10 @@ class _Faces:
     """The visible face at every pixel of one crystal, in the crystal's own directions and radii."""
 
     height: Field
+    face: NDArray[np.int8]
+    """Its number; 0: none."""
     along: Field
-    """Slope along the crystal's length."""
+    """[faces] Slope along the crystal's length."""
     across: Field
     shine: Field
     """A number for each face, -1 to 1."""
@@ -107,15 +113,15 @@ def _faces(rng: np.random.Generator, along: Field, across: Field) -> _Faces:
         planes.append((2.2, angle, rng.uniform(1.8, 2.2)))
         planes.append((rng.uniform(0.5, 1), angle + rng.normal(0, 0.05), rng.uniform(0.55, 1)))
     height = np.full(np.broadcast_shapes(along.shape, across.shape), 9, np.float32)
-    slope_along, slope_across, shine = np.zeros_like(height), np.zeros_like(height), np.zeros_like(height)
+    face = np.zeros(height.shape, np.int8)
+    of_face: list[tuple[float | np.float32, ...]] = [(0.0, 0.0, 0.0)]
     for steep, angle, above in planes:
         a, b = np.float32(lean[0] - steep * np.cos(angle)), np.float32(lean[1] - steep * np.sin(angle))
         z = np.float32(above) + a * along + b * across
-        lower = z < height
-        height = np.where(lower, z, height)
-        slope_along, slope_across = np.where(lower, a, slope_along), np.where(lower, b, slope_across)
-        shine = np.where(lower, np.float32(rng.uniform(-1, 1)), shine)
-    return _Faces(height, slope_along, slope_across, shine)
+        np.copyto(face, len(of_face), where=z < height)
+        np.minimum(height, z, out=height)
+        of_face.append((a, b, rng.uniform(-1, 1)))
+    return _Faces(height, face, *np.array(of_face, np.float32).T)
 
 
 class _Cluster:
@@ -145,14 +151,14 @@ class _Cluster:
         z = np.float32(radius) * (faces.height + np.float32(rng.normal(0, 0.25)))
         part = np.s_[y0:y1, x0:x1]
         seen = (z > self.top[part]) & (faces.height > -0.8)
-        along = faces.along / np.float32(stretch)
-        tone = 0.3 + rng.uniform(-0.12, 0.12) + 0.08 * faces.shine - 0.1 * faces.height
-        light = 0.75 + rng.uniform(-0.1, 0.1) + 0.2 * faces.shine
+        face, height = faces.face[seen], faces.height[seen]
+        along, across = faces.along[face] / np.float32(stretch), faces.across[face]
+        shine = faces.shine[face]
         for sheet, new in (
-            (self.top, z),
-            (self.right, c * along - s * faces.across),
-            (self.down, s * along + c * faces.across),
-            (self.tone, tone),
-            (self.light, light),
+            (self.top, z[seen]),
+            (self.right, c * along - s * across),
+            (self.down, s * along + c * across),
+            (self.tone, 0.3 + rng.uniform(-0.12, 0.12) + 0.08 * shine - 0.1 * height),
+            (self.light, 0.75 + rng.uniform(-0.1, 0.1) + 0.2 * shine),
         ):
-            sheet[part] = np.where(seen, new, sheet[part])
+            sheet[part][seen] = new

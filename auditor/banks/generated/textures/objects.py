@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,19 +28,52 @@ class Scene:
     cover: Field
     """[size, size] 1 on the shape, 0 beside it."""
     background: Field
-    """[size, size, 3], 0 to 1."""
+    """[3, size, size], 0 to 1."""
 
     def show(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The picture of a texture [size, size, 3], wrapped around the shape."""
-        colours = np.moveaxis(picture.astype(np.float32) / 255, -1, 0)
-        texture = np.stack([ndimage.map_coordinates(c, list(self.where), order=1) for c in colours], axis=-1)
-        cover = self.cover[..., None]
-        seen = texture * self.shade[..., None] * cover + self.background * (1 - cover)
-        return np.asarray(np.rint(np.clip(seen, 0, 1) * 255), np.uint8)
+        seen = np.empty_like(picture)
+        for colour, behind in enumerate(self.background):
+            texture = self._interpolated(picture[..., colour].astype(np.float32) / 255)
+            shown = texture * self.shade * self.cover + behind * (1 - self.cover)
+            seen[..., colour] = np.rint(np.clip(shown, 0, 1) * 255)
+        return seen
+
+    @cached_property
+    def _corners(self) -> list[tuple[NDArray[np.intp], Field, Field]]:
+        """The four pixels around each place of :attr:`where`, with their weights by row and by column."""
+        rows, columns = self.where
+        size = len(rows)
+        top, left = np.floor(rows), np.floor(columns)
+        down, right = (rows - top).astype(np.float64), (columns - left).astype(np.float64)
+        corner = top.astype(np.intp) * size + left.astype(np.intp)
+        below, beside = np.where(top < size - 1, size, 0), np.where(left < size - 1, 1, 0)
+        return [
+            (corner, 1 - down, 1 - right),
+            (corner + beside, 1 - down, right),
+            (corner + below, down, 1 - right),
+            (corner + below + beside, down, right),
+        ]
+
+    def _interpolated(self, plane: Field) -> Field:
+        """One colour of a picture, [size, size], at the places of :attr:`where`.
+
+        To the last bit what ``scipy.ndimage.map_coordinates`` of order 1 makes, in a fraction of the time.
+        """
+        flat = plane.astype(np.float64).ravel()
+        found = np.zeros(plane.shape)
+        for corner, by_row, by_column in self._corners:
+            found += flat.take(corner) * by_row * by_column
+        return found.astype(np.float32)
 
 
-def scene(size: int, rng: np.random.Generator) -> Scene:
-    """A blob of drawn size, outline, place and light, with its shadow on ground and sky."""
+@lru_cache(maxsize=2)
+def scene(size: int, seed: int, index: int) -> Scene:
+    """A blob of drawn size, outline, place and light, with its shadow on ground and sky.
+
+    Pictures of one index share it, and are best drawn one after another.
+    """
+    rng = np.random.Generator(np.random.PCG64([seed, index]))
     side = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
     x, y = np.meshgrid(side, side)
     cx, cy = rng.uniform(-0.2, 0.2, 2)
@@ -56,8 +90,10 @@ def scene(size: int, rng: np.random.Generator) -> Scene:
     rows, columns = (_mirrored((part * zoom + 1) / 2 * size, size) for part in (y - cy, x - cx))
     shadow = np.roll(cover, (int(size * 0.06), int(size * 0.03)), (0, 1))
     shaded = 1 - 0.45 * ndimage.gaussian_filter(shadow, size * 0.04)
-    background = _background(y, size, rng) * shaded[..., None]
-    as_float32 = [np.asarray(part, np.float32) for part in (rows, columns, shade, cover, background)]
+    background = np.moveaxis(_background(y, size, rng) * shaded[..., None], -1, 0)
+    as_float32 = [
+        np.ascontiguousarray(part, np.float32) for part in (rows, columns, shade, cover, background)
+    ]
     return Scene((as_float32[0], as_float32[1]), *as_float32[2:])
 
 
