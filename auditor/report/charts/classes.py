@@ -15,7 +15,7 @@ from auditor.report.charts.scores import (
     response_chart,
     score_chart,
 )
-from auditor.report.charts.style import PRINT_WIDTH, SCREEN_WIDTH, Chart, Sheet
+from auditor.report.charts.style import PHONE_WIDTH, PRINT_WIDTH, Chart, Sheet
 from auditor.report.view.audit import ReportView
 from auditor.report.view.classes import ClassView
 from auditor.report.view.concepts import BankSection, ConceptRow
@@ -50,7 +50,7 @@ def class_charts(
 
     ``side_by_side`` makes importance a continuation of the effects' rows, without their names.
     """
-    width = PRINT_WIDTH if side_by_side else SCREEN_WIDTH
+    width = PRINT_WIDTH if side_by_side else PHONE_WIDTH
     sheet = Sheet(f"for class “{view.name}”", colours, width)
     at = view.anchor
     side_by_side = side_by_side and any(map(_has_importance, (r for s in view.banks for r in s.charted)))
