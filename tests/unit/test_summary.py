@@ -126,9 +126,12 @@ def test_screening_names_concepts_and_counts_the_groups_that_it_does_not_name() 
     assert summary.sentence == (
         "Screening: associated with images labelled “a”, “b”, “c” and 2 more; look with photos. "
         "Screening: negatively associated with images labelled “f”; look with photos. "
-        "Screening: associated more with images labelled “t” than with images labelled “z”; look with photos. "
-        "Screening: associated more with images labelled “u” than with images labelled “z”; look with photos. "
-        "Screening: 1 more difference between groups; look with photos."
+        + "".join(
+            f"Screening: associated more with images labelled “{more}” than with images labelled “z”; "
+            "look with photos. "
+            for more in "tu"
+        )
+        + "Screening: 1 more difference between groups; look with photos."
     )
 
 
