@@ -332,9 +332,10 @@ def test_what_was_measured_and_corrected_is_said(view: ReportView) -> None:
     assert view.measured == (
         "39 tests of concepts, corrected together (3 classes times 13 concepts); 1 test of contrasts in "
         "context, corrected together. For each kind of finding, the chance of any false claim is at most 5%: "
-        "intervals are widened and p-values corrected for all tests of the kind. p-values come from 3,999 permutations. Associations within ±0.1 do not matter: "
-        "that is the equivalence margin. For differences between groups it is ±0.015. Importances (AfI) are "
-        "a family of 26 of their own, compared with 8 reference classes; within ±0.025 they do not matter."
+        "intervals are widened and p-values corrected for all tests of the kind. p-values come from 3,999 "
+        "permutations. Associations within ±0.1 do not matter: that is the equivalence margin. For differences "
+        "between groups it is ±0.015. Importances (AfI) are a family of 26 of their own, compared with 8 "
+        "reference classes; within ±0.025 they do not matter."
     )
 
 
