@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from auditor.report.charts.layers import effect_chart, layer_chart
 from auditor.report.charts.occluder import occlusion_chart
 from auditor.report.charts.ruler import ruler_chart
+from auditor.report.charts.scanned import scanned_chart
 from auditor.report.charts.scores import (
     DECILES,
     contrast_chart,
@@ -101,6 +102,13 @@ def report_charts(
         )
         for section in view.detailed
     }
+
+
+def scan_map(view: ReportView, *, colours: Mapping[str, str], width: float) -> Chart | None:
+    """The map of the scan on the first page; ``None`` where there is no scan, or it confirmed nothing."""
+    if view.scanned is None or view.scanned.map is None:
+        return None
+    return scanned_chart(view.scanned.map, Sheet("", colours, width), key="scan-map")
 
 
 def claim_rulers(view: ReportView, *, colours: Mapping[str, str], width: float) -> tuple[Chart | None, ...]:
