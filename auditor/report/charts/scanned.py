@@ -25,7 +25,7 @@ def scanned_chart(view: ScannedMap, sheet: Sheet, *, key: str) -> Chart:
     top = longest * math.sin(_SLANT) + 12
     wide = min(44.0, (sheet.width - left - longest * math.cos(_SLANT)) / len(heads))
     bottom = top + len(names) * _CELL
-    drawing = Drawing(sheet, width=sheet.width, height=bottom + 18)
+    drawing = Drawing(sheet, width=sheet.width, height=bottom + 6 + 12 * len(view.legend))
     grid = "".join(
         f"M{at(left)} {at(top + i * _CELL)}h{at(len(heads) * wide)}" for i in range(len(names) + 1)
     )
@@ -43,5 +43,6 @@ def scanned_chart(view: ScannedMap, sheet: Sheet, *, key: str) -> Chart:
     for i, (name, (_, audited)) in enumerate(zip(names, view.classes, strict=True)):
         tone = "found" if audited else "soft"
         drawing.text(left - 7, top + (i + 0.75) * _CELL, name, anchor="end", tone=tone, size=FINE)
-    drawing.text(left, bottom + 13, view.legend, tone="soft", size=FINE)
+    for i, line in enumerate(view.legend):
+        drawing.text(left, bottom + 13 + i * 12, line, tone="soft", size=FINE)
     return drawing.chart(key, "What the scan confirmed", view.words)

@@ -43,7 +43,8 @@ class ScannedMap:
     """Name, and whether it is audited."""
     abouts: tuple[str, ...]
     cells: tuple[ScannedCell, ...]
-    legend: str
+    legend: tuple[str, ...]
+    """Lines."""
     words: str
     """For a reader who does not see it."""
 
@@ -102,7 +103,7 @@ def _about(row: ScannedRow, title: Title) -> str:
 
 MOST_MAPPED = 6
 """Classes of the map, those of the strongest findings first; and what they are about."""
-_LEGEND = "▲ more, ▼ less; darker: larger effect; coloured names: audited here"
+_LEGEND = ("▲ more, ▼ less; darker: larger effect", "coloured names: audited here")
 
 
 def _map(scan: ScanSummary, title: Title) -> ScannedMap | None:
