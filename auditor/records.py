@@ -207,7 +207,9 @@ class BankRecord(Record):
 
 EvidencePart = Literal["", "most", "least", "compared"]
 """``most`` and ``least``: among the concept's images with the largest and the smallest response;
-``compared``: one of the images that it is compared with."""
+``compared``: one of the images that it is compared with. Of a contrast, whose ``concept`` is ``MORE/LESS``,
+images come two by two, the first group's first: pairs that differ most towards the first group (``most``)
+and towards the second (``least``)."""
 
 
 class Picture(Record):

@@ -102,6 +102,7 @@ def _made(seed: int) -> tuple[Audit, dict[str, NDArray[np.generic]], dict[str, b
         *_findings(rng, 340, "zebra"),
         *_findings(rng, 629, "lipstick", noise=2.4),
         _contrast(),
+        _in_context(),
         *_findings(rng, 574, "golf ball", check=_FAILED),
     ]
     settled = conclude_all(findings)
@@ -163,7 +164,7 @@ def _made(seed: int) -> tuple[Audit, dict[str, NDArray[np.generic]], dict[str, b
         banks=_banks(),
         classes=_with_importance(classes, settled),
         findings=settled,
-        family=family_words(3, 13, 0),
+        family=family_words(3, 13, 0, in_context=1),
         method={
             "effect": "Mean log-scaled class probability on the concept's images, less that on others.",
             "p_value": "Permutation of labels on images, 3999 permutations, (1 + hits) / (1 + permutations).",
@@ -485,6 +486,43 @@ def _contrast() -> Finding:
             _variant("at equal image quality", 0.012, 0.02, margin=CONTRAST_MARGIN),
             _variant("groups not matched", 0.093, 0.02, margin=CONTRAST_MARGIN),
         ],
+        conclusion="not measured",
+        reason="",
+    )
+
+
+def _in_context() -> Finding:
+    """People exchanged in the class's own pictures: the model's answer stays the same, and surely so."""
+    return Finding(
+        kind="in context",
+        class_index=629,
+        class_name="lipstick",
+        bank="portraits",
+        subject="women/men",
+        more="women",
+        less="men",
+        matched=True,
+        n=288,
+        n_other=288,
+        independent=36,
+        independent_other=24,
+        mean=0.613,
+        mean_other=0.609,
+        effect=0.004,
+        low=-0.003,
+        high=0.011,
+        adjusted_low=-0.003,
+        adjusted_high=0.011,
+        p_value=0.31,
+        p_adjusted=None,
+        q_value=None,
+        family=1,
+        alpha=ALPHA,
+        margin=CONTRAST_MARGIN,
+        minimum_detectable=0.01,
+        class_share=0.42,
+        checks=[Check(name="enough pictures of the class", passed=True, forbids="both", reason="")],
+        variants=[_variant("at equal image quality", 0.003, 0.005, margin=CONTRAST_MARGIN)],
         conclusion="not measured",
         reason="",
     )

@@ -13,6 +13,7 @@ import torch
 from auditor.audit.evidence import evidence_pictures
 from auditor.audit.explanations import ClassExplanation, ConceptExplanation
 from auditor.audit.forward import Shown
+from auditor.audit.groups import sample_groups
 from auditor.audit.importance import why_not_measured
 from auditor.audit.in_context import Pasted
 from auditor.audit.layout import BankLayout
@@ -170,9 +171,14 @@ def albums_of(
     averages = [average_pictures(bank, place=i, progress=progress) for i, bank in enumerate(banks)]
     albums = [Album(f"{one.label.index:05d}") for one in occluders.classes]
     work: list[list[Callable[[], None]]] = []
+    pairs = {
+        bank.name: sample_groups(one.layout, settings=context.settings)
+        for one, bank in zip(shown, banks, strict=True)
+        if bank.report_images and bank.contrasts
+    }
     for one, album in zip(occluders.classes, albums, strict=True):
         own = [finding for finding in findings if finding.class_index == one.label.index]
-        evidence = partial(evidence_pictures, shown, one.label, own, album)
+        evidence = partial(evidence_pictures, shown, one.label, own, album, pairs)
         work.append([*_parts(context, one, own, banks, album), evidence])
     with progress.stage("pictures", sum(map(len, work))) as stage:
         for one, album, parts in zip(occluders.classes, albums, work, strict=True):

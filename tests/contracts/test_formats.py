@@ -85,6 +85,12 @@ class _Tags(HTMLParser):
         self.tags.append(tag)
 
 
+@pytest.mark.parametrize("name", ["json", "csv", "markdown", "junit", "modelcard"])
+def test_a_contrast_in_context_is_told_apart_from_one_of_people_alone(name: str, sample: Audit) -> None:
+    assert [f.kind for f in sample.findings if f.of_groups] == ["contrast", "in context"]
+    assert "in context" in TEXTS[name](sample)
+
+
 def _tags(markdown: str) -> list[str]:
     """Of what a host would show that lets HTML through."""
     parser = _Tags()

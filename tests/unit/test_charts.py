@@ -42,17 +42,32 @@ def charts(view: ReportView) -> list[Chart]:
 
 def test_every_kind_of_chart_is_drawn(charts: list[Chart]) -> None:
     kinds = {re.sub(r"^class-\d+(-bank-\d+)?-", "", chart.key) for chart in charts}
-    assert kinds == {"occlusion", "scores", "importance", "responses", "layers", "effects", "chart-contrast"}
+    assert kinds == {"occlusion", "scores", "importance", "responses", "layers", "effects"} | {
+        "chart-contrast", "chart-in-context"
+    }  # fmt: skip
 
 
 def test_the_chart_of_contrasts_leaves_the_probe_to_the_table(view: ReportView) -> None:
-    """Its second line has room for how the groups were matched, and an interval that is cut misleads."""
+    """Its label has room for how the groups were matched; of an interval, a chart says enough."""
     (row,) = view.classes[1].contrasts[0].rows
     assert row.apart
     chart = class_charts(view.classes[1], margin=0.1, colours=SCREEN).contrasts["contrast"]
     assert "AUC" not in chart.svg
-    assert "matched on age band" in chart.svg
     assert row.how in chart.description
+    assert words_of(chart) >= set(row.how.split())
+
+
+def words_of(chart: Chart) -> set[str]:
+    """Every word that a reader sees."""
+    texts = [e.text or "" for e in parse(chart.svg).iter() if e.tag.endswith(("}text", "}tspan"))]
+    return set(" ".join(texts).split())
+
+
+def test_the_label_of_a_contrast_is_wrapped_not_cut(view: ReportView) -> None:
+    (row,) = view.classes[1].contrasts[1].rows
+    drawn = class_charts(view.classes[1], margin=0.1, colours=SCREEN)
+    assert row.how == "in 24 pictures of the class, 36 independent pairs"
+    assert words_of(drawn.contrasts["in-context"]) >= set(f"{row.title} {row.how}".split())
 
 
 def test_charts_are_deterministic(view: ReportView, charts: list[Chart]) -> None:

@@ -13,15 +13,18 @@ from PIL import Image
 
 from auditor.audit.evidence import OF_A_PART, evidence_pictures
 from auditor.audit.forward import ForwardPass, Shown
+from auditor.audit.groups import Groups
 from auditor.audit.layout import lay_out
-from auditor.banks.bank import BankImage, Concept, ConceptBank
+from auditor.banks.bank import BankImage, Concept, ConceptBank, GroupContrast
 from auditor.explain.pictures import Album
 from auditor.models.loaded import ClassLabel
 from auditor.records import Audit, Finding, Picture
 from auditor.report import render_format
 from auditor.report.view.audit import build_view
+from auditor.report.view.pictures import evidence
 from auditor.statistics.probability import log_scaled
-from tests.releases import concept
+from auditor.statistics.samples import GroupSample
+from tests.releases import audit_of, audited_class, concept, contrast
 
 ZEBRA = ClassLabel(0, "zebra")
 COUNT = 12
@@ -81,6 +84,57 @@ def test_what_is_not_claimed_has_no_evidence(finding: Finding) -> None:
 
 def test_images_that_may_not_be_shown_are_not_kept() -> None:
     assert kept(shown(allowed=False), concept("banded", **CLAIM)) == []
+
+
+PAIRED = np.array([*range(COUNT), *[-1] * COUNT])
+CLAIMED = {"matched": True, "effect": 0.05, "low": 0.03, "high": 0.07}
+
+
+def pairs_of(*, matched: bool = True) -> dict[str, list[Groups]]:
+    """The image at a place of one group with the image at the mirrored place of the other."""
+    other = np.array([*[-1] * COUNT, *range(COUNT)[::-1]])
+    sample = GroupSample(PAIRED, other, matched=matched)
+    return {"textures": [Groups(GroupContrast("banded", "dotted"), sample)]}
+
+
+def kept_pairs(finding: Finding, *, allowed: bool = True, matched: bool = True) -> list[Picture]:
+    album = Album("00000")
+    evidence_pictures([shown(allowed=allowed)], ZEBRA, [finding], album, pairs_of(matched=matched))
+    return album.records
+
+
+def test_of_a_contrast_the_pairs_that_differ_most_either_way() -> None:
+    pictures = kept_pairs(contrast("banded", "dotted", bank="textures", **CLAIMED))
+    e = log_scaled(shown().logits)[:, 0]
+    assert [p.part for p in pictures] == ["most"] * 4 + ["least"] * 4
+    assert {p.concept for p in pictures} == {"banded/dotted"}
+    # The last of one group stands against the first of the other.
+    expected = [e[11], e[0], e[10], e[1], e[0], e[11], e[1], e[10]]
+    assert [p.response for p in pictures] == pytest.approx(expected)
+    assert pictures[0].alt == (
+        "Image of bank textures, labelled banded, of a pair that speaks most for banded."
+    )
+    assert "labelled dotted" in pictures[1].alt
+
+
+def test_pairs_are_kept_only_of_what_is_said_and_allowed() -> None:
+    said = contrast("banded", "dotted", bank="textures", **CLAIMED)
+    assert kept_pairs(said, allowed=False) == []
+    assert kept_pairs(said, matched=False) == []
+    assert kept_pairs(contrast("banded", "dotted", bank="textures", matched=True)) == []
+    screened = said.model_copy(update={"conclusion": "screening"})
+    assert len(kept_pairs(screened)) == 8
+
+
+def test_a_report_names_the_groups_below_their_images() -> None:
+    finding = contrast("banded", "dotted", bank="textures", **CLAIMED)
+    result, findings = audited_class(finding)
+    banks = audit_of((result, findings)).banks
+    pictured = result.model_copy(update={"pictures": kept_pairs(finding)})
+    (group,) = evidence(pictured, findings, banks, lambda _, name: name.title())
+    assert group.title == "Banded against Dotted"
+    assert "first those that differ most towards “Banded”" in group.note
+    assert [shot.caption.split()[0] for shot in group.shots] == ["Banded", "Dotted"] * 4
 
 
 def with_evidence(audit: Audit, folder: Path, *, allowed: bool = True) -> Audit:

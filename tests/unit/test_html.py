@@ -104,7 +104,7 @@ def test_first_page_has_identity_findings_trust_and_gaps(page: str) -> None:
         "23 November 2026",
         "Generated textures",
         "alpha 0.05, equivalence margin 0.1, margin of contrasts 0.015, seed 0",
-        "Checks withhold 14 of 40 findings.",
+        "Checks withhold 14 of 41 findings.",
         "1 sanity check failed",
         "“random concept” for “golf ball”, bank “textures”. "
         "Findings that it tests are withheld; no others are.",

@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 
 from auditor.records import Audit, ScannedRow, ScanSummary
+from auditor.report.charts.classes import scan_map
+from auditor.report.charts.style import SCREEN
 from auditor.report.formats import html, markdown
-from auditor.report.view.scanned import scanned_view
+from auditor.report.view.audit import build_view
+from auditor.report.view.scanned import MOST_MAPPED, scanned_view
 from tests import sample
 
 
@@ -56,6 +59,42 @@ def test_a_contrast_has_three_decimals_and_a_concept_two_whatever_its_name(tmp_p
         ("−0.12", "[−0.20, −0.05]"),
     ]
     assert [one.audited for one in seen.rows] == ["in this audit", ""]
+
+
+def test_the_map_has_a_place_for_each_of_the_strongest(tmp_path: Path) -> None:
+    rows = [
+        row("association", "wet", audited=False, index=4).model_copy(update={"effect": 0.4}),
+        row("contrast", "women/men", audited=True),
+        row("contrast", "women/men", audited=False, index=4).model_copy(update={"effect": -0.05}),
+    ]
+    audit = audit_of(tmp_path, summary(*rows))
+    view = build_view(audit)
+    assert view.scanned is not None
+    assert view.scanned.map is not None
+    assert view.scanned.map.classes == (("a <b>", False), ("a <b>", True))
+    assert view.scanned.map.abouts == ("wet", "women / men")
+    places = [(one.row, one.column, one.up) for one in view.scanned.map.cells]
+    assert places == [(0, 0, True), (1, 1, False), (0, 1, False)]
+    assert view.scanned.map.cells[0].share == view.scanned.map.cells[1].share == 1.0
+    chart = scan_map(view, colours=SCREEN, width=350.0)
+    assert chart is not None
+    assert "a <b>: wet 0.40" in chart.description
+    assert str(chart.svg) in html.render(audit, tmp_path)
+
+
+def test_of_many_classes_the_map_has_the_first(tmp_path: Path) -> None:
+    rows = [row("association", f"c{i}", audited=False, index=i) for i in range(12)]
+    view = scanned_view(audit_of(tmp_path, summary(*rows)))
+    assert view is not None
+    assert view.map is not None
+    assert len(view.map.classes) == len(view.map.abouts) == len(view.map.cells) == MOST_MAPPED
+
+
+def test_nothing_confirmed_has_no_map(tmp_path: Path) -> None:
+    view = build_view(audit_of(tmp_path, summary()))
+    assert view.scanned is not None
+    assert view.scanned.map is None
+    assert scan_map(view, colours=SCREEN, width=350.0) is None
 
 
 def test_the_sentence_is_true_in_every_format(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from auditor.cli import main
+from auditor.compare import release
 from auditor.errors import InputError
 from auditor.findings import concluded
 from auditor.policy.kept import VERDICT_FILE, keep_verdict, kept_verdict
 from auditor.policy.releases import gate_release
-from auditor.policy.verdict import Verdict
+from auditor.policy.verdict import Ruling, Verdict
 from auditor.records import Audit, Explanation, Finding, SanityCheck
 from auditor.report import render_format, write_reports
 from auditor.report.view.standing import Standing, standings
@@ -166,6 +167,58 @@ def test_the_gate_comes_first_and_names_what_decided(tmp_path: Path, tolerance: 
         assert gate.details == ()
     else:
         assert gate.details[0].startswith("zebra × textures/banded: 0.50 [0.40, 0.60]")
+
+
+def _grown(name: str, growth: float | None, measured: str) -> Ruling:
+    return Ruling(
+        rule="growth", kind="association growth", class_name="zebra", bank="textures", subject=name,
+        effect=growth, low=growth, high=growth, p_adjusted=0.001, measured=measured, outcome=measured,
+        reason="beyond" if measured == "fail" else "within",
+    )  # fmt: skip
+
+
+def _since(*rulings: Ruling, baseline: bool = True) -> tuple[Standing, ...]:
+    audit = _photos()
+    before = release(audit).model_copy(update={"label": "1.4", "created": "2026-05-01T08:00:00Z"})
+    verdict = Verdict(
+        outcome="pass", policy="p", audit=release(audit), baseline=before if baseline else None,
+        day=date(2026, 11, 23), rulings=list(rulings), notes=[],
+    )  # fmt: skip
+    return standings(audit, verdict)
+
+
+def test_with_a_baseline_the_change_since_then_comes_second() -> None:
+    rulings = [_grown("a", 0.01, "pass"), _grown("b", 0.2, "fail"), _grown("c", 0.3, "fail")]
+    gate, change, *others = _since(*rulings, _grown("d", None, "inconclusive"))
+    assert gate.of_release
+    assert (change.kind, change.word, change.of_release) == ("Since the last release", "grown", True)
+    assert change.text == (
+        "Since bundled:efficientnet_lite0, release 1.4, audited 1 May 2026, 08:00 UTC, of 3 findings 2 grew "
+        "by more than the policy tolerates, 0 are undecided and 1 grew by no more. 1 could not be compared."
+    )
+    assert [detail.partition(":")[0] for detail in change.details] == [
+        "zebra × textures/c", "zebra × textures/b"
+    ]  # fmt: skip
+    assert not any(one.of_release for one in others)
+
+
+@pytest.mark.parametrize(
+    ("rulings", "word", "said"),
+    [
+        ([_grown("a", 0.01, "pass")], "no growth", "of 1 finding 0 grew by more"),
+        ([_grown("a", 0.1, "inconclusive")], "inconclusive", "1 is undecided"),
+        ([_grown("a", None, "inconclusive")], "not tested", "no finding could be compared"),
+        ([], "not tested", "the policy limits no growth"),
+    ],
+)
+def test_the_change_says_when_nothing_is_shown(rulings: list[Ruling], word: str, said: str) -> None:
+    change = _since(*rulings)[1]
+    assert change.word == word
+    assert said in change.text
+
+
+def test_without_a_baseline_nothing_is_said_of_change() -> None:
+    assert [one.kind for one in _since(baseline=False)][:2] == ["Release gate", "Scores"]
 
 
 def test_the_gate_decides_nothing_about_what_a_check_withholds(tmp_path: Path) -> None:

@@ -104,6 +104,37 @@ def test_a_sentence_names_four_and_counts_the_rest(names: str, said: str) -> Non
     assert class_summary(findings, title).sentence == f"Associated with images labelled {said}."
 
 
+def test_every_difference_between_groups_is_said_or_counted() -> None:
+    findings = [contrast(more, "z", matched=True, **MORE) for more in "abcd"]
+    said = class_summary(findings, title).sentence
+    assert said.startswith("Associated more with images labelled “a” than with images labelled “z”. ")
+    assert said.endswith("labelled “b” than with images labelled “z”. And 2 more differences between groups.")
+
+
+def screened(finding: Finding) -> Finding:
+    return finding.model_copy(update={"conclusion": "screening", "reason": "the bank only screens"})
+
+
+def test_screening_names_concepts_and_counts_the_groups_that_it_does_not_name() -> None:
+    findings = [
+        *(screened(concept(name, **(UP | {"effect": 0.4 - i / 100}))) for i, name in enumerate("abcde")),
+        screened(concept("f", **DOWN)),
+        *(screened(contrast(more, "z", **MORE)) for more in "tuv"),
+    ]
+    summary = class_summary(findings, title)
+    assert (summary.tone, summary.word) == ("warn", "screening: look with photos")
+    assert summary.sentence == (
+        "Screening: associated with images labelled “a”, “b”, “c” and 2 more; look with photos. "
+        "Screening: negatively associated with images labelled “f”; look with photos. "
+        + "".join(
+            f"Screening: associated more with images labelled “{more}” than with images labelled “z”; "
+            "look with photos. "
+            for more in "tu"
+        )
+        + "Screening: 1 more difference between groups; look with photos."
+    )
+
+
 def test_a_reason_that_holds_for_many_is_said_once() -> None:
     findings = [held(concept(name, **UP)) for name in "abc"]
     assert class_summary(findings, title).sentence == (

@@ -330,12 +330,27 @@ def test_no_contrast_is_said_plainly(audit: Audit, view: ReportView) -> None:
 
 def test_what_was_measured_and_corrected_is_said(view: ReportView) -> None:
     assert view.measured == (
-        "39 tests of concepts, corrected together (3 classes times 13 concepts). For each kind of finding, "
-        "the chance of any false claim is at most 5%: intervals are widened and p-values corrected for all "
-        "tests of the kind. p-values come from 3,999 permutations. Associations within ±0.1 do not matter: "
-        "that is the equivalence margin. For differences between groups it is ±0.015. Importances (AfI) are "
-        "a family of 26 of their own, compared with 8 reference classes; within ±0.025 they do not matter."
+        "39 tests of concepts, corrected together (3 classes times 13 concepts); 1 test of contrasts in "
+        "context, corrected together. For each kind of finding, the chance of any false claim is at most 5%: "
+        "intervals are widened and p-values corrected for all tests of the kind. p-values come from 3,999 "
+        "permutations. Associations within ±0.1 do not matter: that is the equivalence margin. For "
+        "differences between groups it is ±0.015. Importances (AfI) are a family of 26 of their own, "
+        "compared with 8 reference classes; within ±0.025 they do not matter."
     )
+
+
+def test_sources_of_bias_are_those_that_the_datasheets_name(audit: Audit, view: ReportView) -> None:
+    textures, portraits = view.bias_of_banks
+    assert textures.label == "Generated textures"
+    assert "Known defects: Generated textures are cleaner than photographed ones." in textures.value
+    assert "Uses" not in textures.value
+    assert (
+        "Labels: Perceived gender, two values, one rater; noisy, and not anyone's identity."
+        in portraits.value
+    )
+    silent = audit.banks[0].model_copy(update={"datasheet": {"Uses": "Any."}})
+    (said,) = build_view(audit.model_copy(update={"banks": [silent]})).bias_of_banks
+    assert said.value == "The datasheet says nothing about it."
 
 
 def test_impressions_are_announced(audit: Audit, view: ReportView) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from auditor.report.charts.layers import effect_chart, layer_chart
 from auditor.report.charts.occluder import occlusion_chart
 from auditor.report.charts.ruler import ruler_chart
+from auditor.report.charts.scanned import scanned_chart
 from auditor.report.charts.scores import (
     DECILES,
     contrast_chart,
@@ -15,7 +16,7 @@ from auditor.report.charts.scores import (
     response_chart,
     score_chart,
 )
-from auditor.report.charts.style import PRINT_WIDTH, SCREEN_WIDTH, Chart, Sheet
+from auditor.report.charts.style import PHONE_WIDTH, PRINT_WIDTH, Chart, Sheet
 from auditor.report.view.audit import ReportView
 from auditor.report.view.classes import ClassView
 from auditor.report.view.concepts import BankSection, ConceptRow
@@ -50,7 +51,7 @@ def class_charts(
 
     ``side_by_side`` makes importance a continuation of the effects' rows, without their names.
     """
-    width = PRINT_WIDTH if side_by_side else SCREEN_WIDTH
+    width = PRINT_WIDTH if side_by_side else PHONE_WIDTH
     sheet = Sheet(f"for class “{view.name}”", colours, width)
     at = view.anchor
     side_by_side = side_by_side and any(map(_has_importance, (r for s in view.banks for r in s.charted)))
@@ -101,6 +102,13 @@ def report_charts(
         )
         for section in view.detailed
     }
+
+
+def scan_map(view: ReportView, *, colours: Mapping[str, str], width: float) -> Chart | None:
+    """The map of the scan on the first page; ``None`` where there is no scan, or it confirmed nothing."""
+    if view.scanned is None or view.scanned.map is None:
+        return None
+    return scanned_chart(view.scanned.map, Sheet("", colours, width), key="scan-map")
 
 
 def claim_rulers(view: ReportView, *, colours: Mapping[str, str], width: float) -> tuple[Chart | None, ...]:

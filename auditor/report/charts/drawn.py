@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 
-from auditor.report.charts.style import FONT, SMALL, STAND_INS, Chart, Sheet
+from auditor.report.charts.style import FINE, FONT, STAND_INS, Chart, Sheet
 from auditor.report.words import clean, number
 
 
@@ -31,7 +31,7 @@ class Drawing:
         *,
         tone: str = "ink",
         anchor: str = "start",
-        size: float = SMALL,
+        size: float = FINE,
         turn: int = 0,
     ) -> None:
         """A line of text whose base line starts, is centred or ends at a point."""
@@ -51,7 +51,7 @@ class Drawing:
         )
         self._marks.append(
             Markup('<g transform="translate({} 0)" font-size="{}" text-anchor="{}" fill="{}">{}</g>').format(
-                at(x), at(SMALL), anchor, self.colour(tone), inside
+                at(x), at(FINE), anchor, self.colour(tone), inside
             )
         )
 
@@ -61,7 +61,7 @@ class Drawing:
         self._marks.append(
             Markup(
                 '<g transform="translate(0 {})" font-size="{}" text-anchor="middle" fill="{}">{}</g>'
-            ).format(at(y), at(SMALL), self.colour("soft"), inside)
+            ).format(at(y), at(FINE), self.colour("soft"), inside)
         )
 
     def fill(self, shape: str, tone: str, *, opacity: float = 1.0, halo: bool = False) -> None:

@@ -37,7 +37,7 @@ def ruler_chart(ruler: ClaimRuler, sheet: Sheet, *, key: str) -> Chart:
         _text(axes, ruler.own, f"{ruler.own_words} {ruler.own:.2f}", INK, above=True)
         _text(axes, ruler.other, f"{ruler.other_words} {ruler.other:.2f}", SOFT, above=False)
         for x, text, side in ((0, "0 out of the question", "left"), (1, "1 certain", "right")):
-            axes.text(x, -3.0, text, ha=side, va="top", fontsize=SMALL, color=SOFT, clip_on=False)
+            axes.text(x, -3.2, text, ha=side, va="top", fontsize=SMALL, color=SOFT, clip_on=False)
         content = svg()
     start = (
         f"From 0, out of the question, to 1, certain: {ruler.own:.2f} on images labelled {ruler.own_words}, "

@@ -18,7 +18,7 @@ from auditor.report.charts.drawn import (
     ruled,
     triangle,
 )
-from auditor.report.charts.style import SMALL, Chart, Sheet
+from auditor.report.charts.style import FINE, Chart, Sheet
 from auditor.report.view.scan_charts import MapView, StripView
 from auditor.report.view.scan_rows import Forest, ScanRow
 from auditor.report.words import count, interval, number
@@ -49,7 +49,7 @@ class MapSize:
     @property
     def letter(self) -> float:
         """Mean width of a letter, with some room."""
-        return LETTER * self.text / SMALL
+        return LETTER * self.text / FINE
 
 
 SCREEN_MAP = MapSize(cell=19.0, widest=38.0, across=650.0)

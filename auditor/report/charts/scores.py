@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from matplotlib.ticker import MaxNLocator
 
@@ -29,6 +30,10 @@ from auditor.report.words import number
 DECILES = 11
 _BELOW = 58.0
 """Points for the scale below the rows, and its label."""
+_LETTER, _LINE = 5.6, 13.0
+"""Mean width of a letter and distance of lines in points, with some room."""
+MOST_LINES = 4
+"""Of either part of a contrast's label; the table has the whole."""
 _BANDS = ((1, 9, 0.22), (2, 8, 0.28), (3, 7, 0.34), (4, 6, 0.4))
 """First decile, last decile and opacity of each band of a distribution."""
 
@@ -52,8 +57,12 @@ def score_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, margin: f
 def contrast_chart(table: ContrastTable, sheet: Sheet, *, key: str, margin: float | None) -> Chart:
     """Differences between groups with their intervals."""
     rows = [row for row in table.rows if row.finding.effect is not None]
-    with drawing(len(rows) * (ROW + 10) + _BELOW, sheet.width) as (figure, svg):
-        axes = rows_axes(figure, list(map(_two_lines, rows)), width=0.42 * sheet.width)
+    room = 0.42 * sheet.width
+    labels = [_in_lines(row, room) for row in rows]
+    lines = max(label.count("\n") for label in labels)
+    with drawing(len(rows) * (ROW + lines * _LINE) + _BELOW, sheet.width) as (figure, svg):
+        axes = rows_axes(figure, labels, width=room)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
         margin_band(axes, margin)
         for y, row in enumerate(rows):
             whisker(axes, y, row.finding, tip=f"{row.title}: {row.effect} {row.interval}, {row.word.text}")
@@ -66,12 +75,18 @@ def contrast_chart(table: ContrastTable, sheet: Sheet, *, key: str, margin: floa
     return sheet.chart(content, key, table.title, "Each with its interval", found)
 
 
-def _two_lines(row: ContrastRow) -> str:
-    """Both groups, one above the other where one line has no room for them."""
-    more, _, less = row.title.partition(" against ")
-    if len(row.title) <= 34:
-        return f"{row.title}\n{shortened(row.how, 34)}"
-    return f"{shortened(more, 36)}\nagainst {shortened(less, 30)}"
+def _in_lines(row: ContrastRow, room: float) -> str:
+    """Both groups, and how they were made comparable, in as many lines as they need.
+
+    Args:
+        row: The contrast.
+        room: Width in points.
+    """
+    letters = int(room / _LETTER)
+    texts = (row.title, row.how)
+    return "\n".join(
+        line for text in texts for line in wrap(text, letters, max_lines=MOST_LINES, placeholder="…")
+    )
 
 
 def importance_chart(rows: Sequence[ConceptRow], sheet: Sheet, *, key: str, named: bool = True) -> Chart:

@@ -48,12 +48,15 @@ INK, SOFT, LINE, BAND, PAGE, ACCENT = (
     STAND_INS[name] for name in ("ink", "soft", "line", "band", "page", "accent")
 )
 TEXT = 11.0
-SMALL = 9.5
+SMALL = 10.5
+FINE = 9.5
+"""Where hundreds of names stand on one page."""
 ROW = 19.5
 """Height of a row of a chart in points."""
 PRINT_WIDTH = 520.0
 SCREEN_WIDTH = 420.0
-"""Narrow enough that a phone shows it whole and its text can still be read."""
+PHONE_WIDTH = 350.0
+"""What a phone has. There, a point is a pixel, and text of ten can be read."""
 MARKERS = {"found": "^", "against": "v", "none": "o", "open": "o"}
 MAX_LABEL = 22
 """Characters of a row's name; the table has the whole."""
@@ -184,7 +187,7 @@ def lined(axes: Axes, axis: Literal["x", "y"]) -> None:
 
 def label_width(width: float) -> float:
     """Points for the names of rows in a figure of ``width`` points."""
-    return min(150.0, 0.35 * width)
+    return min(150.0, 0.37 * width)
 
 
 def plain_axes(figure: Figure) -> Axes:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from auditor.policy.kept import kept_verdict
 from auditor.records import Audit
-from auditor.report.charts.classes import claim_rulers, report_charts
-from auditor.report.charts.style import SCREEN, SCREEN_WIDTH
+from auditor.report.charts.classes import claim_rulers, report_charts, scan_map
+from auditor.report.charts.style import PHONE_WIDTH, SCREEN
 from auditor.report.templates import content_policy, rendered, static
 from auditor.report.thumbnails import encode, picture_paths
 from auditor.report.view.audit import build_view
@@ -34,7 +34,8 @@ def render(audit: Audit, directory: Path) -> str:
         "report.html.j2",
         view=view,
         charts=report_charts(view, colours=SCREEN),
-        rulers=claim_rulers(view, colours=SCREEN, width=SCREEN_WIDTH),
+        scan_map=scan_map(view, colours=SCREEN, width=PHONE_WIDTH),
+        rulers=claim_rulers(view, colours=SCREEN, width=PHONE_WIDTH),
         pictures={path: picture.embedded for path, picture in encoded.items()},
         evaluation=build_evaluation_view(evaluated) if evaluated else None,
         style=style,

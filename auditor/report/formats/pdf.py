@@ -24,8 +24,8 @@ from auditor.evaluation_records import Evaluation
 from auditor.policy.kept import VERDICT_FILE, kept_verdict, verdict_bytes
 from auditor.policy.verdict import Verdict
 from auditor.records import Audit
-from auditor.report.charts.classes import claim_rulers, report_charts
-from auditor.report.charts.style import PRINT, PRINT_WIDTH, Chart
+from auditor.report.charts.classes import claim_rulers, report_charts, scan_map
+from auditor.report.charts.style import PRINT, PRINT_WIDTH, SCREEN_WIDTH, Chart
 from auditor.report.templates import rendered, static
 from auditor.report.thumbnails import encode, picture_paths
 from auditor.report.view.audit import build_view
@@ -89,6 +89,7 @@ def render(audit: Audit, directory: Path) -> bytes:
         view=view,
         evaluation=build_evaluation_view(evaluated) if evaluated else None,
         charts=report_charts(view, colours=PRINT, side_by_side=True),
+        scan_map=scan_map(view, colours=PRINT, width=SCREEN_WIDTH),
         rulers=claim_rulers(view, colours=PRINT, width=PRINT_WIDTH),
         pictures=names,
         source=partial(source_of, content),

@@ -20,7 +20,10 @@ from auditor.report.view.prose import (
     IMPRESSIONS_MEASURED,
     IMPRESSIONS_WARNING,
     LIMITS,
+    NO_SOURCES,
     SIGNATURE_FIELDS,
+    SOURCE_HEADINGS,
+    SOURCES_OF_BIAS,
     TWO_CLASSES,
 )
 from auditor.report.view.scanned import ScannedView, scanned_view
@@ -121,6 +124,10 @@ class ReportView:
     """What was measured and how it was corrected, in a sentence or two."""
     method: tuple[Fact, ...]
     limits: tuple[str, ...]
+    bias: str
+    """Where bias can come from, of any audit."""
+    bias_of_banks: tuple[Fact, ...]
+    """What each bank's datasheet says of it."""
     skipped: tuple[Skipped, ...]
     glossary: tuple[tuple[str, str], ...]
     banks: tuple[BankView, ...]
@@ -182,6 +189,8 @@ def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | 
         measured=_measured(audit),
         method=tuple(Fact(clean(name), clean(text)) for name, text in audit.method.items()),
         limits=LIMITS,
+        bias=SOURCES_OF_BIAS,
+        bias_of_banks=tuple(_sources_of_bias(bank) for bank in audit.banks),
         skipped=skipped_rows(audit.skipped),
         glossary=GLOSSARY,
         banks=tuple(_bank_view(i, bank) for i, bank in enumerate(audit.banks)),
@@ -416,6 +425,16 @@ def _value(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return clean(", ".join(value)) or "(none)"
     return clean(json.dumps(value, ensure_ascii=False))
+
+
+def _sources_of_bias(bank: BankRecord) -> Fact:
+    """What a datasheet says about whom and what a bank shows, and its known defects."""
+    said = [
+        f"{clean(heading)}: {clean(text)}"
+        for heading, text in bank.datasheet.items()
+        if heading.casefold().strip() in SOURCE_HEADINGS and text.strip()
+    ]
+    return Fact(clean(bank.title or bank.name), " ".join(said) or NO_SOURCES)
 
 
 def _bank_view(position: int, bank: BankRecord) -> BankView:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from auditor.records import BankRecord, ClassResult, Finding, Picture
 from auditor.report.view.parts import Shot, ShotGroup
 from auditor.report.view.summary import Title
-from auditor.report.words import clean, effect_text, listing, percent, unit_share
+from auditor.report.words import clean, effect_text, listing, percent, quoted, unit_share
 
 MAX_OVERLAY_CONCEPTS = 6
 MAX_OVERLAYS = 4
@@ -54,7 +54,10 @@ def overlays(
 def evidence(
     result: ClassResult, findings: Sequence[Finding], banks: Sequence[BankRecord], title: Title
 ) -> tuple[ShotGroup, ...]:
-    """For every claim whose images were kept: strongest and weakest response, and images compared with."""
+    """For every claim whose images were kept: strongest and weakest response, and images compared with.
+
+    Of a difference between groups, the pairs that differ most.
+    """
     allowed = {b.name for b in banks if b.report_images}
     shown = [p for p in result.pictures if p.kind == "evidence" and p.bank in allowed]
     claimed = [f for f in findings if f.kind == "association" and f.claimed]
@@ -65,7 +68,25 @@ def evidence(
         shots = tuple(Shot(p.path, clean(p.alt), f"{p.part} {unit_share(p.response)}") for p in own if p.part)
         if shots:
             groups.append(ShotGroup(clean(title(finding.bank, finding.subject)), "", shots))
+    contrasts = [f for f in findings if f.kind == "contrast" and (f.claimed or f.conclusion == "screening")]
+    contrasts.sort(key=lambda f: -abs(f.effect or 0.0))
+    groups += [group for f in contrasts if (group := _pairs(f, shown, title)).shots]
     return tuple(groups)
+
+
+def _pairs(finding: Finding, shown: Sequence[Picture], title: Title) -> ShotGroup:
+    """The pairs behind a difference between groups, each with its two responses."""
+    more, less = (clean(title(finding.bank, name)) for name in (finding.more, finding.less))
+    own = [p for p in shown if (p.bank, p.concept) == (finding.bank, finding.subject) and p.part]
+    shots = tuple(
+        Shot(p.path, clean(p.alt), f"{(more, less)[i % 2]} {unit_share(p.response)}")
+        for i, p in enumerate(own)
+    )
+    note = (
+        f"matched pairs, two by two: first those that differ most towards {quoted(more)}, then those that "
+        f"differ most towards {quoted(less)}"
+    )
+    return ShotGroup(f"{more} against {less}", note, shots)
 
 
 def withheld_sentence(banks: Sequence[BankRecord]) -> str:

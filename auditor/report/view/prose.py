@@ -19,6 +19,17 @@ LIMITS = (
     "is a bias audit under New York City's Local Law 144 or a conformity assessment under any regulation.",
 )
 
+SOURCES_OF_BIAS = (
+    "Bias can enter in several places. The model learned from images that an audit does not see. The images "
+    "of a bank come from somewhere: who is pictured, where and by whom may differ between labels. Labels are "
+    "what raters or makers assigned, with their errors and their view. The images compared with decide the "
+    "size of an effect. Whoever audits chooses the classes, the banks and the margins. The following is what "
+    "the datasheets of the banks say. This audit did not check it."
+)
+NO_SOURCES = "The datasheet says nothing about it."
+SOURCE_HEADINGS = ("composition", "labels", "collection and consent", "known defects")
+"""Headings of a datasheet under which sources of bias are named."""
+
 SCAN_LIMITS = (
     "Nothing confirmed does not mean that there is no association. A small effect, few images, or a concept "
     "that no bank has stay unseen; a pair that was not selected was not tested.",

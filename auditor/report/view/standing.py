@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from auditor.compare.records import Release
 from auditor.policy.verdict import Verdict
 from auditor.records import Audit, ClassResult
 from auditor.report.view.gate import OUTCOMES, condensed, headline, sentence
-from auditor.report.words import capital, clean, count, first_few, listing, quoted
+from auditor.report.words import Word, capital, clean, count, first_few, listing, moment, quoted
 
 MOST_NAMED = 3
 SUBJECTS = {
@@ -24,22 +25,34 @@ SUBJECTS = {
 """What contrasts of people are about, with the groups of photos and of rendered people that show it."""
 
 
+GATE, CHANGE = "Release gate", "Since the last release"
+
+
 @dataclass(frozen=True)
 class Standing:
     """One verdict: a word, why, and what it rests on."""
 
     kind: str
-    """``Release gate``, ``Scores``, ``Explanations`` or ``Banks``."""
+    """``Release gate``, ``Since the last release``, ``Scores``, ``Explanations`` or ``Banks``."""
     word: str
     symbol: str
     tone: str
     text: str
     details: tuple[str, ...] = ()
 
+    @property
+    def of_release(self) -> bool:
+        """Whether a gate decided it; the others say what of the audit can be used."""
+        return self.kind in (GATE, CHANGE)
+
 
 def standings(audit: Audit, verdict: Verdict | None = None) -> tuple[Standing, ...]:
-    """The gate's verdict first, where a policy was given; then what of the audit can be used."""
+    """The gate's verdict first, where a policy was given; then what of the audit can be used.
+
+    Where the gate had a baseline, what has changed since then comes second.
+    """
     gate = [_gate(verdict)] if verdict is not None else []
+    gate += [_change(verdict, verdict.baseline)] if verdict is not None and verdict.baseline else []
     return (*gate, _scores(audit), _explanations(audit), _banks(audit))
 
 
@@ -52,13 +65,39 @@ def _gate(verdict: Verdict) -> Standing:
     details = [f"{clean(r.title)}: {clean(sentence(r))}" for r, _ in condensed(decisive)]
     head = headline(verdict).partition(": ")[2]
     return Standing(
-        kind="Release gate",
+        kind=GATE,
         word=word.text,
         symbol=word.symbol,
         tone=word.tone,
         text=f"{capital(head)}. Policy {quoted(verdict.policy)}, on "
         f"{verdict.day.day} {verdict.day:%B %Y}{against}.",
         details=tuple(first_few(details, MOST_NAMED, "and {} more; 'auditor gate' lists them")),
+    )
+
+
+def _change(verdict: Verdict, baseline: Release) -> Standing:
+    """How findings have grown since the baseline, as far as the policy limits it."""
+    since = f"Since {clean(baseline.title)}, audited {moment(baseline.created)}"
+    asked = [r for r in verdict.rulings if r.kind.endswith("growth")]
+    held = [r for r in asked if r.effect is not None]
+    if not held:
+        why = "no finding could be compared" if asked else "the policy limits no growth"
+        return Standing(CHANGE, "not tested", "?", "warn", f"{since}: {why}.")
+    beyond = [r for r in held if r.measured == "fail"]
+    unsettled = [r for r in held if r.measured == "inconclusive"]
+    within = len(held) - len(beyond) - len(unsettled)
+    text = (
+        f"{since}, of {count(len(held), 'finding')} {len(beyond)} grew by more than the policy tolerates, "
+        f"{len(unsettled)} {'is' if len(unsettled) == 1 else 'are'} undecided and {within} grew by no more."
+    )
+    if len(asked) > len(held):
+        text += f" {len(asked) - len(held)} could not be compared."
+    shown = sorted(beyond or unsettled, key=lambda r: -abs(r.effect or 0.0))
+    details = [f"{clean(r.title)}: {clean(sentence(r))}" for r in shown]
+    word = Word("grown", "✗", "bad") if beyond else OUTCOMES["inconclusive"]
+    word = word if shown else Word("no growth", "✓", "good")
+    return Standing(
+        CHANGE, word.text, word.symbol, word.tone, text, tuple(first_few(details, MOST_NAMED, "and {} more"))
     )
 
 

@@ -28,7 +28,7 @@ from auditor.report.words import (
 MOST_CLAIMS = 3
 MOST_NAMED = 4
 MOST_CONTRASTS = 2
-"""Contrasts of a class that its summary words; the others are counted."""
+"""Findings of groups with a sentence of their own."""
 
 Title = Callable[[str, str], str]
 """Bank name and concept name to the title a reader knows."""
@@ -104,42 +104,38 @@ def _claimed(findings: Sequence[Finding], title: Title) -> list[str]:
         ("associated", "Associated with images labelled {}."),
         ("negatively associated", "Negatively associated with images labelled {}."),
     ):
-        found = [f for f in findings if f.kind == "association" and f.conclusion == conclusion]
-        found.sort(key=lambda f: -abs(f.effect or 0.0))
-        if found:
-            names = [quoted(title(f.bank, f.subject)) for f in found]
-            most = MOST_NAMED if len(names) <= MOST_NAMED else MOST_NAMED - 1  # "1 more" is no shorter
-            parts.append(words.format(listing(first_few(names, most))))
-    groups = [f for f in findings if f.of_groups and f.claimed]
-    for finding in groups[:MOST_CONTRASTS]:
+        parts += _labelled([f for f in findings if f.conclusion == conclusion], words, title)
+    differences = [f for f in findings if f.of_groups and f.claimed]
+    for finding in differences[:MOST_CONTRASTS]:
         words = contrast_words(finding, title)
         parts.append(f"{capital(words)}{'' if finding.matched else ' (groups not matched)'}.")
-    parts += _more(len(groups), "contrast", "claimed")
-    return [*parts, *_screened(findings, title)]
-
-
-def _screened(findings: Sequence[Finding], title: Title) -> list[str]:
-    """What a bank that only screens points at."""
-    parts = []
-    concepts = [f for f in findings if f.kind == "association" and f.conclusion == "screening"]
-    if concepts:
-        concepts.sort(key=lambda f: -abs(f.effect or 0.0))
-        names = [quoted(title(f.bank, f.subject)) for f in concepts]
-        parts.append(f"Screening: images labelled {listing(first_few(names, MOST_NAMED))}; look with photos.")
-    groups = [f for f in findings if f.of_groups and f.conclusion == "screening"]
-    groups.sort(key=lambda f: -abs(f.effect or 0.0))
-    for finding in groups[:MOST_CONTRASTS]:
+    parts += _left_out(differences, "And {} between groups.")
+    screened = [f for f in findings if f.conclusion == "screening"]
+    for sign, words in (
+        (1, "Screening: associated with images labelled {}; look with photos."),
+        (-1, "Screening: negatively associated with images labelled {}; look with photos."),
+    ):
+        parts += _labelled([f for f in screened if (f.effect or 0.0) * sign > 0], words, title)
+    of_groups = sorted((f for f in screened if f.of_groups), key=lambda f: -abs(f.effect or 0.0))
+    for finding in of_groups[:MOST_CONTRASTS]:
         parts.append(f"Screening: {contrast_words(finding, title)}; look with photos.")
-    return parts + _more(len(groups), "contrast", "screened")
+    return [*parts, *_left_out(of_groups, "Screening: {} between groups; look with photos.")]
 
 
-def _more(n: int, noun: str, what: str) -> list[str]:
-    """How many are not named."""
-    return (
-        [f"{n - MOST_CONTRASTS} more {noun if n - MOST_CONTRASTS == 1 else noun + 's'} {what}."]
-        if n > MOST_CONTRASTS
-        else []
-    )
+def _labelled(findings: Sequence[Finding], words: str, title: Title) -> list[str]:
+    """The associations among findings in one sentence, largest effect first; none where there is none."""
+    found = sorted((f for f in findings if f.kind == "association"), key=lambda f: -abs(f.effect or 0.0))
+    if not found:
+        return []
+    names = [quoted(title(f.bank, f.subject)) for f in found]
+    most = MOST_NAMED if len(names) <= MOST_NAMED else MOST_NAMED - 1  # "1 more" is no shorter
+    return [words.format(listing(first_few(names, most)))]
+
+
+def _left_out(findings: Sequence[Finding], words: str) -> list[str]:
+    """How many findings of groups have no sentence of their own."""
+    rest = len(findings) - MOST_CONTRASTS
+    return [words.format(count(rest, "more difference"))] if rest > 0 else []
 
 
 def _unclaimed(findings: Sequence[Finding]) -> list[str]:
