@@ -347,8 +347,7 @@ def test_the_box_of_banks_says_what_people_were_compared_by(
     audit: Audit, more: str, less: str, gender: str, race: str
 ) -> None:
     findings = [
-        f.model_copy(update={"more": more, "less": less}) if f.kind == "contrast" else f
-        for f in audit.findings
+        f.model_copy(update={"more": more, "less": less}) if f.of_groups else f for f in audit.findings
     ]
     box = standings(audit.model_copy(update={"findings": findings}))[-1]
     assert box.details == (f"Perceived gender: {gender}", f"Perceived race: {race}")

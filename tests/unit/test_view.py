@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
+from auditor.errors import InputError
 from auditor.findings import concluded
 from auditor.records import CLAIMS, Audit, Conclusion, Explanation, Finding, Picture
 from auditor.report import render_format
@@ -535,9 +536,10 @@ def test_an_audit_without_any_class_is_shown(audit: Audit) -> None:
 
 
 def test_a_finding_of_a_class_that_the_audit_lacks_stops_no_report(audit: Audit) -> None:
-    """Nothing in the format rules it out: a stranger's file may hold one."""
+    """A file that holds one is refused by name; who builds an audit in memory gets a report."""
     stray = audit.model_copy(update={"classes": audit.classes[1:]})
-    parse_audit(audit_bytes(stray), where="x")
+    with pytest.raises(InputError, match=r"findings\.0\.class_index"):
+        parse_audit(audit_bytes(stray), where="x")
     assert build_view(stray).claims == ()
 
 

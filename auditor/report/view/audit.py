@@ -45,6 +45,10 @@ from auditor.store.directory import audit_bytes, older_format, result_digest
 
 MOST_DETAILED = 10
 """Classes with a chapter of their own."""
+NO_CLAIMS = (
+    "Nothing is claimed. This does not show that there is nothing: see below what was inconclusive and what "
+    "was not tested."
+)
 MAX_NAMED = 3
 """Names in a sentence before it says how many more there are."""
 
@@ -175,10 +179,7 @@ def build_view(audit: Audit, verdict: Verdict | None = None, *, stored: bytes | 
         banners=_banners(audit),
         headline=_headline(classes),
         claims=tuple(_claim_view(audit, claim) for claim in claims),
-        no_claims=""
-        if claims
-        else "Nothing is claimed. This does not show that there is nothing: see below what was "
-        "inconclusive and what was not tested.",
+        no_claims="" if claims else NO_CLAIMS,
         not_tested=_not_tested(audit),
         scanned=scanned_view(audit),
         classes=classes,
