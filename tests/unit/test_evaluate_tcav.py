@@ -6,6 +6,7 @@ import random
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from auditor.evaluate import run as run_module
 from auditor.evaluate import tcav as module
 from auditor.evaluate.answers import tcav_answers
 from auditor.evaluate.bench import Bench
-from auditor.evaluate.tcav import Scorer, tcav, two_sided
+from auditor.evaluate.tcav import BankScores, Scorer, _tested, tcav, two_sided
 from auditor.evaluation_records import Estimate, Experiment, Table, TableRow
 from auditor.images.class_images import to_bytes
 from tests.benches import graded_bank, save_photos, striped_bank, tiny_bench
@@ -212,6 +213,31 @@ def test_scores_are_tested_from_both_sides_against_random_sets() -> None:
     assert two_sided(high, among) < 1e-6
     assert two_sided(low, among) < 1e-6
     assert two_sided(same, among) > 0.05
+
+
+def test_p_values_are_corrected_over_all_banks_classes_and_concepts() -> None:
+    rng = np.random.default_rng(0)
+    among = rng.uniform(0.3, 0.7, 6)
+    levels = {("first", 0): (0.62, 0.66), ("first", 1): (0.7, 0.5), ("second", 0): (0.64, 0.4)}
+    scores = {key: [rng.uniform(at - 0.1, at + 0.1, 6) for at in both] for key, both in levels.items()}
+
+    def bank(name: str) -> BankScores:
+        shown: Any = SimpleNamespace(layout=SimpleNamespace(bank=SimpleNamespace(name=name)))
+        own = {index: np.stack(rows) for (of, index), rows in scores.items() if of == name}
+        return BankScores(shown=shown, concepts=["a", "b"], scores=own, random=dict.fromkeys(own, among))
+
+    plain = {
+        (name, concept, index): two_sided(row, among)
+        for (name, index), rows in scores.items()
+        for concept, row in zip("ab", rows, strict=True)
+    }
+    found = _tested([bank("first"), bank("second")])
+    assert found.keys() == plain.keys()
+    ranked = sorted(plain, key=lambda key: plain[key])
+    steps = [min(1.0, (len(plain) - place) * plain[key]) for place, key in enumerate(ranked)]
+    expected = dict(zip(ranked, np.maximum.accumulate(steps), strict=True))
+    assert plain[ranked[0]] < 0.5 / len(plain)  # not all of them end at one
+    assert found == pytest.approx(expected)
 
 
 def test_scores_that_are_all_the_same_are_tested_all_the_same() -> None:
