@@ -239,13 +239,54 @@ def test_axe_finds_nothing_serious(browser: Any, report: str, options: dict[str,
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     # Axe is put into the page by the test, which the page's own policy would refuse.
     with Opened(browser, report, bypass_csp=True, **options) as opened:
-        violations = axe.Axe().run(opened.page).response["violations"]
-        bad = [
-            f"{v['id']} ({v['impact']}): {v['help']}: {v['nodes'][0]['html'][:200]}"
-            for v in violations
-            if v["impact"] in ("serious", "critical", "moderate")
-        ]
-        assert bad == []
+        assert violations(axe, opened.page) == []
+
+
+def violations(axe: Any, page: Any) -> list[str]:
+    """What axe finds with every part of the appendix open."""
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    return [
+        f"{v['id']} ({v['impact']}): {v['help']}: {v['nodes'][0]['html'][:200]}"
+        for v in axe.Axe().run(page).response["violations"]
+        if v["impact"] in ("serious", "critical", "moderate")
+    ]
+
+
+def renamed(audit: Audit, position: int, n: int) -> Audit:
+    """A class as often as asked for, each time under another name."""
+    one = audit.classes[position]
+    classes = [one.model_copy(update={"index": i, "name": f"{one.name} {i}"}) for i in range(n)]
+    findings = [
+        finding.model_copy(update={"class_index": result.index, "class_name": result.name})
+        for result in classes
+        for finding in audit.of_class(one.index)
+    ]
+    return audit.model_copy(update={"classes": classes, "findings": findings})
+
+
+@pytest.mark.parametrize(("position", "n"), [(0, 2), (1, 20), (2, 1)], ids=["two", "twenty", "failing"])
+def test_axe_finds_nothing_serious_in_audits_of_every_size(
+    browser: Any, audit: Audit, sample_directory: Path, tmp_path: Path, position: int, n: int
+) -> None:
+    """Two classes that were found, twenty with groups of people compared, and one that a check withholds."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    path = tmp_path / "report.html"
+    path.write_text(html.render(renamed(audit, position, n), sample_directory), encoding="utf-8")
+    with Opened(browser, path.as_uri(), bypass_csp=True) as opened:
+        assert violations(axe, opened.page) == []
+
+
+def test_a_phone_shows_the_text_of_charts_at_a_size_that_can_be_read(browser: Any, report: str) -> None:
+    with Opened(browser, report, viewport=NARROW) as opened:
+        opened.page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+        sizes = opened.page.evaluate(
+            "[...document.querySelectorAll('svg.chart')].filter((svg) => svg.checkVisibility())"
+            ".flatMap((svg) => "
+            "[...svg.querySelectorAll('text')].map((text) => parseFloat(getComputedStyle(text).fontSize) * "
+            "svg.getBoundingClientRect().width / svg.viewBox.baseVal.width))"
+        )
+        assert len(sizes) > 50
+        assert min(sizes) > 9.9
 
 
 @pytest.mark.parametrize(
