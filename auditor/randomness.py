@@ -14,3 +14,8 @@ def stream(seed: int, *purpose: str | int) -> np.random.Generator:
     """
     text = "\0".join([str(seed), *map(str, purpose)])
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))
+
+
+def derived_seed(seed: int, *purpose: str | int) -> int:
+    """A seed for one purpose, for generators other than NumPy's; 0 to 2**31 - 1."""
+    return int(stream(seed, *purpose).integers(2**31))

@@ -16,7 +16,7 @@ from auditor.evaluate.photos import top1
 from auditor.evaluate.tables import mean_row, share_cell
 from auditor.evaluation_records import Estimate, Experiment, Table, TableRow
 from auditor.explain.occluder import occlude, random_like
-from auditor.randomness import stream
+from auditor.randomness import derived_seed
 
 COLUMNS = (
     *("clean, learned on", "occluded, learned on", "clean, held out", "occluded, held out"),
@@ -68,8 +68,7 @@ def _row(context: AuditContext, subject: Subject, others: Sequence[Subject]) -> 
     model, photos, index = context.model, subject.photos, subject.label.index
     learn, held = photos.inputs(model, photos.learn), photos.inputs(model, ~photos.learn)
     delta = _delta(context, subject)
-    draws = stream(context.settings.seed, "random", index)
-    generator = torch.Generator().manual_seed(int(draws.integers(2**31)))
+    generator = torch.Generator().manual_seed(derived_seed(context.settings.seed, "random", index))
 
     def right(inputs: Tensor, perturbation: Tensor) -> NDArray[np.bool_]:
         occluded = occlude(model, inputs, perturbation)

@@ -13,7 +13,7 @@ from auditor.evaluate.audited import Audited, audit_concepts
 from auditor.evaluate.photos import ClassPhotos, other_classes, read_photos
 from auditor.explain.stage_one import StageOne, cached_stage_one
 from auditor.models.loaded import ClassLabel
-from auditor.randomness import stream
+from auditor.randomness import derived_seed
 from auditor.records import Skipped
 from auditor.settings import EvaluationSettings
 from auditor.store.directory import WORK
@@ -90,7 +90,7 @@ class Bench:
 
     def draw(self, *purpose: str | int) -> int:
         """A seed of its own for one purpose."""
-        return int(stream(self.settings.seed, *purpose).integers(2**31))
+        return derived_seed(self.settings.seed, *purpose)
 
     def skip(self, what: str, reason: str) -> None:
         """Note what could not be done; once."""

@@ -23,7 +23,7 @@ from auditor.files import write_bytes
 from auditor.images.class_images import to_bytes
 from auditor.models.loaded import ClassLabel
 from auditor.progress import Progress, silent
-from auditor.randomness import stream
+from auditor.randomness import derived_seed
 from auditor.records import Skipped
 from auditor.settings import EvaluationSettings
 
@@ -99,7 +99,7 @@ def _of_class(
             batch=settings.batch_size,
             on_batch=stage.advance,
         )
-    seed = int(stream(settings.seed, "discover", label.index).integers(2**31))
+    seed = derived_seed(settings.seed, "discover", label.index)
     photo_of = np.array([one.photo for one in cut])
     concepts = find_concepts(seen.embedding, photo_of, seed=seed, most=MOST_SEGMENTS)
     scores = association_scores(seen, concepts)

@@ -24,7 +24,7 @@ from auditor.explain.gradients import gradient_importance
 from auditor.explain.student import Examples, student_accuracy
 from auditor.images.class_images import normalised
 from auditor.models import taps
-from auditor.randomness import stream
+from auditor.randomness import derived_seed, stream
 from auditor.records import Skipped
 from auditor.statistics.arrays import IntArray
 
@@ -288,17 +288,13 @@ def _row(material: Material, task: _Task, schemes: Detectors, seen: Seen) -> Tab
             student_accuracy(
                 examples(task.learned, first + seed % count),
                 examples(task.heldout, first + seed % count),
-                seed=_draw(material, "student", label.index, task.form, seed),
+                seed=derived_seed(material.context.settings.seed, "student", label.index, task.form, seed),
             )
             for seed in range(material.seeds if count else 0)
         ]
         cells.append(mean_cell(accuracies))
         first += count
     return TableRow(name=label.name, cells=cells)
-
-
-def _draw(material: Material, *purpose: str | int) -> int:
-    return int(stream(material.context.settings.seed, *purpose).integers(2**31))
 
 
 def _table(form: str, rows: Sequence[TableRow]) -> Table:

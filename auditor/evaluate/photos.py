@@ -23,7 +23,7 @@ from auditor.images.folder import class_folder, read_folder
 from auditor.images.inputs import as_inputs
 from auditor.images.transforms import transform
 from auditor.models.loaded import ClassLabel, LoadedModel
-from auditor.randomness import stream
+from auditor.randomness import derived_seed, stream
 from auditor.records import ClassImages, Skipped
 
 MOST_OTHERS = 20
@@ -116,7 +116,7 @@ def _recognised(
     """[n] Whether f(x) = y, and whether f(t(x)) = y."""
     model, settings = context.model, context.settings
     low, high = model.bounds()
-    generator = torch.Generator().manual_seed(int(stream(settings.seed, "t", index).integers(2**31)))
+    generator = torch.Generator().manual_seed(derived_seed(settings.seed, "t", index))
     right: list[bool] = []
     steady: list[bool] = []
     with torch.inference_mode():

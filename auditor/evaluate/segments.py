@@ -59,7 +59,7 @@ from auditor.explain.segments import (
     shown,
 )
 from auditor.progress import Stage
-from auditor.randomness import stream
+from auditor.randomness import derived_seed, stream
 from auditor.records import Skipped
 from auditor.statistics.arrays import FloatArray, IntArray
 
@@ -190,7 +190,7 @@ def _find(context: AuditContext, subject: Subject, learned: IntArray, stage: Sta
     importance = {layer: subject.stage_one.importance[layer][0] for layer in context.layer_names}
     seen = see(model, (pixels, cut), index, weights=importance, batch=settings.batch_size)
     photo_of = np.array([one.photo for one in cut])
-    seed = int(stream(settings.seed, "segments", index).integers(2**31))
+    seed = derived_seed(settings.seed, "segments", index)
     concepts = find_concepts(seen.embedding, photo_of, seed=seed)
     if concepts.count < FEWEST_CONCEPTS:
         raise InputError(
