@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from auditor.errors import InputError, one_line
 from auditor.evaluation_records import EVALUATION_VERSION, Evaluation, Experiment
 from auditor.files import write_bytes
 from auditor.records import Audit
-from auditor.store.directory import first_fault, settled_json
+from auditor.store.directory import settled_json
+from auditor.store.documents import Document
 
-EVALUATION_FILE = "evaluation.json"
+DOCUMENT = Document(
+    "evaluation",
+    Evaluation,
+    EVALUATION_VERSION,
+    "the directory of an evaluation",
+    "an evaluation made by `auditor evaluate`",
+)
+EVALUATION_FILE = DOCUMENT.file
 
 
 def write_evaluation(directory: Path, evaluation: Evaluation) -> None:
@@ -37,29 +43,7 @@ def read_evaluation(path: Path) -> Evaluation:
         InputError: Nothing there, not JSON, a version that cannot be read, or a field that the format does
             not allow; the message names the field.
     """
-    file = path / EVALUATION_FILE if path.is_dir() else path
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        seen = error.strerror or str(error)
-        raise InputError(
-            f"evaluation '{path}': {seen}; needed the directory of an evaluation or its {EVALUATION_FILE}"
-        ) from None
-    try:
-        data = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"evaluation '{file}': not complete JSON: {one_line(error)}") from None
-    if not isinstance(data, dict) or data.get("kind") != "evaluation":
-        raise InputError(f"evaluation '{file}': its 'kind' is not 'evaluation'")
-    if data.get("format_version") != EVALUATION_VERSION:
-        seen = repr(data.get("format_version"))
-        raise InputError(
-            f"evaluation '{file}': format version {seen}; this auditor reads version {EVALUATION_VERSION}"
-        )
-    try:
-        return Evaluation.model_validate_json(raw)
-    except ValidationError as error:
-        raise InputError(f"evaluation '{file}': {first_fault(error)}") from None
+    return DOCUMENT.read(path)
 
 
 def kept_evaluation(directory: Path, audit: Audit) -> Evaluation | None:

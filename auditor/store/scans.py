@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from auditor.errors import InputError, one_line
+from auditor.errors import InputError
 from auditor.files import load_arrays, write_bytes
 from auditor.records import ModelRecord, ScannedRow, ScanSummary
 from auditor.scan_records import SCAN_VERSION, Scan
-from auditor.store.directory import first_fault, inside, settled_json
+from auditor.store.directory import inside, settled_json
+from auditor.store.documents import Document
 
-SCAN_FILE = "scan.json"
+DOCUMENT = Document("scan", Scan, SCAN_VERSION, "a scan's directory", "a scan made by `auditor scan`")
+SCAN_FILE = DOCUMENT.file
 
 
 def is_scan(path: Path) -> bool:
@@ -53,25 +53,8 @@ def read_scan(path: Path) -> Scan:
         InputError: Nothing there, not JSON, a version that cannot be read, or a field that the format does
             not allow; the message names the field.
     """
+    scan = DOCUMENT.read(path)
     file = path / SCAN_FILE if path.is_dir() else path
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        seen = error.strerror or str(error)
-        raise InputError(f"scan '{path}': {seen}; needed a scan's directory or its {SCAN_FILE}") from None
-    try:
-        data = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"scan '{file}': not complete JSON: {one_line(error)}") from None
-    if not isinstance(data, dict) or data.get("kind") != "scan":
-        raise InputError(f"scan '{file}': its 'kind' is not 'scan'; needed a scan made by `auditor scan`")
-    if data.get("format_version") != SCAN_VERSION:
-        seen = repr(data.get("format_version"))
-        raise InputError(f"scan '{file}': format version {seen}; this auditor reads version {SCAN_VERSION}")
-    try:
-        scan = Scan.model_validate_json(raw)
-    except ValidationError as error:
-        raise InputError(f"scan '{file}': {first_fault(error)}") from None
     for field, index in _indices(scan):
         if index >= len(scan.classes):
             raise InputError(
