@@ -6,7 +6,6 @@ nobody chose.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,13 +17,12 @@ from torch import Tensor
 
 from auditor.context import AuditContext
 from auditor.errors import InputError
-from auditor.images.class_images import FEWEST, ImageSet, normalised, to_bytes
+from auditor.images.class_images import FEWEST, ImageSet, image_set, normalised, recognised, to_bytes
 from auditor.images.folder import class_folder, read_folder
 from auditor.images.inputs import as_inputs
-from auditor.images.transforms import transform
 from auditor.models.loaded import ClassLabel, LoadedModel
 from auditor.randomness import derived_seed, stream
-from auditor.records import ClassImages, Skipped
+from auditor.records import Skipped
 
 MOST_OTHERS = 20
 """Most further classes whose photos stand for "not the class"."""
@@ -65,23 +63,8 @@ class ClassPhotos:
                 f"{FEWEST // 2} and 1"
             )
         order = np.concatenate([learned, held])
-        pixels, found = self.pixels[order], len(self.pixels)
-        return ImageSet(
-            pixels=pixels,
-            names=tuple(self.names[place] for place in order),
-            record=ClassImages(
-                source="folder",
-                found=found + len(self.skipped),
-                used=len(order),
-                dropped=found + len(self.skipped) - len(order),
-                dropped_unreadable=len(self.skipped),
-                dropped_misclassified=found - len(order),
-                learned=len(learned),
-                heldout=len(held),
-                digest=hashlib.sha256(pixels.tobytes()).hexdigest(),
-            ),
-            skipped=self.skipped,
-        )
+        names = [self.names[place] for place in order]
+        return image_set("folder", self.pixels[order], names, len(self.pixels), self.skipped, held=len(held))
 
 
 def read_photos(context: AuditContext, label: ClassLabel) -> ClassPhotos:
@@ -106,28 +89,16 @@ def read_photos(context: AuditContext, label: ClassLabel) -> ClassPhotos:
     held = min(round(len(everything) * settings.heldout), len(everything) - 1)
     learn = np.ones(len(everything), bool)
     learn[rng.permutation(len(everything))[:held]] = False
-    right, steady = _recognised(context, label.index, everything)
+    right, steady = recognised(
+        model,
+        label.index,
+        everything,
+        noise=settings.noise,
+        rotation=settings.rotation,
+        batch=settings.batch_size,
+        generator=torch.Generator().manual_seed(derived_seed(settings.seed, "t", label.index)),
+    )
     return ClassPhotos(label, everything, tuple(names), learn, right, steady, tuple(skipped))
-
-
-def _recognised(
-    context: AuditContext, index: int, pixels: NDArray[np.uint8]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """[n] Whether f(x) = y, and whether f(t(x)) = y."""
-    model, settings = context.model, context.settings
-    low, high = model.bounds()
-    generator = torch.Generator().manual_seed(derived_seed(settings.seed, "t", index))
-    right: list[bool] = []
-    steady: list[bool] = []
-    with torch.inference_mode():
-        for start in range(0, len(pixels), settings.batch_size):
-            inputs = normalised(model, pixels[start : start + settings.batch_size])
-            moved = transform(
-                inputs, noise=settings.noise, rotation=settings.rotation, span=high - low, generator=generator
-            )
-            right += (model.module(inputs).argmax(1) == index).tolist()
-            steady += (model.module(torch.clamp(moved, low, high)).argmax(1) == index).tolist()
-    return np.array(right, bool), np.array(steady, bool)
 
 
 def other_classes(context: AuditContext) -> list[ClassLabel]:

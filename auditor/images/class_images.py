@@ -86,7 +86,7 @@ def collect(
     Raises:
         InputError: The source cannot be read, or fewer than ``FEWEST`` images are recognised.
     """
-    recognised = partial(_recognised, model, label.index, wanted, generator)
+    fitting = partial(_fitting, model, label.index, wanted, generator)
     skipped: list[Skipped] = []
     kind = wanted.source
     if kind == IMPRESSIONS:
@@ -95,7 +95,7 @@ def collect(
         )
         # Rounded to 8 bits at once, so that a resumed audit works on exactly the images that were saved.
         pixels = to_bytes(model.pixels(made))
-        kept = recognised(pixels)
+        kept = fitting(pixels)
         names = [f"impression {i + 1}" for i in np.flatnonzero(kept)]
         pixels, found = pixels[kept], len(kept)
     else:
@@ -104,13 +104,13 @@ def collect(
         else:
             stream = read_folder(class_folder(Path(kind), label, model.labels), skipped)
             kind = "folder"
-        pixels, names, found = _take(stream, model, wanted, recognised)
+        pixels, names, found = _take(stream, model, wanted, fitting)
     if len(pixels) < FEWEST:
         raise InputError(
             f"images '{wanted.source}', class '{label.name}': the model recognises {len(pixels)} of "
             f"{found + len(skipped)} as the class; needed: {FEWEST} or more"
         )
-    return _image_set(kind, pixels, names, found, skipped, heldout=wanted.heldout)
+    return image_set(kind, pixels, names, found, skipped, held=_held(pixels, wanted))
 
 
 def collect_unlabelled(
@@ -133,29 +133,42 @@ def collect_unlabelled(
     Raises:
         InputError: Fewer than ``FEWEST_TAKEN`` are taken for the class, or one can no longer be read.
     """
-    recognised = partial(_recognised, model, label.index, wanted, generator)
-    pixels, names, seen = _take(photos.read(label.index), model, wanted, recognised)
+    fitting = partial(_fitting, model, label.index, wanted, generator)
+    pixels, names, seen = _take(photos.read(label.index), model, wanted, fitting)
     if len(pixels) < FEWEST_TAKEN:
         raise InputError(
             f"unlabelled '{photos.folder}': the model takes {len(pixels)} of {photos.readable} photos for "
             f"'{label.name}', plain and transformed; needed: {FEWEST_TAKEN} or more"
         )
     others = photos.readable - int((photos.taken_for == label.index).sum())
-    return _image_set(UNLABELLED, pixels, names, others + seen, [], heldout=wanted.heldout)
+    return image_set(UNLABELLED, pixels, names, others + seen, [], held=_held(pixels, wanted))
 
 
-def _image_set(
+def _held(pixels: NDArray[np.uint8], wanted: ImageRequest) -> int:
+    """How many images are held out; two are learned on at least."""
+    return min(round(len(pixels) * wanted.heldout), len(pixels) - 2)
+
+
+def image_set(
     kind: str,
     pixels: NDArray[np.uint8],
     names: Sequence[str],
     found: int,
     skipped: Sequence[Skipped],
     *,
-    heldout: float,
+    held: int,
 ) -> ImageSet:
-    """The recognised images with their record; ``found`` of all that were offered could be decoded."""
+    """The recognised images with their record.
+
+    Args:
+        kind: Where they come from, as the record says it.
+        pixels: [n, height, width, channels] Those that may be used; the last ``held`` are held out.
+        names: Of these.
+        found: How many of all that were offered could be decoded.
+        skipped: Those that could not.
+        held: How many are kept out of learning.
+    """
     used, seen = len(pixels), found + len(skipped)
-    held = min(round(used * heldout), used - 2)
     record = ClassImages(
         source=kind,
         found=seen,
@@ -174,7 +187,7 @@ def _take(
     stream: Iterator[tuple[str, Image.Image]],
     model: LoadedModel,
     wanted: ImageRequest,
-    recognised: Callable[[NDArray[np.uint8]], NDArray[np.bool_]],
+    fitting: Callable[[NDArray[np.uint8]], NDArray[np.bool_]],
 ) -> tuple[NDArray[np.uint8], list[str], int]:
     """Pixels and names of the recognised images, and how many were decoded."""
     channels, height, width = model.input.size
@@ -183,7 +196,7 @@ def _take(
     found = 0
     while len(names) < wanted.most and (some := list(islice(stream, wanted.batch))):
         pixels = to_bytes(model.pixels(as_inputs(model, (picture for _, picture in some))))
-        fits = recognised(pixels)
+        fits = fitting(pixels)
         kept.append(pixels[fits])
         names += [name for (name, _), fit in zip(some, fits, strict=True) if fit]
         found += len(some)
@@ -202,23 +215,54 @@ def normalised(model: LoadedModel, pixels: NDArray[np.uint8]) -> Tensor:
     return model.normalise((torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255).to(model.device))
 
 
-def _recognised(
+def recognised(
+    model: LoadedModel,
+    class_index: int,
+    pixels: NDArray[np.uint8],
+    *,
+    noise: float,
+    rotation: float,
+    batch: int,
+    generator: torch.Generator,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether f(x) = y, and whether f(t(x)) = y, for each image: the third condition of equation 4.
+
+    Args:
+        model: The audited model.
+        class_index: y.
+        pixels: [n, height, width, channels].
+        noise: Of t, on the paper's scale.
+        rotation: Of t, in degrees.
+        batch: Images per forward pass.
+        generator: Draws t.
+    """
+    low, high = model.bounds()
+    plain: list[bool] = []
+    turned: list[bool] = []
+    with torch.inference_mode():
+        for start in range(0, len(pixels), batch):
+            inputs = normalised(model, pixels[start : start + batch])
+            moved = transform(inputs, noise=noise, rotation=rotation, span=high - low, generator=generator)
+            plain += (model.module(inputs).argmax(1) == class_index).tolist()
+            turned += (model.module(torch.clamp(moved, low, high)).argmax(1) == class_index).tolist()
+    return np.array(plain, dtype=bool), np.array(turned, dtype=bool)
+
+
+def _fitting(
     model: LoadedModel,
     class_index: int,
     wanted: ImageRequest,
     generator: torch.Generator,
     pixels: NDArray[np.uint8],
 ) -> NDArray[np.bool_]:
-    """Whether f(x) = y and f(t(x)) = y, for each image."""
-    low, high = model.bounds()
-    fits: list[bool] = []
-    with torch.inference_mode():
-        for start in range(0, len(pixels), wanted.batch):
-            inputs = normalised(model, pixels[start : start + wanted.batch])
-            moved = transform(
-                inputs, noise=wanted.noise, rotation=wanted.rotation, span=high - low, generator=generator
-            )
-            plain = model.module(inputs).argmax(1) == class_index
-            turned = model.module(torch.clamp(moved, low, high)).argmax(1) == class_index
-            fits.extend((plain & turned).tolist())
-    return np.array(fits, dtype=bool)
+    """Whether an image may be used: recognised plain and transformed."""
+    plain, turned = recognised(
+        model,
+        class_index,
+        pixels,
+        noise=wanted.noise,
+        rotation=wanted.rotation,
+        batch=wanted.batch,
+        generator=generator,
+    )
+    return plain & turned
